@@ -1,0 +1,1 @@
+"""Cantilena composes melodies with latent diffusion."""

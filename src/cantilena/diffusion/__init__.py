@@ -1,0 +1,24 @@
+"""Diffusion in NumPy: noise schedules, samplers, conditions; a network is only a callable here."""
+
+from cantilena.diffusion.condition import Condition
+from cantilena.diffusion.samplers import SAMPLERS, Denoise, Sampler, SeededNoise, Step, ddim, ddpm, dpm_solver_pp
+from cantilena.diffusion.schedule import Noise, NoiseSchedule, Prediction, target, to_alpha_bar, to_eps, to_x0
+
+__all__ = [
+    "SAMPLERS",
+    "Condition",
+    "Denoise",
+    "Noise",
+    "NoiseSchedule",
+    "Prediction",
+    "Sampler",
+    "SeededNoise",
+    "Step",
+    "ddim",
+    "ddpm",
+    "dpm_solver_pp",
+    "target",
+    "to_alpha_bar",
+    "to_eps",
+    "to_x0",
+]

@@ -1,0 +1,1 @@
+"""Melodies: reading, writing, cutting, drawing and playing them. Knows no network."""

@@ -1,0 +1,191 @@
+"""`build`: folders and archives of MIDI files -> a `Corpus`. Resumable, streamed, the same whatever the order.
+
+Two stages, both restartable at any moment:
+
+1. *Reading.* Files are hashed as they stream by; those whose hash is in no part yet go in batches through the crew,
+   and every finished batch becomes one part file, written in one step, in `.NAME.building` beside the corpus.
+2. *Merging.* (`merge`) The parts of the files that were seen become a corpus in a temporary folder, which is renamed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import IO
+
+from cantilena.errors import CorpusError
+from cantilena.music.corpus import Corpus
+from cantilena.music.corpus_merge import Seen, merge
+from cantilena.music.crew import Crew
+from cantilena.music.midi import write_whole
+from cantilena.music.parts import Extractor, File, Part, extract_file, file_hash, read_batch, rules
+from cantilena.music.sources import Sources
+
+__all__ = ["build"]
+
+BATCH_FILES, BATCH_BYTES = 32, 2 << 20
+Progress = Callable[[int, int | None], None]
+_OURS = re.compile(r"manifest\.json|melodies\.npy|files\.jsonl|events-\d+\.npy")
+_here: set[Path] = set()  # directories this process is building
+_here_lock = threading.Lock()
+
+
+def build(
+    sources: Iterable[str | Path],
+    directory: str | Path,
+    *,
+    executor: Executor | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+    extractor: Extractor = extract_file,
+) -> Corpus:
+    """Make a corpus in `directory` of every melody of at least 16 bars in `sources` (issue: folders, files, archives).
+
+    `executor` is any `concurrent.futures` executor (default: a process for each of `workers`, default all cores);
+    `progress(done, total)` is told of files, `total` being None until it can be estimated; `extractor` turns the
+    bytes of a file into candidates, and has to be importable by the workers.
+
+    A build that was interrupted goes on where it stopped; one that is complete is not done again. Raises CorpusError
+    (one line) for unreadable sources, a directory that holds something else, a second build of the same directory,
+    a full disk, or a song group above 5 % of the corpus. Memory: a few batches, then some 4 kB a melody (`merge`).
+    """
+    directory, found = Path(directory).resolve(), Sources(sources)
+    work, code = directory.parent / f".{directory.name}.building", rules(extractor)
+    parts = work / f"parts-{code}"
+    crew = Crew[File, bytes](partial(read_batch, extractor), executor=executor, workers=workers)
+    try:
+        with crew, _locked(work, directory):
+            if not _complete(found, directory, code):
+                seen = _read(found, parts, crew, progress or (lambda done, total: None))
+                merge(seen, found, parts, work / "merged", work / "spool", code)
+                _replace(work / "merged", directory, work / "replaced")
+            shutil.rmtree(parts, ignore_errors=True)
+    except OSError as error:
+        where = error.filename or directory
+        raise CorpusError(
+            f"{where}: {error.strerror or error}; what was read is kept, and the same command goes on from there"
+        ) from error
+    return Corpus.open(directory)
+
+
+def _read(found: Sources, folder: Path, crew: Crew[File, bytes], progress: Progress) -> Seen:
+    """Stage 1: every file of the sources is in a part of `folder`; what was seen of them."""
+    seen, done, known = Seen(), 0, _known(folder)
+
+    def batches() -> Iterator[Sequence[File]]:
+        nonlocal done
+        batch: list[File] = []
+        for file in found:
+            name = b"" if file.reason else file_hash(file.data)
+            if not seen.add(file, name) or name in known:
+                done += 1
+                progress(done, found.total)
+                continue
+            if batch and (len(batch) == BATCH_FILES or sum(len(data) for _, data in batch) > BATCH_BYTES):
+                yield batch
+                batch = []
+            batch.append((name, file.data))
+        if batch:
+            yield batch
+
+    for batch, part in crew.run(batches()):
+        key = hashlib.blake2b(b"".join(name for name, _ in batch), digest_size=16).hexdigest()
+        if part is None:
+            part = Part.crashed(batch[0], "it killed the process that read it, twice").to_bytes()
+        write_whole(folder / f"{key}.npz", part)
+        done += len(batch)
+        progress(done, found.total)
+    progress(done, done)
+    return seen
+
+
+def _known(folder: Path) -> set[bytes]:
+    """Hashes of the files in whole parts; broken ones and leftovers of other rules are removed."""
+    for other in folder.parent.glob("parts-*"):
+        if other != folder:
+            shutil.rmtree(other)
+    known: set[bytes] = set()
+    folder.mkdir(exist_ok=True)
+    for path in sorted(folder.iterdir()):
+        try:
+            if path.name.startswith("."):
+                raise ValueError("never finished")
+            known.update(bytes.fromhex(file["hash"]) for file in Part.load(path).files)
+        except (ValueError, KeyError, EOFError, OSError):
+            path.unlink()
+    return known
+
+
+def _complete(found: Sources, directory: Path, code: str) -> bool:
+    """Whether the corpus is there already, made of these very files by this very code."""
+    if not directory.exists():
+        return False
+    names = [path.name for path in directory.iterdir()] if directory.is_dir() else ["?"]
+    if names and not ("manifest.json" in names and all(_OURS.fullmatch(name) for name in names)):
+        raise CorpusError(f"{directory}: not empty, and holds other files than a corpus; name a new directory")
+    try:
+        manifest = Corpus.open(directory).manifest
+    except CorpusError:
+        return False
+    if manifest.get("rules") != code:
+        return False
+    seen = Seen()
+    for file in found:
+        seen.add(file, b"" if file.reason else file_hash(file.data))
+    return bool(seen.digest() == manifest.get("input"))
+
+
+def _replace(merged: Path, directory: Path, old: Path) -> None:
+    """Put the new corpus where it belongs; stopped in between, the next build merges once more."""
+    shutil.rmtree(old, ignore_errors=True)
+    if directory.exists():
+        os.rename(directory, old)
+    os.rename(merged, directory)
+
+
+@contextmanager
+def _locked(work: Path, directory: Path) -> Iterator[None]:
+    """Hold the folder `work` for this build alone, as long as the process lives; it goes when it holds no part."""
+    busy = CorpusError(f"{directory}: another build of it is running")
+    with _here_lock:
+        if work in _here:
+            raise busy
+        _here.add(work)
+    try:
+        while (lock := _lock(work, busy)) is None:
+            pass
+        with lock:
+            try:
+                yield
+            finally:
+                if not any(work.glob("parts-*/*.npz")):
+                    shutil.rmtree(work, ignore_errors=True)
+    finally:
+        with _here_lock:
+            _here.discard(work)
+
+
+def _lock(work: Path, busy: CorpusError) -> IO[str] | None:
+    """The locked file, None where the build before removed it just now."""
+    import fcntl  # building is for POSIX; reading a corpus is for anyone
+
+    work.mkdir(parents=True, exist_ok=True)
+    with suppress(FileNotFoundError):
+        lock = open(work / "lock", "w")
+        try:
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # a record lock: no child inherits it
+        except OSError as error:
+            lock.close()
+            raise busy from error
+        if os.stat(work / "lock").st_ino == os.fstat(lock.fileno()).st_ino:
+            return lock
+        lock.close()
+    return None

@@ -1,0 +1,270 @@
+"""`merge`: the parts of a build -> a corpus: one melody a tune, song groups, splits, shards and a manifest.
+
+The events stay on disk; memory holds the melodies' labels, keys and 4-bar contents (some 5 kB a melody at the peak).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import shutil
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cantilena.errors import CorpusError
+from cantilena.music.corpus import FORMAT, MELODY, PURITIES, Corpus, fingerprint
+from cantilena.music.extract import FAMILIES, ROLES
+from cantilena.music.melody import BAR_STEPS, PHRASE_STEPS
+from cantilena.music.midi import write_whole
+from cantilena.music.parts import CRASHED, Part
+from cantilena.music.sources import Found, Sources
+from cantilena.music.tunes import SPLITS, song_groups, split_of
+
+__all__ = ["MAX_GROUP", "MAX_GROUP_SHARE", "Seen", "merge"]
+
+SHARD_STEPS = 16 << 20  # a shard is closed before it grows past this
+MAX_GROUP_SHARE = 0.05  # of the corpus: a larger song group is an artefact, and the split means nothing
+MAX_GROUP = 50  # melodies that a song and its covers may have in however small a corpus
+SAME_FILE, SAME_TUNE, ONLY_SAME_TUNES = "the same file again", "the same tune again", "only tunes found elsewhere"
+
+
+class Seen:
+    """The files of the sources: a name for each content, and how many could not be had."""
+
+    def __init__(self) -> None:
+        self.names: dict[bytes, str] = {}  # by hash; of several names the first in alphabetical order
+        self.left_out: Counter[str] = Counter()
+
+    def add(self, file: Found, name: bytes) -> bool:
+        """Whether the file is new and readable; `name` is its hash."""
+        if file.reason:
+            self.left_out[file.reason] += 1
+            return False
+        known = self.names.get(name)
+        self.names[name] = min(known or file.name, file.name)
+        self.left_out[SAME_FILE] += known is not None
+        return known is None
+
+    def digest(self) -> str:
+        """32 hex digits that name the contents, in whatever order they came."""
+        return hashlib.blake2b(b"".join(sorted(self.names)), digest_size=16).hexdigest()
+
+
+@dataclass(eq=False)
+class _Gathered:
+    """All melodies of the parts, in the order of their files' hashes; `begin` is their offset in the spool."""
+
+    files: list[dict[str, Any]]  # by hash, ascending
+    rows: NDArray[np.void]  # (melodies,) parts.FOUND, file being an index into files
+    begin: NDArray[np.int64]  # (melodies,)
+    contents: list[NDArray[np.uint64]]
+
+
+def merge(seen: Seen, found: Sources, parts: Path, directory: Path, spool: Path, rules: str) -> None:
+    """Write the corpus of the files in `seen` into the new folder `directory`, by way of the scratch file `spool`.
+
+    Raises CorpusError where there is no melody, or where a song group is too large.
+    """
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir()
+    gathered = _gather(seen, parts, spool)
+    kept = _first_of_each_tune(gathered.rows["key"])
+    if not kept.size:
+        raise CorpusError(_no_melody(gathered, seen))
+    roots = song_groups(gathered.rows["file"].astype(np.int64), list(map(bytes, gathered.rows["key"])), gathered.contents)
+    gathered.contents.clear()
+    names = [bytes.fromhex(file["hash"]) for file in gathered.files]
+    groups, group = np.unique(roots[kept], return_inverse=True)
+    split = np.array([SPLITS.index(split_of(names[f])) for f in gathered.rows["file"][groups]])
+
+    table = np.zeros(kept.size, MELODY)
+    for field in ("file", "track", "region", "family", "role", "dropped", "qpm", "steps"):
+        table[field] = gathered.rows[field][kept]
+    table["group"], table["split"] = group, split[group]
+    table["shard"], table["offset"] = _places(table["steps"])
+    events = np.memmap(spool, np.int8, "r") if spool.stat().st_size else np.zeros(0, np.int8)
+    _write_shards(directory, table, events, gathered.begin[kept])
+    _save(directory / "melodies.npy", table)
+    shards = [np.load(path, mmap_mode="r") for path in sorted(directory.glob("events-*.npy"))]
+    corpus = Corpus(directory, {}, table, shards)
+
+    with_melody = set(np.unique(table["file"]).tolist())
+    for number, file in enumerate(gathered.files):
+        file["name"] = seen.names[names[number]]
+        file["reason"] = file["reason"] or ("" if number in with_melody else ONLY_SAME_TUNES)
+    lines = [json.dumps({key: file[key] for key in ("name", "hash", "reason")}) for file in gathered.files]
+    write_whole(directory / "files.jsonl", ("\n".join(lines) + "\n").encode())
+    manifest: dict[str, Any] = {
+        "format": FORMAT,
+        "fingerprint": fingerprint(table, names, shards),
+        "rules": rules,
+        "input": seen.digest(),
+        "sources": [{"name": path.name, "files": n} for path, n in zip(found.paths, found.files, strict=True)],
+        "melodies": len(table),
+        "shards": [int(shard.size) for shard in shards],
+        **_left_out(gathered, seen, table),
+        **_counts(corpus),
+        "groups": _groups(table, gathered.files),
+    }
+    write_whole(directory / "manifest.json", (json.dumps(manifest, indent=1) + "\n").encode())
+
+
+def _gather(seen: Seen, parts: Path, spool: Path) -> _Gathered:
+    """Everything of the parts but the events, which go into the spool."""
+    files: dict[bytes, dict[str, Any]] = {}
+    where: list[NDArray[np.bytes_]] = []
+    rows: list[NDArray[np.void]] = []
+    begin: list[NDArray[np.int64]] = []
+    words: list[NDArray[np.uint64]] = []
+    with open(spool, "wb") as out:
+        for path in sorted(parts.glob("*.npz")):
+            part = Part.load(path)
+            names = [bytes.fromhex(file["hash"]) for file in part.files]
+            new = np.array([name in seen.names and name not in files for name in names], bool)
+            files.update((name, file) for name, file, is_new in zip(names, part.files, new, strict=True) if is_new)
+            mine = new[part.rows["file"]]
+            ends = np.cumsum(part.rows["contents"], dtype=np.int64)
+            every = np.split(part.contents, ends[:-1]) if ends.size else []
+            words += [w.copy() for w, is_mine in zip(every, mine, strict=True) if is_mine]
+            where.append(np.array(names, "V16")[part.rows["file"]][mine])
+            rows.append(part.rows[mine])
+            begin.append(out.tell() + (np.cumsum(part.rows["steps"], dtype=np.int64) - part.rows["steps"])[mine])
+            out.write(part.events)
+    ranked = sorted(files)
+    rank = {name: number for number, name in enumerate(ranked)}
+    all_rows = np.concatenate(rows)
+    all_rows["file"] = [rank[bytes(name)] for name in np.concatenate(where)]
+    order = np.argsort(all_rows["file"], kind="stable")
+    contents = [words[i] for i in order]
+    return _Gathered([files[name] for name in ranked], all_rows[order], np.concatenate(begin)[order], contents)
+
+
+def _first_of_each_tune(keys: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Ascending indices of the first row of each distinct key (n, 16)."""
+    _, first = np.unique(np.ascontiguousarray(keys).view("V16").ravel(), return_index=True)
+    return np.sort(first).astype(np.int64)
+
+
+def _no_melody(gathered: _Gathered, seen: Seen) -> str:
+    reasons = seen.left_out + Counter(file["reason"] for file in gathered.files)
+    said = ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common(4))
+    return f"no melody in {reasons.total():,} files ({said or 'none ends in .mid or .midi'})"
+
+
+def _places(steps: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Shard and offset of melodies of so many steps."""
+    shards, offsets, shard, offset = [], [], 0, 0
+    for n in steps.tolist():
+        if offset and offset + n > SHARD_STEPS:
+            shard, offset = shard + 1, 0
+        shards.append(shard)
+        offsets.append(offset)
+        offset += n
+    return np.array(shards, np.int64), np.array(offsets, np.int64)
+
+
+def _write_shards(
+    directory: Path, table: NDArray[np.void], events: NDArray[np.int8], begin: NDArray[np.int64]
+) -> None:
+    for shard in range(int(table["shard"].max()) + 1):
+        here = np.flatnonzero(table["shard"] == shard)
+        steps = table["steps"][here].tolist()
+        joined = np.concatenate([events[b : b + n] for b, n in zip(begin[here].tolist(), steps, strict=True)])
+        _save(directory / f"events-{shard:04}.npy", np.asarray(joined))
+
+
+def _save(path: Path, array: NDArray[Any]) -> None:
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    write_whole(path, buffer.getvalue())
+
+
+# -- the manifest ------------------------------------------------------------------------------
+
+
+def _left_out(gathered: _Gathered, seen: Seen, table: NDArray[np.void]) -> dict[str, Any]:
+    """Every file and every track, kept or counted under a reason."""
+    files = Counter(file["reason"] for file in gathered.files) + seen.left_out
+    kept = files.pop("", 0)
+    tracks: Counter[str] = Counter()
+    for file in gathered.files:
+        tracks.update(file["tracks"])
+    tracks[SAME_TUNE] += len(gathered.rows) - len(table)
+    crashed = [{"name": file["name"], "detail": file["detail"]} for file in gathered.files if file["reason"] == CRASHED]
+    return {
+        "files": {"found": kept + files.total(), "kept": kept, "left_out": dict((+files).most_common())},
+        "tracks": {"found": len(table) + tracks.total(), "kept": len(table), "left_out": dict((+tracks).most_common())},
+        "crashed": sorted(crashed, key=lambda file: file["name"]),
+    }
+
+
+def _counts(corpus: Corpus) -> dict[str, Any]:
+    splits: dict[str, dict[str, int]] = {}
+    distinct: list[NDArray[np.int8]] = []
+    for split in SPLITS:
+        rows = corpus.table[corpus.indices(split)]
+        phrases, count = corpus.unique_phrases(split)
+        distinct.append(phrases)
+        splits[split] = {
+            "melodies": len(rows),
+            "groups": np.unique(rows["group"]).size,
+            "files": np.unique(rows["file"]).size,
+            "bars": int(rows["steps"].sum(dtype=np.int64)) // BAR_STEPS,
+            "phrases": int(count.sum()),
+            "unique_phrases": _with_onset(phrases),
+            "windows": len(corpus.windows(split)),
+            "windows_16_bars": len(corpus.windows(split, stride=8)),
+            "windows_with_rests": len(corpus.windows(split, max_silent=8)),
+        }
+    table = corpus.table
+    every = np.unique(np.concatenate(distinct).view(f"V{PHRASE_STEPS}"))
+    return {
+        "splits": splits,
+        "unique_phrases": _with_onset(every.view(np.int8).reshape(-1, PHRASE_STEPS)),
+        "melodies_of_bars": {str(n): int((table["steps"] >= n * BAR_STEPS).sum()) for n in (16, 32, 64)},
+        "roles": _histogram(table["role"], ROLES),
+        "purities": _histogram(corpus.purity(np.arange(len(table))), PURITIES),
+        "families": _histogram(table["family"], FAMILIES),
+    }
+
+
+def _with_onset(phrases: NDArray[np.int8]) -> int:
+    return int((phrases > 1).any(axis=1).sum())
+
+
+def _histogram(values: NDArray[np.integer], names: tuple[str, ...]) -> dict[str, int]:
+    return dict(zip(names, np.bincount(values, minlength=len(names)).tolist(), strict=True))
+
+
+def _groups(table: NDArray[np.void], files: list[dict[str, Any]]) -> dict[str, Any]:
+    """Sizes of the song groups; CorpusError where the largest is more than any song can be.
+
+    A group above 5 % of the corpus is an artefact; but in a corpus of a few songs any song is that much, so groups of
+    up to 50 melodies (a song of 20 tracks and its covers) are let pass.
+    """
+    sizes = np.bincount(table["group"])
+    largest = []
+    for group in np.argsort(-sizes, kind="stable")[:10].tolist():
+        of = np.unique(table["file"][table["group"] == group]).tolist()
+        largest.append({"melodies": int(sizes[group]), "files": len(of), "example": min(files[i]["name"] for i in of)})
+    top = largest[0]
+    if top["melodies"] > max(MAX_GROUP_SHARE * len(table), MAX_GROUP):
+        raise CorpusError(
+            f"one song group holds {top['melodies']:,} of {len(table):,} melodies ({top['files']:,} files, among them "
+            f"{top['example']}); more than {MAX_GROUP_SHARE:.0%} cannot be one song, so no split would be honest"
+        )
+    edges = [1, 2, 4, 8, 16, 32, 64, 128, 1 << 30]
+    names = ["1", *(f"{a}-{b - 1}" for a, b in zip(edges[1:-2], edges[2:-1], strict=True)), f"{edges[-2]} or more"]
+    number = np.histogram(sizes, edges)[0].tolist()
+    return {
+        "count": sizes.size,
+        "largest_share": round(top["melodies"] / len(table), 5),
+        "sizes": {name: n for name, n in zip(names, number, strict=True) if n},
+        "largest": largest,
+    }

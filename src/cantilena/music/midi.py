@@ -1,0 +1,159 @@
+"""`.mid` bytes <-> notes: reading any song, writing one melody."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import symusic
+from numpy.typing import NDArray
+
+from cantilena.errors import MidiError
+from cantilena.music.melody import QUARTER_STEPS, Melody
+
+__all__ = ["MAX_QUARTERS", "Song", "TimeSignature", "Track", "read_song", "to_midi", "write_whole"]
+
+MAX_QUARTERS = 16_000  # 4,000 bars, over two hours at 120 qpm: longer is a broken file
+_MAX_NOTES = 500_000
+_TPQ = 480
+_PROGRAM_ZERO = re.compile(rb"[\xc0-\xcf]\x00")
+
+
+class TimeSignature(NamedTuple):
+    """A change of metre at `tick`."""
+
+    tick: int
+    numerator: int
+    denominator: int
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """The notes of one track, in ticks, sorted by start. `program` is None where the file names none."""
+
+    name: str
+    program: int | None  # General MIDI 0..127
+    is_drum: bool
+    start: NDArray[np.int64]  # (notes,) ticks
+    end: NDArray[np.int64]  # (notes,) ticks
+    pitch: NDArray[np.int64]  # (notes,) MIDI numbers
+
+
+@dataclass(frozen=True, eq=False)
+class Song:
+    """A MIDI file as music: tracks, metre and tempo on the file's own beat grid."""
+
+    name: str
+    ticks_per_quarter: int
+    tracks: tuple[Track, ...]
+    time_signatures: tuple[TimeSignature, ...]  # in order; the first at tick 0
+    qpm: float  # the tempo that holds longest
+
+    @property
+    def end(self) -> int:
+        """Tick at which the last note ends."""
+        return max((int(t.end.max()) for t in self.tracks if t.end.size), default=0)
+
+
+def read_song(source: str | Path | bytes, *, name: str | None = None) -> Song:
+    """Read a Standard MIDI File from a path or from bytes.
+
+    Raises MidiError (one line, beginning with the file's name) for anything that is not a playable song: no MIDI,
+    division 0 or SMPTE time, broken events, no notes, more than `MAX_QUARTERS` quarters.
+    """
+    if isinstance(source, bytes):
+        data, name = source, name or "MIDI data"
+    else:
+        name = name or Path(source).name
+        try:
+            data = Path(source).read_bytes()
+        except OSError as error:
+            raise MidiError(f"{name}: cannot be read ({error.strerror or error})") from error
+    if not data:
+        raise MidiError(f"{name}: the file is empty")
+    if data[:4] == b"RIFF" and (at := data.find(b"MThd")) > 0:  # an .rmi wrapper
+        data = data[at:]
+    if data[:4] != b"MThd" or len(data) < 14:
+        raise MidiError(f"{name}: not a MIDI file (it begins with {data[:4]!r}, not b'MThd')")
+    division = int.from_bytes(data[12:14], "big")
+    if division == 0 or division & 0x8000:
+        raise MidiError(f"{name}: {'division is 0' if division == 0 else 'SMPTE time'}, so it has no beat grid")
+    try:
+        score = symusic.Score.from_midi(data)
+    except Exception as error:  # symusic raises whatever its C++ parser meets
+        raise MidiError(f"{name}: broken MIDI ({' '.join(str(error).split()) or type(error).__name__})") from error
+    names_program_zero = _PROGRAM_ZERO.search(data) is not None
+    tracks = tuple(_track(track, names_program_zero) for track in score.tracks if len(track.notes))
+    song = Song(name, division, tracks, _time_signatures(score), _main_tempo(score))
+    if not tracks:
+        raise MidiError(f"{name}: no notes")
+    if min(int(t.start.min()) for t in tracks) < 0 or song.end > MAX_QUARTERS * division:
+        raise MidiError(f"{name}: longer than {MAX_QUARTERS // 4:,} bars, or with negative times: a broken file")
+    if sum(t.start.size for t in tracks) > _MAX_NOTES:
+        raise MidiError(f"{name}: more than {_MAX_NOTES:,} notes: a broken file")
+    return song
+
+
+def _track(track: symusic.core.TrackTick, names_program_zero: bool) -> Track:
+    notes = track.notes.numpy()
+    start = notes["time"].astype(np.int64)
+    order = np.lexsort((-notes["pitch"].astype(np.int64), start))
+    end = start + np.maximum(notes["duration"].astype(np.int64), 0)
+    # symusic reports "no program change" as program 0; a file that never selects program 0 did not mean a piano
+    program = None if track.program == 0 and not names_program_zero else int(track.program)
+    return Track(track.name, program, bool(track.is_drum), start[order], end[order], notes["pitch"].astype(np.int64)[order])
+
+
+def _time_signatures(score: symusic.core.ScoreTick) -> tuple[TimeSignature, ...]:
+    changes = {0: TimeSignature(0, 4, 4)}  # what a file means that says nothing
+    for change in score.time_signatures:
+        changes[int(change.time)] = TimeSignature(int(change.time), int(change.numerator), int(change.denominator))
+    return tuple(changes[tick] for tick in sorted(changes))
+
+
+def _main_tempo(score: symusic.core.ScoreTick) -> float:
+    tempos = [(int(t.time), float(t.qpm)) for t in score.tempos] or [(0, 120.0)]
+    ends = [tick for tick, _ in tempos[1:]] + [max(int(score.end()), tempos[-1][0] + 1)]
+    qpm = max(zip(tempos, ends, strict=True), key=lambda item: item[1] - item[0][0])[0][1]
+    return float(np.clip(qpm, 10, 400))
+
+
+def to_midi(melody: Melody, *, program: int = 0, track_name: str = "Melody") -> bytes:
+    """A one-track MIDI file of `melody`; `program` is the General MIDI program 0..127 (ValueError otherwise).
+
+    Reading it back with `read_song` and the extractor gives the same melody (tests/music/test_midi.py).
+    """
+    if not 0 <= program <= 127:
+        raise ValueError(f"a General MIDI program is 0..127, not {program}")
+    score = symusic.Score(_TPQ)
+    score.tempos.append(symusic.Tempo(0, melody.qpm))
+    score.time_signatures.append(symusic.TimeSignature(0, 4, 4))
+    track = symusic.Track(track_name, program, False)
+    ticks = _TPQ // QUARTER_STEPS
+    start, end, pitch = melody.notes
+    for s, e, p in zip(start.tolist(), end.tolist(), pitch.tolist(), strict=True):
+        velocity = 96 if s % 16 == 0 else 84 if s % 4 == 0 else 76  # the metre, lightly
+        track.notes.append(symusic.Note(s * ticks, (e - s) * ticks, p, velocity))
+    score.tracks.append(track)
+    return bytes(score.dumps_midi())
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write `data` to `path` in one step: a full disk or Ctrl-C leaves what was there before."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise

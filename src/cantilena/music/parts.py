@@ -1,0 +1,134 @@
+"""`Part`: what was found in a batch of MIDI files, as bytes; the unit in which a build is kept and resumed."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import symusic
+from numpy.typing import NDArray
+
+from cantilena.errors import MidiError
+from cantilena.music import extract, melody, midi, tunes
+from cantilena.music.extract import ROLES, Candidate, candidates
+from cantilena.music.melody import Melody
+from cantilena.music.midi import read_song
+from cantilena.music.tunes import contents, tune_key
+
+__all__ = ["CRASHED", "FEW_BARS", "MIN_BARS", "Extractor", "Part", "extract_file", "file_hash", "read_batch", "rules"]
+
+MIN_BARS = 16  # of a melody in a corpus
+FEW_BARS = f"of {extract.MIN_BARS} to {MIN_BARS - 1} bars"
+CRASHED = "crashed"
+FOUND = np.dtype(
+    [
+        ("file", "<i4"),  # index into Part.files
+        ("track", "<i4"),
+        ("region", "<i4"),
+        ("family", "i1"),
+        ("role", "i1"),
+        ("dropped", "<f4"),
+        ("qpm", "<f8"),
+        ("steps", "<i4"),
+        ("contents", "<i4"),  # how many
+        ("key", "u1", (16,)),  # tune_key
+    ]
+)
+File = tuple[bytes, bytes]  # hash, data
+Extractor = Callable[[bytes], Sequence[Candidate]]
+
+
+def file_hash(data: bytes) -> bytes:
+    """16 bytes that name a file's content."""
+    return hashlib.blake2b(data, digest_size=16).digest()
+
+
+def extract_file(data: bytes) -> list[Candidate]:
+    """Every track and 4/4 region of a MIDI file; MidiError where it is none."""
+    return candidates(read_song(data, name="file"))
+
+
+def rules(extractor: Extractor) -> str:
+    """16 hex digits of the code that turns a file into melodies: a build does not go on from another's parts."""
+    digest = hashlib.blake2b(f"{symusic.__version__} {MIN_BARS} {_name(extractor)}".encode(), digest_size=8)
+    for module in (melody, midi, extract, tunes):
+        digest.update(Path(str(module.__file__)).read_bytes())
+    return digest.hexdigest()
+
+
+def _name(extractor: Extractor) -> str:
+    if isinstance(extractor, partial):
+        return f"{_name(extractor.func)} {extractor.args} {sorted(extractor.keywords.items())}"
+    return f"{extractor.__module__}.{extractor.__qualname__}"
+
+
+@dataclass(eq=False)
+class Part:
+    """Files of a batch, read: `files` says of each {"hash", "reason", "detail", "tracks": {reason: count}}.
+
+    `reason` is "" for a file with melodies; `rows` (melodies,) of dtype FOUND; `events` int8 and `contents` uint64
+    of all melodies, one after another.
+    """
+
+    files: list[dict[str, Any]] = field(default_factory=list)
+    rows: NDArray[np.void] = field(default_factory=lambda: np.zeros(0, FOUND))
+    events: NDArray[np.int8] = field(default_factory=lambda: np.zeros(0, np.int8))
+    contents: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
+
+    def to_bytes(self) -> bytes:
+        buffer = io.BytesIO()
+        head = np.frombuffer(json.dumps(self.files).encode(), np.uint8)
+        np.savez(buffer, files=head, rows=self.rows, events=self.events, contents=self.contents)
+        return buffer.getvalue()
+
+    @classmethod
+    def load(cls, path: Path) -> Part:
+        with np.load(path, allow_pickle=False) as saved:
+            part = cls(json.loads(saved["files"].tobytes()), saved["rows"], saved["events"], saved["contents"])
+        if part.rows.dtype != FOUND or part.rows["steps"].sum() != part.events.size:
+            raise ValueError("not a part")
+        return part
+
+    @classmethod
+    def crashed(cls, file: File, detail: str) -> Part:
+        return cls([{"hash": file[0].hex(), "reason": CRASHED, "detail": detail, "tracks": {}}])
+
+
+def read_batch(extractor: Extractor, files: Sequence[File]) -> bytes:
+    """The Part of some files, as bytes. What one file raises costs that file only."""
+    said: list[dict[str, Any]] = []
+    tunes_: list[tuple[int, Candidate, Melody, bytes, NDArray[np.uint64]]] = []
+    for number, (name, data) in enumerate(files):
+        tracks: Counter[str] = Counter()
+        reason = detail = ""
+        try:
+            found = extractor(data)
+            long = [(c, c.melody) for c in found if c.melody is not None and c.melody.bars >= MIN_BARS]
+            tunes_ += [(number, c, m, tune_key(m), contents(m)) for c, m in long]
+        except MidiError as error:
+            reason = str(error).removeprefix("file: ").split(" (")[0]
+        except Exception as error:  # a bug, ours or a library's: named in the manifest
+            reason, detail = CRASHED, f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        else:
+            tracks.update(c.reason or FEW_BARS for c in found if c.melody is None or c.melody.bars < MIN_BARS)
+            if not long:
+                reason = f"no melody of {MIN_BARS} bars or more" if found else "no 4/4 or 2/2 bars"
+        said.append({"hash": name.hex(), "reason": reason, "detail": detail, "tracks": dict(tracks)})
+    rows = np.zeros(len(tunes_), FOUND)
+    for row, (number, c, tune, key, words) in zip(rows, tunes_, strict=True):
+        labels = (c.family, ROLES.index(c.role), c.dropped, tune.qpm)
+        row[:] = (number, c.track, c.region, *labels, tune.events.size, words.size, np.frombuffer(key, np.uint8))
+    return Part(
+        said,
+        rows,
+        np.concatenate([np.zeros(0, np.int8), *(tune.events for _, _, tune, _, _ in tunes_)]),
+        np.concatenate([np.zeros(0, np.uint64), *(words for *_, words in tunes_)]),
+    ).to_bytes()

@@ -1,0 +1,190 @@
+"""MIDI files in folders and archives, one after another, without unpacking anything to disk."""
+
+from __future__ import annotations
+
+import os
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from lzma import LZMAError
+from pathlib import Path
+from typing import IO
+
+from cantilena.errors import CorpusError
+
+__all__ = ["MAX_BYTES", "Found", "Sources"]
+
+MAX_BYTES = 16 << 20  # a larger MIDI file is a broken one, or an attack
+_MIDI = (".mid", ".midi")
+_TOO_LARGE = f"larger than {MAX_BYTES >> 20} MiB"
+_NOT_REGULAR = "a link or device in an archive"
+_DAMAGED = (tarfile.TarError, zipfile.BadZipFile, EOFError, LZMAError, zlib.error)
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """A file whose name says MIDI: its `data`, or the `reason` why it cannot be had."""
+
+    source: int  # index into Sources.paths
+    name: str  # source and path in it: "pop.tar.xz/rock/12.mid"; never a path of the machine
+    data: bytes = b""
+    reason: str = ""
+
+
+class Sources:
+    """Any mix of folders (searched through), `.mid` files, `.tar`, `.tar.*` and `.zip` archives; read by iterating.
+
+    Archive members are read into memory and nowhere else, so a name like ``../../etc`` is only a name. `total` is
+    the number of files: exact for folders and zips, estimated for tars from the share that has been read, None
+    before anything is known. Raises CorpusError (one line) for a source that is missing, of another kind or damaged.
+    """
+
+    def __init__(self, paths: Iterable[str | Path]) -> None:
+        self.paths = tuple(Path(path) for path in paths)
+        self.files = [0] * len(self.paths)  # found so far in each
+        self._counted = 0  # in folders and zips, before reading
+        self._tar_bytes = self._tar_read = self._tar_files = 0
+        if not self.paths:
+            raise CorpusError("no sources: name a folder, .mid files or an archive of them")
+        for path in self.paths:
+            read = _reader(path)
+            if read is _tar:
+                self._tar_bytes += path.stat().st_size
+            else:
+                self._counted += _count(path, read)
+
+    @property
+    def total(self) -> int | None:
+        if not self._tar_bytes:
+            return self._counted
+        if not self._tar_read:
+            return None
+        return self._counted + round(self._tar_files * max(self._tar_bytes / self._tar_read, 1))
+
+    def __iter__(self) -> Iterator[Found]:
+        self.files = [0] * len(self.paths)
+        self._tar_read = self._tar_files = 0
+        for index, path in enumerate(self.paths):
+            read = _reader(path)
+            before = self._tar_read
+            try:
+                for name, data, reason, position in read(path):
+                    self.files[index] += 1
+                    if read is _tar:
+                        self._tar_files += 1
+                        self._tar_read = before + position
+                    yield Found(index, f"{_label(path)}/{name}" if name else _label(path), data, reason)
+            except _DAMAGED as error:
+                done = f"{self.files[index]:,} MIDI files into it"
+                raise CorpusError(f"{path}: a damaged archive ({' '.join(str(error).split())}), {done}") from error
+            except OSError as error:
+                raise CorpusError(f"{path}: cannot be read ({error.strerror or error})") from error
+            if read is _tar:
+                self._tar_read = before + path.stat().st_size
+
+
+_Item = tuple[str, bytes, str, int]  # name in the source, data, reason, bytes of the source read so far
+
+
+def _label(path: Path) -> str:
+    return path.name or path.resolve().name
+
+
+def _reader(path: Path) -> Callable[[Path], Iterator[_Item]]:
+    name = path.name.lower()
+    if path.is_dir():
+        return _folder
+    if not path.exists():
+        raise CorpusError(f"{path}: no such file or folder")
+    if name.endswith(_MIDI):
+        return _file
+    if name.endswith(".zip"):
+        return _zip
+    if ".tar" in path.suffixes[-2:] or name.endswith((".tgz", ".txz", ".tbz2")):
+        return _tar
+    raise CorpusError(f"{path}: neither a folder nor a .mid file nor a .tar, .tar.* or .zip archive of them")
+
+
+def _count(path: Path, read: Callable[[Path], Iterator[_Item]]) -> int:
+    try:
+        if read is _zip:
+            with zipfile.ZipFile(path) as archive:
+                return sum(_is_midi(info.filename) and not info.is_dir() for info in archive.infolist())
+        return sum(1 for _ in _walk(path)) if read is _folder else 1
+    except _DAMAGED as error:
+        raise CorpusError(f"{path}: a damaged archive ({error})") from error
+    except OSError as error:
+        raise CorpusError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def _is_midi(name: str) -> bool:
+    return name.lower().endswith(_MIDI)
+
+
+def _walk(folder: Path) -> Iterator[str]:
+    for root, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            if _is_midi(name):
+                yield os.path.join(root, name)
+
+
+def _folder(folder: Path) -> Iterator[_Item]:
+    for path in _walk(folder):
+        yield os.path.relpath(path, folder), *_contents(path), 0
+
+
+def _file(path: Path) -> Iterator[_Item]:
+    yield "", *_contents(path), 0
+
+
+def _contents(path: str | Path) -> tuple[bytes, str]:
+    try:
+        if not os.path.isfile(path):  # a pipe would wait for ever
+            return b"", "not a file"
+        with open(path, "rb") as file:
+            return _bounded(file)
+    except OSError as error:
+        return b"", f"cannot be read: {error.strerror or type(error).__name__}"
+
+
+def _bounded(file: IO[bytes]) -> tuple[bytes, str]:
+    data = file.read(MAX_BYTES + 1)
+    return (b"", _TOO_LARGE) if len(data) > MAX_BYTES else (data, "")
+
+
+def _tar(path: Path) -> Iterator[_Item]:
+    with open(path, "rb") as file, tarfile.open(fileobj=file, mode="r|*", bufsize=1 << 18) as archive:
+        for member in archive:
+            archive.members = []  # or it would keep every header it has seen
+            if member.isdir() or not _is_midi(member.name):
+                continue
+            if not member.isreg():
+                yield member.name, b"", _NOT_REGULAR, file.tell()
+                continue
+            if member.size > MAX_BYTES:
+                yield member.name, b"", _TOO_LARGE, file.tell()
+                continue
+            content = archive.extractfile(member)
+            data = content.read() if content else b""
+            if len(data) < member.size:
+                raise EOFError("it ends too early")
+            yield member.name, data, "", file.tell()
+
+
+def _zip(path: Path) -> Iterator[_Item]:
+    with zipfile.ZipFile(path) as archive:
+        for info in archive.infolist():
+            if info.is_dir() or not _is_midi(info.filename):
+                continue
+            if info.file_size > MAX_BYTES:
+                yield info.filename, b"", _TOO_LARGE, 0
+                continue
+            try:
+                with archive.open(info) as member:
+                    data, reason = _bounded(member)
+            except (*_DAMAGED, RuntimeError, NotImplementedError):  # the others need not be
+                data, reason = b"", "locked with a password" if info.flag_bits & 1 else "damaged in its archive"
+            yield info.filename, data, reason, 0

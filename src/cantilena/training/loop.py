@@ -1,0 +1,285 @@
+"""`fit`: the one training loop. Optimiser, EMA, clipping, logging, checkpoints, resume, DDP under torchrun.
+
+All randomness of step k comes from a generator seeded by (seed, k, rank), so nothing random has to be saved and a
+run that was killed continues bit for bit.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+import torch.distributed as dist
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from cantilena.errors import RecipeError
+
+__all__ = ["LoopConfig", "Progress", "Task", "fit", "learning_rate", "load_checkpoint", "load_weights"]
+
+
+@dataclass(frozen=True)
+class LoopConfig:
+    """How a network is trained. `batch` is examples a step over all processes."""
+
+    steps: int
+    batch: int
+    lr: float
+    warmup: int = 200  # steps of linear warm-up
+    decay: float = 0.2  # last share of the steps, in which the rate falls along a cosine to lr / 100
+    weight_decay: float = 0.01
+    clip: float = 1.0  # gradient norm
+    ema: float = 0.999  # decay of the averaged weights; 0 keeps none
+    seed: int = 0
+    precision: str = "fp32"  # or "bf16": faster where the processor multiplies bfloat16 (AMX), else slower
+    threads: int = 1
+    checkpoint_minutes: float = 3
+    log_every: int = 50
+    evaluate_every: int = 1000
+
+
+class Task(Protocol):
+    """What is trained: a network, the loss of a step, and an occasional measurement."""
+
+    network: nn.Module
+
+    def loss(self, network: nn.Module, batch: int, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+        """The loss of one step on `batch` examples drawn with `generator`, and figures to log."""
+
+    def evaluate(self, network: nn.Module) -> dict[str, float]:
+        """Figures on validation data, with averaged weights."""
+
+
+class Progress(Protocol):
+    """Told of every step; the CLI draws a bar with it."""
+
+    def __call__(self, step: int, steps: int, figures: dict[str, float]) -> None: ...
+
+
+def learning_rate(step: int, config: LoopConfig) -> float:
+    """Linear warm-up, constant, then a cosine to a hundredth: longer runs differ only in where the fall begins."""
+    if step < config.warmup:
+        return config.lr * (step + 1) / config.warmup
+    fall = max(1, int(config.steps * config.decay))
+    x = min(max(step - (config.steps - fall), 0) / fall, 1.0)
+    return config.lr * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * x)))
+
+
+def fit(
+    task: Task,
+    config: LoopConfig,
+    run: Path,
+    *,
+    meta: dict[str, Any] | None = None,
+    progress: Progress | None = None,
+    stop_after: Callable[[int], bool] | None = None,
+) -> int:
+    """Train `task` in directory `run` up to `config.steps`, resuming from its last checkpoint; returns the step reached.
+
+    SIGINT and SIGTERM save and return. Raises RecipeError when the loss is not finite, naming the last good
+    checkpoint, and when `run` belongs to another network. `meta` is stored beside the weights (what the run is).
+    """
+    rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    if config.batch % world:
+        raise RecipeError(f"a batch of {config.batch} cannot be shared by {world} processes")
+    torch.set_num_threads(config.threads)
+    network = task.network
+    optimiser = torch.optim.AdamW(_groups(network, config), lr=config.lr, betas=(0.9, 0.99), fused=True)
+    average = {k: v.detach().clone() for k, v in network.state_dict().items()} if config.ema else {}
+    state = _resume(run, network, optimiser, average)
+    step, seconds = state["step"], state["seconds"]
+    if world > 1:
+        if not dist.is_initialized():
+            dist.init_process_group("gloo")
+        wrapped: nn.Module = nn.parallel.DistributedDataParallel(network)
+    else:
+        wrapped = network
+    run.mkdir(parents=True, exist_ok=True)
+    log = _Log(run / "metrics.jsonl", step) if rank == 0 else None
+    started = saved = time.monotonic()
+    figures: dict[str, float] = {}
+
+    def save() -> None:
+        if rank == 0:
+            spent = seconds + time.monotonic() - started
+            _save(run, network, optimiser, average, {"step": step, "seconds": spent, "loop": asdict(config), **(meta or {})})
+
+    with _interruptible() as interrupted:
+        while step < config.steps:
+            for group in optimiser.param_groups:
+                group["lr"] = learning_rate(step, config)
+            generator = torch.Generator().manual_seed((config.seed * 1_000_003 + step) * 1009 + rank)
+            with torch.autocast("cpu", torch.bfloat16, enabled=config.precision == "bf16"):
+                loss, figures = task.loss(wrapped, config.batch // world, step, generator)
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            norm = nn.utils.clip_grad_norm_(network.parameters(), config.clip)
+            if not (torch.isfinite(loss) and torch.isfinite(norm)):
+                raise RecipeError(f"the loss is not finite at step {step}; the last good checkpoint is {_latest(run) or 'none'}")
+            optimiser.step()
+            step += 1
+            if average:
+                _update_average(average, network, min(config.ema, step / (step + 10)))
+            figures = {"loss": float(loss.detach()), "norm": float(norm), **figures}
+            if progress:
+                progress(step, config.steps, figures)
+            if log and step % config.log_every == 0:
+                log.write({"step": step, "seconds": round(seconds + time.monotonic() - started, 1), **figures})
+            if log and step % config.evaluate_every == 0:
+                with _averaged(network, average):
+                    log.write({"step": step, "validation": task.evaluate(network)})
+            halt = _any_rank(bool(interrupted) or (stop_after is not None and stop_after(step)), world)
+            if halt or time.monotonic() - saved > 60 * config.checkpoint_minutes or step == config.steps:
+                save()
+                saved = time.monotonic()
+            if halt:
+                break
+    return int(step)
+
+
+def _groups(network: nn.Module, config: LoopConfig) -> list[dict[str, Any]]:
+    """Weight decay for matrices only, as nanoGPT does."""
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    return [
+        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": config.weight_decay},
+        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+    ]
+
+
+@torch.no_grad()
+def _update_average(average: dict[str, Tensor], network: nn.Module, decay: float) -> None:
+    state = network.state_dict()
+    floats = [k for k in average if average[k].is_floating_point()]
+    torch._foreach_lerp_([average[k] for k in floats], [state[k] for k in floats], 1 - decay)
+
+
+@contextmanager
+def _averaged(network: nn.Module, average: dict[str, Tensor]) -> Iterator[None]:
+    """The network with its averaged weights, for a measurement."""
+    if not average:
+        yield
+        return
+    own = {k: v.detach().clone() for k, v in network.state_dict().items()}
+    network.load_state_dict(average)
+    try:
+        yield
+    finally:
+        network.load_state_dict(own)
+
+
+# -- checkpoints: DIR/step-N/{weights,average,optimiser}.safetensors + run.json; a folder appears in one rename -------
+
+
+def _latest(run: Path) -> Path | None:
+    found = sorted(run.glob("step-*/run.json"), key=lambda p: int(p.parent.name.removeprefix("step-")))
+    return found[-1].parent if found else None
+
+
+def _save(run: Path, network: nn.Module, optimiser: torch.optim.Optimizer, average: dict[str, Tensor], meta: dict[str, Any]) -> None:
+    target = run / f"step-{meta['step']:08d}"
+    if target.exists():
+        return
+    temporary = run / f".{target.name}.{os.getpid()}"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        save_file({k: v.contiguous() for k, v in network.state_dict().items()}, temporary / "weights.safetensors")
+        if average:
+            save_file(average, temporary / "average.safetensors")
+        moments = {
+            f"{i}.{name}": value
+            for i, entry in optimiser.state_dict()["state"].items()
+            for name, value in entry.items()
+            if isinstance(value, Tensor)
+        }
+        save_file(moments, temporary / "optimiser.safetensors")  # nobody has to publish this one
+        (temporary / "run.json").write_text(json.dumps(meta, indent=1))
+        os.rename(temporary, target)
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise RecipeError(f"{target}: cannot save ({error.strerror}); the last good checkpoint is {_latest(run) or 'none'}") from error
+    for old in sorted(run.glob("step-*"))[:-2]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def load_checkpoint(run: Path) -> tuple[dict[str, Any], Path]:
+    """The newest checkpoint of a run: its run.json and its folder. RecipeError where there is none."""
+    latest = _latest(run) if not (run / "run.json").exists() else run
+    if latest is None:
+        raise RecipeError(f"{run}: no checkpoint there (expected step-N/run.json)")
+    meta: dict[str, Any] = json.loads((latest / "run.json").read_text())
+    return meta, latest
+
+
+def load_weights(folder: Path) -> dict[str, Tensor]:
+    """The averaged weights of a checkpoint folder, or the last ones where no average was kept."""
+    averaged = folder / "average.safetensors"
+    return load_file(averaged if averaged.exists() else folder / "weights.safetensors")
+
+
+def _resume(run: Path, network: nn.Module, optimiser: torch.optim.Optimizer, average: dict[str, Tensor]) -> dict[str, Any]:
+    latest = _latest(run)
+    if latest is None:
+        return {"step": 0, "seconds": 0.0}
+    meta: dict[str, Any] = json.loads((latest / "run.json").read_text())
+    try:
+        network.load_state_dict(load_file(latest / "weights.safetensors"))
+    except RuntimeError as error:
+        raise RecipeError(f"{latest}: holds another network than the recipe asks for; choose another --run") from error
+    if average and (latest / "average.safetensors").exists():
+        average.update(load_file(latest / "average.safetensors"))
+    state = optimiser.state_dict()
+    for key, value in load_file(latest / "optimiser.safetensors").items():
+        index, name = key.split(".", 1)
+        state["state"].setdefault(int(index), {})[name] = value
+    optimiser.load_state_dict(state)
+    return meta
+
+
+class _Log:
+    """metrics.jsonl, one object a line; lines written after the checkpoint that we resume from are cut."""
+
+    def __init__(self, path: Path, step: int):
+        if path.exists():
+            lines = [line for line in path.read_text().splitlines() if line.endswith("}")]
+            path.write_text("".join(line + "\n" for line in lines if json.loads(line)["step"] <= step))
+        self.path = path
+
+    def write(self, row: dict[str, Any]) -> None:
+        rounded = {k: float(f"{v:.6g}") if isinstance(v, float) else v for k, v in row.items()}
+        with self.path.open("a") as file:
+            file.write(json.dumps(rounded) + "\n")
+
+
+@contextmanager
+def _interruptible() -> Iterator[list[int]]:
+    """A list that is not empty once SIGINT or SIGTERM has come."""
+    received: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield received
+        return
+    before = {s: signal.signal(s, lambda number, _: received.append(number)) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _any_rank(flag: bool, world: int) -> bool:
+    if world == 1:
+        return flag
+    shared = torch.tensor(float(flag))
+    dist.all_reduce(shared, dist.ReduceOp.MAX)
+    return bool(shared > 0)
