@@ -51,7 +51,7 @@ def test_dimensions_are_kept_below_an_averaged_deviation_of_9_tenths(space: Late
     std = np.tile([[0.85, 0.89, 0.91]], (1000, 1))
     std[::2] += 0.02  # averages .86, .90, .92
     assert LatentSpace.fit(mean, std).kept.tolist() == [True, False, False]
-    with pytest.raises(ValueError, match="no latent dimension is used: posterior deviations average 0.95"):
+    with pytest.raises(ValueError, match=r"no latent dimension is used: posterior deviations average 0\.95"):
         LatentSpace.fit(mean, np.full_like(mean, 0.95))
 
 
@@ -64,8 +64,8 @@ def test_clipping_is_at_the_quantiles_of_what_is_trained_on(space: LatentSpace) 
     mean, std = posterior()
     z = mean[:, None] + std[:, None] * np.random.default_rng(2).standard_normal((N, 20, Z))
     low, high = np.quantile(space.normalize(z).reshape(-1, 4), [0.001, 0.999], axis=0)
-    np.testing.assert_allclose(space.low, low, atol=0.12)  # about -3.1 and 3.1
-    np.testing.assert_allclose(space.high, high, atol=0.12)
+    np.testing.assert_allclose(space.low, low, atol=0.2)  # about -3.1 and 3.1, from 20 numbers beyond each
+    np.testing.assert_allclose(space.high, high, atol=0.2)
     clipped = space.clip(np.array([[-50, -0.5, 0.5, 50]], np.float32))
     assert clipped.dtype == np.float32
     np.testing.assert_array_equal(clipped, [[space.low[0], -0.5, 0.5, space.high[3]]])
@@ -86,9 +86,9 @@ def test_min_max_is_the_papers_scaling() -> None:
     paper = LatentSpace.fit_min_max(mean, std)
     assert paper.kept.tolist() == LatentSpace.fit(mean, std).kept.tolist()
     assert (paper.low.tolist(), paper.high.tolist()) == ([-1] * 4, [1] * 4)
-    x_0 = paper.normalize(mean)
-    assert -1 <= x_0.min() < -0.9
-    assert 0.7 < x_0.max() <= 1
+    x_0 = paper.normalize(mean + std * np.random.default_rng(1).standard_normal((N, Z)))
+    assert -1.1 < x_0.min() < -0.9
+    assert 0.8 < x_0.max() < 1.2
     tiny = np.array([[0.0, 4.0], [1.0, 2.0]])  # one pair for all dimensions: 0 and 4
     np.testing.assert_allclose(
         LatentSpace.fit_min_max(tiny, np.zeros((2, 2))).normalize(tiny), [[-1, 1], [-0.5, 0]], atol=1e-6

@@ -123,10 +123,10 @@ def test_a_condition_is_a_copy_that_cannot_change() -> None:
 def test_resampling_mends_the_seam(sampler: Sampler) -> None:
     """x_0 ~ N(0, .95^distance): what is drawn beside the known half should correlate with it by .95.
 
-    Pasting alone leaves .75 (ode samplers) or .85 (ddpm); the docstring of the package quotes these figures.
+    Pasting alone leaves .75 (the deterministic samplers) or .85 (ddpm); 8 visits bring .93 and .95.
     """
     covariance, denoise = correlated(0.95, phrases=8)
-    x_0 = np.linalg.cholesky(covariance) @ SeededNoise([0])((1, 8, 8000))
+    x_0 = np.linalg.cholesky(covariance) @ SeededNoise([0])((1, 8, 4000))
     seam = []
     for resample in (1, 4, 8):
         noise = SeededNoise([1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from functools import partial
 
 import numpy as np
@@ -76,26 +77,38 @@ def test_ddpm_samples_gaussian_data() -> None:
     """x_0 ~ N(1, .5^2): the reverse chain has the right mean and deviation at every level, up to its step size."""
     noise, mean, std = SeededNoise([1]), 1.0, 0.5
     bar_T = PAPER.alpha_bar[-1]
-    x_T = bar_T**0.5 * mean + (bar_T * std**2 + 1 - bar_T) ** 0.5 * noise((1, 10_000, 1))
-    for step in ddpm(gaussian(mean, std), x_T.astype(np.float32), PAPER, noise, steps=500):
+    x_T = bar_T**0.5 * mean + (bar_T * std**2 + 1 - bar_T) ** 0.5 * noise((1, 40_000, 1))
+    for step in ddpm(gaussian(mean, std), x_T.astype(np.float32), PAPER, noise, steps=250):
         bar = PAPER.alpha_bar_at(step.t)
-        assert step.x_t.mean() == pytest.approx(bar**0.5 * mean, abs=0.03)
-        assert step.x_t.std() == pytest.approx((bar * std**2 + 1 - bar) ** 0.5, rel=0.025)
+        assert step.x_t.mean() == pytest.approx(bar**0.5 * mean, abs=0.02)
+        assert step.x_t.std() == pytest.approx((bar * std**2 + 1 - bar) ** 0.5, rel=0.02)
 
 
 @pytest.mark.parametrize(("sampler", "order"), [(ddim, 1), (dpm_solver_pp, 2)])
 def test_deterministic_samplers_converge_at_their_order(sampler: Sampler, order: int) -> None:
-    """For Gaussian data the probability-flow ODE keeps (x_t - alpha_t mean) / deviation_t constant."""
-    mean, std, bar = 0.7, 0.4, PAPER.alpha_bar[-1]
+    """For Gaussian data the probability-flow ODE keeps (x_t - alpha_t mean) / deviation_t constant.
+
+    The slope is that of the error at T / 4: below, steps cannot become short in lambda, which ends at infinity, and
+    two errors of order 2 (2M's, and the last step's) come with opposite signs. All the way they must still shrink.
+    """
+    mean, std = 0.7, 0.4
+
+    def constant(x: Array, t: float) -> Array:
+        bar = PAPER.alpha_bar_at(t)
+        return (x - bar**0.5 * mean) / (bar * std**2 + 1 - bar) ** 0.5
+
     x_T = np.linspace(-2, 2, 9).reshape(1, -1, 1)  # float64, so that rounding does not hide the slope
-    exact = mean + std * (x_T - bar**0.5 * mean) / (bar * std**2 + 1 - bar) ** 0.5
     counts = np.array([20, 40, 80, 160])
-    errors = []
-    for steps in counts:
-        *_, last = sampler(gaussian(mean, std), x_T, PAPER, SeededNoise([0]), steps=int(steps))
-        errors.append(np.abs(last.x_t - exact).max())
-    slope = -np.polyfit(np.log(counts), np.log(errors), 1)[0]
-    assert slope == pytest.approx(order, abs=0.15)
+    errors = np.empty((4, 2))
+    for row, steps in zip(errors, counts, strict=True):
+        path = list(sampler(gaussian(mean, std), x_T, PAPER, SeededNoise([0]), steps=int(steps)))
+        quarter, end = path[-1 - steps // 4], path[-1]
+        assert quarter.t == 250
+        row[:] = [np.abs(constant(s.x_t, s.t) - constant(x_T, 1000)).max() for s in (quarter, end)]
+    slope = -np.polyfit(np.log(counts), np.log(errors[:, 0]), 1)[0]
+    assert slope == pytest.approx(order, abs=0.1)  # measured: .99 and 2.02
+    assert (np.diff(errors[:, 1]) < 0).all()
+    assert errors[-1, 1] < [0.035, 0.0055][order - 1]
 
 
 def test_ddim_at_eta_1_is_ddpm() -> None:
@@ -142,6 +155,11 @@ def test_one_step_is_the_denoiser(sampler: Sampler) -> None:
     x_T = SeededNoise([0])((1, 32, 4))
     (step,) = sampler(wavy, x_T, COSINE, SeededNoise([0]), steps=1)
     assert np.array_equal(step.x_t, wavy(x_T, np.array([-15], np.float32), np.zeros_like(x_T)))
+
+
+def test_the_default_is_as_many_steps_as_the_paper_of_each() -> None:
+    defaults = {name: inspect.signature(sampler).parameters["steps"].default for name, sampler in SAMPLERS.items()}
+    assert defaults == {"ddpm": 1000, "ddim": 50, "dpm_solver_pp": 20}
 
 
 def test_wrong_arguments_are_refused() -> None:
@@ -196,21 +214,21 @@ def network(x_t: Array, t: float) -> Array:
     return np.asarray(np.sin(1.7 * x_t) * 0.8 + 0.3 * np.cos(t / 150), np.float32)
 
 
-@pytest.mark.parametrize("schedule", [PAPER, COSINE], ids=["linear", "cosine"])
-@pytest.mark.parametrize("kind", ["eps", "v", "x0"])
-@pytest.mark.parametrize("name", ["ddpm 1000", "ddpm", "ddim", "ddim eta 1", "dpm_solver_pp", "dpm_solver_pp 10"])
+@pytest.mark.parametrize(
+    ("schedule", "kind"),  # not cosine with eps: x0_hat = (x_t - eps) / 5e-5 at T drowns in float32, ours and theirs
+    [(PAPER, "eps"), (PAPER, "x0"), (PAPER, "v"), (COSINE, "x0"), (COSINE, "v")],
+)
+@pytest.mark.parametrize("name", ["ddpm 250", "ddpm", "ddim", "ddim eta 1", "dpm_solver_pp", "dpm_solver_pp 10"])
 def test_diffusers_walks_the_same_path(
-    name: str, kind: Prediction, schedule: NoiseSchedule, monkeypatch: pytest.MonkeyPatch
+    name: str, schedule: NoiseSchedule, kind: Prediction, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Same betas, same noise, same network: the same x_t at every step."""
-    if kind == "eps" and schedule is COSINE:
-        pytest.skip("x0_hat = (x_t - eps) / 5e-5 at the first level: ill-conditioned in float32 for both")
     config = {
         "trained_betas": (1 - schedule.alpha_bar[1:] / schedule.alpha_bar[:-1]).tolist(),
         "prediction_type": {"eps": "epsilon", "v": "v_prediction", "x0": "sample"}[kind],
         "timestep_spacing": "trailing",
     }
-    steps = {"ddpm 1000": 1000, "dpm_solver_pp 10": 10}.get(name, 20)
+    steps = {"ddpm 250": 250, "dpm_solver_pp 10": 10}.get(name, 20)
     if name.startswith("ddpm"):
         scheduler, sampler, arguments = DDPMScheduler(clip_sample=False, **config), ddpm, {}
     elif name.startswith("ddim"):

@@ -11,7 +11,11 @@ from diffusers import DDIMScheduler, DDPMScheduler
 
 from cantilena.diffusion import NoiseSchedule, Prediction, target, to_alpha_bar, to_eps, to_x0
 
-SCHEDULES = {"linear": NoiseSchedule.linear(), "cosine": NoiseSchedule.cosine(), "toy": NoiseSchedule.linear(7, 0.1, 0.5)}
+SCHEDULES = {
+    "linear": NoiseSchedule.linear(),
+    "cosine": NoiseSchedule.cosine(),
+    "toy": NoiseSchedule.linear(7, 0.1, 0.5),
+}
 KINDS: list[Prediction] = ["eps", "x0", "v"]
 every_schedule = pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES)
 

@@ -126,7 +126,8 @@ class NoiseSchedule:
         below = np.floor(t).astype(np.int64)
         root = np.sqrt(self.alpha_bar)
         mixed = root[below] + (t - below) * (root[np.minimum(below + 1, self.T)] - root[below])
-        return np.where(t == below, self.alpha_bar[below], mixed**2)
+        alpha_bar: Levels = np.where(t == below, self.alpha_bar[below], mixed**2)
+        return alpha_bar
 
     def log_snr(self, t: ArrayLike) -> Levels:
         """log(alpha_bar / (1 - alpha_bar)) at levels t: what a denoiser is told, kept within +-15."""
@@ -142,7 +143,8 @@ class NoiseSchedule:
         """
         if steps < 1:
             raise ValueError(f"a sampler takes at least 1 step, not {steps}")
-        return np.arange(steps, -1, -1, dtype=np.float64) * self.T / steps  # multiplied first: integers stay exact
+        t: Levels = np.arange(steps, -1, -1) * self.T / steps  # multiplied first: integers stay exact
+        return t
 
     # -- the Gaussians -------------------------------------------------------------------------
 

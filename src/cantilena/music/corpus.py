@@ -61,7 +61,7 @@ class Corpus:
         """Open a corpus; CorpusError (one line) where there is none, or an incomplete one, or another format."""
         directory = Path(directory)
         if not directory.is_dir():
-            raise CorpusError(f"{directory}: no corpus there; `cantilena corpus build SOURCE... -o {directory}` makes one")
+            raise CorpusError(f"{directory}: no corpus there; make one with `cantilena corpus build`")
         manifest = _manifest(directory)
         try:
             table = np.load(directory / "melodies.npy", allow_pickle=False)
@@ -95,17 +95,18 @@ class Corpus:
     def events(self, i: int) -> NDArray[np.int8]:
         """The events (steps,) of melody `i`, a view of the file."""
         row = self.table[i]
-        offset = int(row["offset"])
-        return self._shards[row["shard"]][offset : offset + int(row["steps"])]
+        shard: NDArray[np.int8] = self._shards[row["shard"]]
+        return shard[row["offset"] : row["offset"] + row["steps"]]
 
     def melody(self, i: int) -> Melody:
+        """Melody `i`, at the tempo of its file."""
         return Melody(self.events(i), float(self.table["qpm"][i]))
 
     def phrases(self, i: int) -> NDArray[np.int8]:
         """(phrases, 32) tokens of melody `i`; an odd last bar is padded with silence (`windows` never uses it)."""
         return self.melody(i).phrases()
 
-    def purity(self, i: ArrayLike) -> NDArray[np.int64]:
+    def purity(self, i: int | NDArray[np.int64]) -> NDArray[np.int64]:
         """Index into PURITIES of melody (or melodies) `i`: 0 under .1 of the notes dropped, 1 up to .4, 2 over."""
         return purity(self.table["dropped"][i])
 
@@ -190,7 +191,7 @@ def purity(dropped: ArrayLike) -> NDArray[np.int64]:
     array([0, 1, 1, 2])
     """
     share = np.asarray(dropped, np.float32)
-    return (share >= np.float32(0.1)).astype(np.int64) + (share > np.float32(0.4))
+    return np.add(share >= np.float32(0.1), share > np.float32(0.4), dtype=np.int64)
 
 
 def fingerprint(table: NDArray[np.void], files: list[bytes], shards: list[NDArray[np.int8]]) -> str:
@@ -200,7 +201,7 @@ def fingerprint(table: NDArray[np.void], files: list[bytes], shards: list[NDArra
         digest.update(np.ascontiguousarray(table[field]).tobytes())
     digest.update(b"".join(files[i] for i in table["file"]))
     for shard in shards:
-        digest.update(np.ascontiguousarray(shard))
+        digest.update(shard.data)
     return digest.hexdigest()
 
 

@@ -47,7 +47,7 @@ def build(
     progress: Progress | None = None,
     extractor: Extractor = extract_file,
 ) -> Corpus:
-    """Make a corpus in `directory` of every melody of at least 16 bars in `sources` (issue: folders, files, archives).
+    """Make a corpus in `directory` of every melody of at least 16 bars in `sources`.
 
     `executor` is any `concurrent.futures` executor (default: a process for each of `workers`, default all cores);
     `progress(done, total)` is told of files, `total` being None until it can be estimated; `extractor` turns the
@@ -55,16 +55,16 @@ def build(
 
     A build that was interrupted goes on where it stopped; one that is complete is not done again. Raises CorpusError
     (one line) for unreadable sources, a directory that holds something else, a second build of the same directory,
-    a full disk, or a song group above 5 % of the corpus. Memory: a few batches, then some 4 kB a melody (`merge`).
+    a full disk, or a song group above 5 % of the corpus. Memory: a few batches, then some 5 kB a melody.
     """
     directory, found = Path(directory).resolve(), Sources(sources)
     work, code = directory.parent / f".{directory.name}.building", rules(extractor)
     parts = work / f"parts-{code}"
-    crew = Crew[File, bytes](partial(read_batch, extractor), executor=executor, workers=workers)
     try:
-        with crew, _locked(work, directory):
+        with _locked(work, directory):
             if not _complete(found, directory, code):
-                seen = _read(found, parts, crew, progress or (lambda done, total: None))
+                with Crew[File, bytes](partial(read_batch, extractor), executor=executor, workers=workers) as crew:
+                    seen = _read(found, parts, crew, progress or (lambda done, total: None))
                 merge(seen, found, parts, work / "merged", work / "spool", code)
                 _replace(work / "merged", directory, work / "replaced")
             shutil.rmtree(parts, ignore_errors=True)
@@ -179,7 +179,7 @@ def _lock(work: Path, busy: CorpusError) -> IO[str] | None:
 
     work.mkdir(parents=True, exist_ok=True)
     with suppress(FileNotFoundError):
-        lock = open(work / "lock", "w")
+        lock = open(work / "lock", "w")  # noqa: SIM115 (held as long as the build)
         try:
             fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # a record lock: no child inherits it
         except OSError as error:

@@ -18,20 +18,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import CorpusError
-from cantilena.music.corpus import FORMAT, MELODY, PURITIES, Corpus, fingerprint
-from cantilena.music.extract import FAMILIES, ROLES
-from cantilena.music.melody import BAR_STEPS, PHRASE_STEPS
+from cantilena.music.corpus import FORMAT, MELODY, Corpus, fingerprint
+from cantilena.music.manifest import counts, kept_and_left_out, song_group_sizes
 from cantilena.music.midi import write_whole
-from cantilena.music.parts import CRASHED, Part
+from cantilena.music.parts import Part
 from cantilena.music.sources import Found, Sources
 from cantilena.music.tunes import SPLITS, song_groups, split_of
 
-__all__ = ["MAX_GROUP", "MAX_GROUP_SHARE", "Seen", "merge"]
+__all__ = ["Seen", "merge"]
 
 SHARD_STEPS = 16 << 20  # a shard is closed before it grows past this
-MAX_GROUP_SHARE = 0.05  # of the corpus: a larger song group is an artefact, and the split means nothing
-MAX_GROUP = 50  # melodies that a song and its covers may have in however small a corpus
-SAME_FILE, SAME_TUNE, ONLY_SAME_TUNES = "the same file again", "the same tune again", "only tunes found elsewhere"
+SAME_FILE, ONLY_SAME_TUNES = "the same file again", "only tunes found elsewhere"
 
 
 class Seen:
@@ -77,7 +74,8 @@ def merge(seen: Seen, found: Sources, parts: Path, directory: Path, spool: Path,
     kept = _first_of_each_tune(gathered.rows["key"])
     if not kept.size:
         raise CorpusError(_no_melody(gathered, seen))
-    roots = song_groups(gathered.rows["file"].astype(np.int64), list(map(bytes, gathered.rows["key"])), gathered.contents)
+    keys = [bytes(key) for key in gathered.rows["key"]]
+    roots = song_groups(gathered.rows["file"].astype(np.int64), keys, gathered.contents)
     gathered.contents.clear()
     names = [bytes.fromhex(file["hash"]) for file in gathered.files]
     groups, group = np.unique(roots[kept], return_inverse=True)
@@ -108,9 +106,9 @@ def merge(seen: Seen, found: Sources, parts: Path, directory: Path, spool: Path,
         "sources": [{"name": path.name, "files": n} for path, n in zip(found.paths, found.files, strict=True)],
         "melodies": len(table),
         "shards": [int(shard.size) for shard in shards],
-        **_left_out(gathered, seen, table),
-        **_counts(corpus),
-        "groups": _groups(table, gathered.files),
+        **kept_and_left_out(gathered.files, seen.left_out, len(gathered.rows), len(table)),
+        **counts(corpus),
+        "groups": song_group_sizes(table, gathered.files),
     }
     write_whole(directory / "manifest.json", (json.dumps(manifest, indent=1) + "\n").encode())
 
@@ -135,7 +133,7 @@ def _gather(seen: Seen, parts: Path, spool: Path) -> _Gathered:
             where.append(np.array(names, "V16")[part.rows["file"]][mine])
             rows.append(part.rows[mine])
             begin.append(out.tell() + (np.cumsum(part.rows["steps"], dtype=np.int64) - part.rows["steps"])[mine])
-            out.write(part.events)
+            out.write(part.events.data)
     ranked = sorted(files)
     rank = {name: number for number, name in enumerate(ranked)}
     all_rows = np.concatenate(rows)
@@ -169,9 +167,7 @@ def _places(steps: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int
     return np.array(shards, np.int64), np.array(offsets, np.int64)
 
 
-def _write_shards(
-    directory: Path, table: NDArray[np.void], events: NDArray[np.int8], begin: NDArray[np.int64]
-) -> None:
+def _write_shards(directory: Path, table: NDArray[np.void], events: NDArray[np.int8], begin: NDArray[np.int64]) -> None:
     for shard in range(int(table["shard"].max()) + 1):
         here = np.flatnonzero(table["shard"] == shard)
         steps = table["steps"][here].tolist()
@@ -183,88 +179,3 @@ def _save(path: Path, array: NDArray[Any]) -> None:
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
     write_whole(path, buffer.getvalue())
-
-
-# -- the manifest ------------------------------------------------------------------------------
-
-
-def _left_out(gathered: _Gathered, seen: Seen, table: NDArray[np.void]) -> dict[str, Any]:
-    """Every file and every track, kept or counted under a reason."""
-    files = Counter(file["reason"] for file in gathered.files) + seen.left_out
-    kept = files.pop("", 0)
-    tracks: Counter[str] = Counter()
-    for file in gathered.files:
-        tracks.update(file["tracks"])
-    tracks[SAME_TUNE] += len(gathered.rows) - len(table)
-    crashed = [{"name": file["name"], "detail": file["detail"]} for file in gathered.files if file["reason"] == CRASHED]
-    return {
-        "files": {"found": kept + files.total(), "kept": kept, "left_out": dict((+files).most_common())},
-        "tracks": {"found": len(table) + tracks.total(), "kept": len(table), "left_out": dict((+tracks).most_common())},
-        "crashed": sorted(crashed, key=lambda file: file["name"]),
-    }
-
-
-def _counts(corpus: Corpus) -> dict[str, Any]:
-    splits: dict[str, dict[str, int]] = {}
-    distinct: list[NDArray[np.int8]] = []
-    for split in SPLITS:
-        rows = corpus.table[corpus.indices(split)]
-        phrases, count = corpus.unique_phrases(split)
-        distinct.append(phrases)
-        splits[split] = {
-            "melodies": len(rows),
-            "groups": np.unique(rows["group"]).size,
-            "files": np.unique(rows["file"]).size,
-            "bars": int(rows["steps"].sum(dtype=np.int64)) // BAR_STEPS,
-            "phrases": int(count.sum()),
-            "unique_phrases": _with_onset(phrases),
-            "windows": len(corpus.windows(split)),
-            "windows_16_bars": len(corpus.windows(split, stride=8)),
-            "windows_with_rests": len(corpus.windows(split, max_silent=8)),
-        }
-    table = corpus.table
-    every = np.unique(np.concatenate(distinct).view(f"V{PHRASE_STEPS}"))
-    return {
-        "splits": splits,
-        "unique_phrases": _with_onset(every.view(np.int8).reshape(-1, PHRASE_STEPS)),
-        "melodies_of_bars": {str(n): int((table["steps"] >= n * BAR_STEPS).sum()) for n in (16, 32, 64)},
-        "roles": _histogram(table["role"], ROLES),
-        "purities": _histogram(corpus.purity(np.arange(len(table))), PURITIES),
-        "families": _histogram(table["family"], FAMILIES),
-    }
-
-
-def _with_onset(phrases: NDArray[np.int8]) -> int:
-    return int((phrases > 1).any(axis=1).sum())
-
-
-def _histogram(values: NDArray[np.integer], names: tuple[str, ...]) -> dict[str, int]:
-    return dict(zip(names, np.bincount(values, minlength=len(names)).tolist(), strict=True))
-
-
-def _groups(table: NDArray[np.void], files: list[dict[str, Any]]) -> dict[str, Any]:
-    """Sizes of the song groups; CorpusError where the largest is more than any song can be.
-
-    A group above 5 % of the corpus is an artefact; but in a corpus of a few songs any song is that much, so groups of
-    up to 50 melodies (a song of 20 tracks and its covers) are let pass.
-    """
-    sizes = np.bincount(table["group"])
-    largest = []
-    for group in np.argsort(-sizes, kind="stable")[:10].tolist():
-        of = np.unique(table["file"][table["group"] == group]).tolist()
-        largest.append({"melodies": int(sizes[group]), "files": len(of), "example": min(files[i]["name"] for i in of)})
-    top = largest[0]
-    if top["melodies"] > max(MAX_GROUP_SHARE * len(table), MAX_GROUP):
-        raise CorpusError(
-            f"one song group holds {top['melodies']:,} of {len(table):,} melodies ({top['files']:,} files, among them "
-            f"{top['example']}); more than {MAX_GROUP_SHARE:.0%} cannot be one song, so no split would be honest"
-        )
-    edges = [1, 2, 4, 8, 16, 32, 64, 128, 1 << 30]
-    names = ["1", *(f"{a}-{b - 1}" for a, b in zip(edges[1:-2], edges[2:-1], strict=True)), f"{edges[-2]} or more"]
-    number = np.histogram(sizes, edges)[0].tolist()
-    return {
-        "count": sizes.size,
-        "largest_share": round(top["melodies"] / len(table), 5),
-        "sizes": {name: n for name, n in zip(names, number, strict=True) if n},
-        "largest": largest,
-    }

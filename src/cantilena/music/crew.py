@@ -67,7 +67,9 @@ class Crew(Generic[Item, Result]):
             future.set_exception(error)
             return future
 
-    def _finished(self, under_way: dict[Future[Result], Sequence[Item]]) -> Iterator[tuple[Sequence[Item], Result | None]]:
+    def _finished(
+        self, under_way: dict[Future[Result], Sequence[Item]]
+    ) -> Iterator[tuple[Sequence[Item], Result | None]]:
         done, _ = wait(under_way, return_when=FIRST_COMPLETED)
         if any(isinstance(future.exception(), BrokenExecutor) for future in done):
             done, _ = wait(under_way)  # all of them break with it

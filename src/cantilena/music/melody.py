@@ -87,7 +87,8 @@ def is_silent(phrases: NDArray[np.integer]) -> NDArray[np.bool_]:
     >>> is_silent(np.array([[1] + 31 * [0], 32 * [0]]))  # silence; a held note
     array([ True, False])
     """
-    return (phrases[..., 0] == REST) & (phrases <= REST).all(axis=-1)
+    silent: NDArray[np.bool_] = (phrases[..., 0] == REST) & (phrases <= REST).all(axis=-1)
+    return silent
 
 
 def transpose(tokens: NDArray[np.integer], semitones: ArrayLike) -> NDArray[np.int8]:

@@ -84,7 +84,7 @@ def read_song(source: str | Path | bytes, *, name: str | None = None) -> Song:
     if division == 0 or division & 0x8000:
         raise MidiError(f"{name}: {'division is 0' if division == 0 else 'SMPTE time'}, so it has no beat grid")
     try:
-        score = symusic.Score.from_midi(data)
+        score = symusic.core.ScoreTick.from_midi(data)
     except Exception as error:  # symusic raises whatever its C++ parser meets
         raise MidiError(f"{name}: broken MIDI ({' '.join(str(error).split()) or type(error).__name__})") from error
     names_program_zero = _PROGRAM_ZERO.search(data) is not None
@@ -130,15 +130,15 @@ def to_midi(melody: Melody, *, program: int = 0, track_name: str = "Melody") -> 
     """
     if not 0 <= program <= 127:
         raise ValueError(f"a General MIDI program is 0..127, not {program}")
-    score = symusic.Score(_TPQ)
-    score.tempos.append(symusic.Tempo(0, melody.qpm))
-    score.time_signatures.append(symusic.TimeSignature(0, 4, 4))
-    track = symusic.Track(track_name, program, False)
+    score = symusic.core.ScoreTick(_TPQ)
+    score.tempos.append(symusic.core.TempoTick(0, melody.qpm))
+    score.time_signatures.append(symusic.core.TimeSignatureTick(0, 4, 4))
+    track = symusic.core.TrackTick(track_name, program, False)
     ticks = _TPQ // QUARTER_STEPS
     start, end, pitch = melody.notes
     for s, e, p in zip(start.tolist(), end.tolist(), pitch.tolist(), strict=True):
         velocity = 96 if s % 16 == 0 else 84 if s % 4 == 0 else 76  # the metre, lightly
-        track.notes.append(symusic.Note(s * ticks, (e - s) * ticks, p, velocity))
+        track.notes.append(symusic.core.NoteTick(s * ticks, (e - s) * ticks, p, velocity))
     score.tracks.append(track)
     return bytes(score.dumps_midi())
 

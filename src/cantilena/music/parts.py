@@ -84,6 +84,7 @@ class Part:
     contents: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
 
     def to_bytes(self) -> bytes:
+        """As the content of an `.npz` file."""
         buffer = io.BytesIO()
         head = np.frombuffer(json.dumps(self.files).encode(), np.uint8)
         np.savez(buffer, files=head, rows=self.rows, events=self.events, contents=self.contents)
@@ -91,6 +92,7 @@ class Part:
 
     @classmethod
     def load(cls, path: Path) -> Part:
+        """The inverse; ValueError (or EOFError, KeyError) for a file that is no whole part."""
         with np.load(path, allow_pickle=False) as saved:
             part = cls(json.loads(saved["files"].tobytes()), saved["rows"], saved["events"], saved["contents"])
         if part.rows.dtype != FOUND or part.rows["steps"].sum() != part.events.size:
@@ -99,6 +101,7 @@ class Part:
 
     @classmethod
     def crashed(cls, file: File, detail: str) -> Part:
+        """The part of one file that could not be read."""
         return cls([{"hash": file[0].hex(), "reason": CRASHED, "detail": detail, "tracks": {}}])
 
 
@@ -123,9 +126,9 @@ def read_batch(extractor: Extractor, files: Sequence[File]) -> bytes:
                 reason = f"no melody of {MIN_BARS} bars or more" if found else "no 4/4 or 2/2 bars"
         said.append({"hash": name.hex(), "reason": reason, "detail": detail, "tracks": dict(tracks)})
     rows = np.zeros(len(tunes_), FOUND)
-    for row, (number, c, tune, key, words) in zip(rows, tunes_, strict=True):
+    for row, (number, c, tune, key, words) in enumerate(tunes_):
         labels = (c.family, ROLES.index(c.role), c.dropped, tune.qpm)
-        row[:] = (number, c.track, c.region, *labels, tune.events.size, words.size, np.frombuffer(key, np.uint8))
+        rows[row] = (number, c.track, c.region, *labels, tune.events.size, words.size, np.frombuffer(key, np.uint8))
     return Part(
         said,
         rows,

@@ -27,9 +27,9 @@ TAIL_SECONDS = 1.5  # sound after the last bar: a release, the room, nothing
 
 _PEAK = 10 ** (-3 / 20)  # -3 dBFS
 _ATTACK_SECONDS, _RELEASE_SECONDS, _ROOM_SECONDS = 0.004, 0.16, 1.25
-_WET = 0.2  # the room gives back this share of the amplitude that comes in, over its length
+_WET = 0.2  # the room's answer to noise has this share of its amplitude
 _SWAY, _SWAY_HZ = 0.12, 3.1
-_TAPS = 8  # of the room's resampling filter, for each phase
+_TAPS = 10  # of the room's resampling filter, for each phase
 
 # How hard a note is struck, by its step in the bar: the beats (1, then 3, then 2 and 4), the eighths, the rest.
 _ACCENT = 4 * [0.72, 0.66, 0.79, 0.66]
@@ -165,17 +165,18 @@ def _lowpass(factor: int) -> Samples:
     """A windowed sinc that keeps what a rate `factor` times lower can hold; each phase has the same gain. (taps,)"""
     middle = (_TAPS * factor - 1) / 2
     taps = np.sinc((np.arange(_TAPS * factor) - middle) * 0.9 / factor) * np.hanning(_TAPS * factor + 2)[1:-1]
-    phases = taps.reshape(_TAPS, factor)
-    even: Samples = (phases / phases.sum(axis=0) / factor).astype(np.float32).reshape(-1)
-    return even
+    taps = taps.reshape(_TAPS, factor)
+    taps /= factor * taps.sum(axis=0)
+    return taps.astype(np.float32).reshape(-1)
 
 
 def _echoes(rate: float) -> Samples:
     """The room's impulse responses (2, n): noise that dies away, its highs first. Always the same noise."""
     size = round(_ROOM_SECONDS * rate)
-    noise = np.random.PCG64(64).random_raw(2 * size).reshape(2, size) / 2.0**63 - 1
+    noise: NDArray[np.float64] = np.random.PCG64(64).random_raw(2 * size).reshape(2, size) / 2.0**63 - 1
     mellow = np.stack([np.convolve(channel, np.hanning(9)[1:-1] / 4, "same") for channel in noise])
     seconds = np.arange(size) / rate
-    response = noise * 0.5 * np.exp(-14 * seconds) + mellow * np.exp(-5.5 * seconds)
+    response: NDArray[np.float64] = noise * 0.5 * np.exp(-14 * seconds) + mellow * np.exp(-5.5 * seconds)
     response *= np.clip((seconds - 0.012) / 0.03, 0, 1) * (1 - seconds / _ROOM_SECONDS)
-    return (_WET * response / np.sqrt((response**2).sum(axis=1, keepdims=True))).astype(np.float32)
+    response *= _WET / np.sqrt((response**2).sum(axis=1, keepdims=True))
+    return response.astype(np.float32)

@@ -57,6 +57,7 @@ class Sources:
 
     @property
     def total(self) -> int | None:
+        """How many files there are, as far as is known."""
         if not self._tar_bytes:
             return self._counted
         if not self._tar_read:
@@ -75,7 +76,7 @@ class Sources:
                     if read is _tar:
                         self._tar_files += 1
                         self._tar_read = before + position
-                    yield Found(index, f"{_label(path)}/{name}" if name else _label(path), data, reason)
+                    yield Found(index, f"{_label(path)}/{name.removeprefix('./')}".rstrip("/"), data, reason)
             except _DAMAGED as error:
                 done = f"{self.files[index]:,} MIDI files into it"
                 raise CorpusError(f"{path}: a damaged archive ({' '.join(str(error).split())}), {done}") from error
@@ -158,7 +159,7 @@ def _bounded(file: IO[bytes]) -> tuple[bytes, str]:
 def _tar(path: Path) -> Iterator[_Item]:
     with open(path, "rb") as file, tarfile.open(fileobj=file, mode="r|*", bufsize=1 << 18) as archive:
         for member in archive:
-            archive.members = []  # or it would keep every header it has seen
+            archive.members = []  # type: ignore[attr-defined]  # or it would keep every header it has seen
             if member.isdir() or not _is_midi(member.name):
                 continue
             if not member.isreg():

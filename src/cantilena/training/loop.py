@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from cantilena.errors import RecipeError
 
-__all__ = ["LoopConfig", "Progress", "Task", "fit", "learning_rate", "load_checkpoint", "load_weights"]
+__all__ = ["LoopConfig", "Progress", "Task", "find_checkpoint", "fit", "learning_rate", "load_checkpoint", "load_weights"]
 
 
 @dataclass(frozen=True)
@@ -213,13 +213,18 @@ def _save(run: Path, network: nn.Module, optimiser: torch.optim.Optimizer, avera
         shutil.rmtree(old, ignore_errors=True)
 
 
+def find_checkpoint(run: Path) -> tuple[dict[str, Any], Path] | None:
+    """The newest checkpoint of a run, if it has one."""
+    latest = _latest(run)
+    return None if latest is None else (json.loads((latest / "run.json").read_text()), latest)
+
+
 def load_checkpoint(run: Path) -> tuple[dict[str, Any], Path]:
     """The newest checkpoint of a run: its run.json and its folder. RecipeError where there is none."""
-    latest = _latest(run) if not (run / "run.json").exists() else run
-    if latest is None:
+    found = find_checkpoint(run)
+    if found is None:
         raise RecipeError(f"{run}: no checkpoint there (expected step-N/run.json)")
-    meta: dict[str, Any] = json.loads((latest / "run.json").read_text())
-    return meta, latest
+    return found
 
 
 def load_weights(folder: Path) -> dict[str, Tensor]:

@@ -1,0 +1,197 @@
+"""`Composer`: the front door, and the only place where all stairs meet. Melody in, Melody out.
+
+    composer = cantilena.load()
+    melody = composer.compose(seed=7)
+    melody.save("tune.mid")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cantilena.diffusion.samplers import SAMPLERS, Denoise, SeededNoise, Step
+from cantilena.diffusion.schedule import to_alpha_bar, to_x0
+from cantilena.model import DEFAULT_MODEL, LABEL_NULLS, Model
+from cantilena.music.melody import Melody
+
+__all__ = ["MAX_BARS", "VOICES", "Composer", "Voice", "load"]
+
+MAX_BARS = 64
+_BATCH = 64  # melodies sampled at once: more gain nothing and cost memory
+OnStep: TypeAlias = Callable[[int, int], None]  # steps done, and in all
+
+
+class Voice(NamedTuple):
+    """What a melody is asked to be, as labels (None = not said), and the General MIDI program that plays it."""
+
+    role: int | None = None  # index into extract.ROLES
+    family: int | None = None  # index into extract.FAMILIES
+    purity: int | None = None  # 0: less than a tenth of the notes was dropped, 1: up to .4, 2: more
+    rests: int | None = None  # 0: no 2-bar phrase is silent, 1: some are
+    program: int = 0
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """The four indices that the denoiser sees."""
+        given = (self.role, self.family, self.purity, self.rests)
+        return np.array([null if v is None else v for v, null in zip(given, LABEL_NULLS, strict=True)], np.int64)
+
+
+VOICES: dict[str, Voice] = {
+    "lead": Voice(role=0, purity=0),
+    "any": Voice(),
+    "bass": Voice(role=1, family=4, purity=0, program=33),
+    "keys": Voice(family=0, program=0),
+    "organ": Voice(family=2, program=16),
+    "guitar": Voice(family=3, program=25),
+    "strings": Voice(family=6, program=48),
+    "brass": Voice(family=7, program=61),
+    "reed": Voice(family=8, program=65),
+    "flute": Voice(family=9, program=73),
+    "synth": Voice(family=10, program=80),
+}
+
+
+def load(name: str | Path = DEFAULT_MODEL, *, threads: int = 1) -> Composer:
+    """A composer with a shipped model, by name, or one in a folder of yours. ModelError where there is none."""
+    return Composer(Model.load(name, threads=threads))
+
+
+@dataclass(frozen=True, eq=False)
+class Composer:
+    """Composes melodies with a `Model`. Everything random comes from the seeds you give."""
+
+    model: Model
+
+    def compose(
+        self,
+        seed: int = 0,
+        *,
+        bars: int = MAX_BARS,
+        voice: str | Voice = "lead",
+        steps: int | None = None,
+        sampler: str = "dpm_solver_pp",
+        guidance: float = 1.0,
+        qpm: float = 120.0,
+        on_step: OnStep | None = None,
+    ) -> Melody:
+        """A new melody of `bars` bars; the same seed and arguments give the same notes on the same machine.
+
+        `voice` is a key of `VOICES` or a `Voice`; `guidance` above 1 follows its labels more strictly (classifier-free
+        guidance, Ho & Salimans 2022). `sampler` and `steps`: see `cantilena.diffusion`; the default takes 20 steps.
+        Raises ValueError for a wrong argument.
+        """
+        (melody,) = self.compose_many(
+            [seed], bars=bars, voice=voice, steps=steps, sampler=sampler, guidance=guidance, qpm=qpm, on_step=on_step
+        )
+        return melody
+
+    def compose_many(
+        self,
+        seeds: Sequence[int],
+        *,
+        bars: int = MAX_BARS,
+        voice: str | Voice = "lead",
+        steps: int | None = None,
+        sampler: str = "dpm_solver_pp",
+        guidance: float = 1.0,
+        qpm: float = 120.0,
+        on_step: OnStep | None = None,
+    ) -> list[Melody]:
+        """One melody a seed, as `compose` would each alone; see there."""
+        if not (isinstance(bars, int) and 2 <= bars <= MAX_BARS):
+            raise ValueError(f"a melody has 2 to {MAX_BARS} bars, not {bars}")
+        phrases = self.sample_phrases(
+            seeds, voice=voice, steps=steps, sampler=sampler, guidance=guidance, on_step=on_step
+        )
+        melodies = (Melody.from_phrases(p[: -(-bars // 2)], qpm) for p in phrases)
+        return [m if m.bars == bars else m.slice(1, bars) for m in melodies]
+
+    def sample_phrases(
+        self,
+        seeds: Sequence[int],
+        *,
+        voice: str | Voice = "lead",
+        steps: int | None = None,
+        sampler: str = "dpm_solver_pp",
+        guidance: float = 1.0,
+        on_step: OnStep | None = None,
+    ) -> NDArray[np.int8]:
+        """The 32 phrases of each melody as decoded, before they are joined: (seeds, 32, 32) tokens."""
+        x_0 = self.sample(seeds, voice=voice, steps=steps, sampler=sampler, guidance=guidance, on_step=on_step)
+        return self.decode(x_0)
+
+    def sample(
+        self,
+        seeds: Sequence[int],
+        *,
+        voice: str | Voice = "lead",
+        steps: int | None = None,
+        sampler: str = "dpm_solver_pp",
+        guidance: float = 1.0,
+        on_step: OnStep | None = None,
+    ) -> NDArray[np.float32]:
+        """Latents of new melodies: (seeds, 32, D). Arguments as in `compose`."""
+        if sampler not in SAMPLERS:
+            raise ValueError(f"a sampler is one of {', '.join(SAMPLERS)}, not {sampler!r}")
+        labels = _voice(voice).labels
+        batches = [seeds[i : i + _BATCH] for i in range(0, len(seeds), _BATCH)]
+        found = []
+        for k, batch in enumerate(batches):
+            for step in self._steps(batch, labels, steps, sampler, guidance):
+                if on_step:
+                    on_step(k * step.steps + step.i, len(batches) * step.steps)
+            found.append(step.x0_hat)
+        return np.concatenate(found) if found else np.zeros((0, 32, self.model.space.D), np.float32)
+
+    def decode(self, x_0: NDArray[np.float32]) -> NDArray[np.int8]:
+        """Latents (..., D) -> the likeliest token at every step (..., 32)."""
+        return self.model.decode(self.model.space.denormalize(x_0)).argmax(-1).astype(np.int8)
+
+    def encode(self, melody: Melody) -> NDArray[np.float32]:
+        """The phrases of a melody as latents (phrases, D): their posterior means."""
+        mean, _ = self.model.encode(melody.phrases())
+        return self.model.space.normalize(mean)
+
+    def _steps(
+        self, seeds: Sequence[int], labels: NDArray[np.int64], steps: int | None, sampler: str, guidance: float
+    ) -> Iterator[Step]:
+        noise = SeededNoise(seeds)
+        x_T = noise((len(seeds), 32, self.model.space.D))
+        chosen = {} if steps is None else {"steps": steps}
+        denoise = self.denoiser(np.tile(labels, (len(seeds), 1)), guidance)
+        return SAMPLERS[sampler](denoise, x_T, self.model.schedule, noise, **chosen)
+
+    def denoiser(self, labels: NDArray[np.int64], guidance: float = 1.0) -> Denoise:
+        """The network as samplers want it: labels (B, 4) bound, the prediction turned into a clipped x0_hat.
+
+        With `guidance` w other than 1 both branches share x0_prev: prediction = null + w (labelled - null).
+        """
+        model = self.model
+        nulls = np.broadcast_to(np.array(LABEL_NULLS, np.int64), labels.shape)
+
+        def denoise(
+            x_t: NDArray[np.float32], log_snr: NDArray[np.float32], x0_prev: NDArray[np.float32]
+        ) -> NDArray[np.float32]:
+            prediction = model.denoise(x_t, log_snr, x0_prev, labels)
+            if guidance != 1 and not np.array_equal(labels, nulls):
+                null = model.denoise(x_t, log_snr, x0_prev, np.ascontiguousarray(nulls))
+                prediction = null + np.float32(guidance) * (prediction - null)
+            alpha_bar = to_alpha_bar(log_snr)[:, None, None]
+            return model.space.clip(to_x0(prediction, x_t, alpha_bar, model.prediction))
+
+        return denoise
+
+
+def _voice(voice: str | Voice) -> Voice:
+    if isinstance(voice, Voice):
+        return voice
+    if voice not in VOICES:
+        raise ValueError(f"a voice is one of {', '.join(VOICES)}, not {voice!r}")
+    return VOICES[voice]

@@ -1,0 +1,127 @@
+"""`Model`: a model folder on disk -> encode, decode and denoise callables (onnxruntime, no torch)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from cantilena.diffusion.schedule import NoiseSchedule, Prediction
+from cantilena.errors import ModelError
+from cantilena.latent import LatentSpace
+
+__all__ = ["DEFAULT_MODEL", "FORMAT", "LABEL_NULLS", "LABELS", "Model", "find_model"]
+
+FORMAT = 1
+DEFAULT_MODEL = "pop-64"
+LABELS = ("role", "family", "purity", "rests")
+LABEL_NULLS = (3, 17, 3, 2)  # the index of each label that means "not said"
+
+
+def find_model(name: str | Path) -> Path:
+    """The folder of a shipped model by its name, or any folder with a model in it. ModelError where there is none."""
+    shipped = Path(str(files("cantilena"))) / "models"
+    for folder in (Path(name), shipped / str(name)):
+        if (folder / "model.json").is_file():
+            return folder
+    names = sorted(p.parent.name for p in shipped.glob("*/model.json"))
+    raise ModelError(f"{name}: no model there (a shipped model is {', '.join(names) or 'missing'}, or give a folder with model.json)")
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """The networks of a model folder, with their latent space and noise schedule.
+
+    Made by `Model.load`. Calls are thread-safe, deterministic, and give an example the same numbers in any batch.
+    """
+
+    folder: Path
+    about: dict[str, Any]  # model.json
+    space: LatentSpace
+    schedule: NoiseSchedule
+    prediction: Prediction
+    _sessions: dict[str, onnxruntime.InferenceSession] = field(repr=False)
+
+    @classmethod
+    def load(cls, name: str | Path = DEFAULT_MODEL, *, threads: int = 1) -> Model:
+        """Read a model by name or folder. ModelError (one line) where it is missing, incomplete or of another format."""
+        folder = find_model(name)
+        try:
+            about = json.loads((folder / "model.json").read_text())
+            if about.get("format") != FORMAT:
+                raise ModelError(f"{folder}: format {about.get('format')!r}; this version of Cantilena reads format {FORMAT}")
+            denoiser = about["denoiser"]
+            schedule = NoiseSchedule.from_config(denoiser["schedule"])
+            prediction: Prediction = denoiser["prediction"]
+            named = denoiser["latent"]
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"{folder}/model.json: cannot be understood ({type(error).__name__}: {error})") from error
+        space = LatentSpace.load(folder / "latent.npz")
+        if space.fingerprint != named:
+            raise ModelError(f"{folder}: the denoiser was trained in latent space {named}, latent.npz is {space.fingerprint}")
+        sessions = {part: _session(folder / f"{part}.onnx", threads) for part in ("encoder", "decoder", "denoiser")}
+        return cls(folder, about, space, schedule, prediction, sessions)
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return str(self.about.get("name", self.folder.name))
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits over every file that a composed note depends on."""
+        digest = hashlib.sha256()
+        for part in ("encoder.onnx", "decoder.onnx", "denoiser.onnx", "latent.npz"):
+            digest.update((self.folder / part).read_bytes())
+        return digest.hexdigest()[:16]
+
+    def encode(self, phrases: NDArray[np.integer]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Tokens (..., 32) -> posterior mean and deviation (..., Z)."""
+        shape = phrases.shape[:-1]
+        tokens = phrases.reshape(-1, phrases.shape[-1]).astype(np.int64)
+        mean, std = self._sessions["encoder"].run(None, {"tokens": tokens})
+        return mean.reshape(*shape, -1), std.reshape(*shape, -1)
+
+    def decode(self, z: NDArray[np.float32]) -> NDArray[np.float32]:
+        """z (..., Z) -> logits (..., 32, 90)."""
+        flat = np.ascontiguousarray(z.reshape(-1, z.shape[-1]), np.float32)
+        # in pieces: logits of many phrases would need hundreds of megabytes
+        logits = [self._sessions["decoder"].run(None, {"z": flat[i : i + 512]})[0] for i in range(0, len(flat), 512)]
+        return np.asarray(np.concatenate(logits).reshape(*z.shape[:-1], *logits[0].shape[1:]), np.float32)
+
+    def denoise(
+        self,
+        x_t: NDArray[np.float32],
+        log_snr: NDArray[np.float32],
+        x0_prev: NDArray[np.float32],
+        labels: NDArray[np.int64],
+    ) -> NDArray[np.float32]:
+        """x_t (B, 32, D), log_snr (B,), x0_prev (B, 32, D), labels (B, 4) -> the network's prediction (B, 32, D).
+
+        The graph of the `paper` recipe has no inputs for x0_prev and labels; they are then left out.
+        """
+        session = self._sessions["denoiser"]
+        given = {"x_t": x_t, "log_snr": log_snr, "x0_prev": x0_prev, "labels": labels}
+        wanted = {i.name for i in session.get_inputs()}
+        return np.asarray(session.run(None, {k: v for k, v in given.items() if k in wanted})[0], np.float32)
+
+
+def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    if not path.is_file():
+        raise ModelError(f"{path}: missing from the model folder")
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises its own C++ exceptions
+        raise ModelError(f"{path}: not a network that onnxruntime can run ({' '.join(str(error).split())[:160]})") from error

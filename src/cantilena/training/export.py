@@ -1,0 +1,143 @@
+"""Checkpoint <-> model folder: ONNX graphs, the latent space and `model.json`; and weights read back from them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import Tensor, nn
+
+from cantilena.errors import ModelError
+from cantilena.latent import LatentSpace
+from cantilena.training.networks import LABEL_SIZES, Denoiser, MelodyVAE, PaperDenoiser
+
+__all__ = ["FORMAT", "export_model", "read_weights", "vae_fingerprint"]
+
+FORMAT = 1
+_OPSET = 17
+_ENCODER = ("embed", "encoder", "squeeze", "posterior")  # beginnings of the encoder's parameter names
+
+
+def vae_fingerprint(network: MelodyVAE) -> str:
+    """16 hexadecimal digits that name a VAE by its *encoder*: what latents mean. A better decoder keeps the name."""
+    digest = hashlib.sha256()
+    for name, value in sorted(network.state_dict().items()):
+        if name.startswith(_ENCODER):
+            digest.update(name.encode() + value.detach().float().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+class _Encode(nn.Module):
+    def __init__(self, vae: MelodyVAE):
+        super().__init__()
+        self.vae = vae
+
+    def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        mean, log_var = self.vae.encode(tokens)
+        return mean, (0.5 * log_var).exp()
+
+
+class _Decode(nn.Module):
+    def __init__(self, vae: MelodyVAE):
+        super().__init__()
+        self.vae = vae
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.vae.decode(z)
+
+
+def export_model(
+    folder: Path,
+    vae: MelodyVAE,
+    denoiser: Denoiser | PaperDenoiser,
+    space: LatentSpace,
+    *,
+    diffusion: Mapping[str, Any],
+    provenance: Mapping[str, Any],
+    card: str,
+) -> None:
+    """Write a model folder in one step; an older one of this name is replaced only when the new one is complete.
+
+    `diffusion` is the schedule's config under "schedule" and the "prediction"; `provenance` says where the weights
+    come from; `card` is the README. Raises ModelError when it cannot be written.
+    """
+    vae, denoiser = vae.eval(), denoiser.eval()
+    D, phrases = denoiser.config.D, denoiser.config.phrases
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        _to_onnx(_Encode(vae), temporary / "encoder.onnx", {"tokens": torch.ones(2, 32, dtype=torch.long)}, ["mean", "std"])
+        _to_onnx(_Decode(vae), temporary / "decoder.onnx", {"z": torch.zeros(2, space.Z)}, ["logits"])
+        inputs = {
+            "x_t": torch.zeros(2, phrases, D),
+            "log_snr": torch.zeros(2),
+            "x0_prev": torch.zeros(2, phrases, D),
+            "labels": torch.zeros(2, len(LABEL_SIZES), dtype=torch.long),
+        }
+        _to_onnx(denoiser, temporary / "denoiser.onnx", inputs, ["prediction"])
+        space.save(temporary / "latent.npz")
+        model = {
+            "format": FORMAT,
+            "name": folder.name,
+            "vae": {"fingerprint": vae_fingerprint(vae), "config": asdict(vae.config)},
+            "denoiser": {
+                "network": "small" if isinstance(denoiser, Denoiser) else "paper",
+                "config": asdict(denoiser.config),
+                "latent": space.fingerprint,
+                **diffusion,
+            },
+            "provenance": dict(provenance),
+        }
+        (temporary / "model.json").write_text(json.dumps(model, indent=1) + "\n")
+        (temporary / "README.md").write_text(card)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        os.rename(temporary, folder)
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise ModelError(f"{folder}: cannot write the model ({error.strerror or error})") from error
+
+
+def _to_onnx(network: nn.Module, path: Path, inputs: dict[str, Tensor], outputs: list[str]) -> None:
+    names = list(inputs)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the tracing exporter is deprecated, but keeps every parameter's name
+        torch.onnx.export(
+            network.float(),
+            tuple(inputs.values()),
+            path,
+            input_names=names,
+            output_names=outputs,
+            dynamic_axes={name: {0: "batch"} for name in names + outputs},
+            opset_version=_OPSET,
+            do_constant_folding=False,  # folding would rename the weights; the runtime folds when it loads
+            dynamo=False,
+        )
+
+
+def read_weights(folder: Path) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The state dicts of VAE and denoiser, read back from a model folder's ONNX graphs (for warm starts)."""
+    vae: dict[str, Tensor] = {}
+    for name in ("encoder", "decoder"):
+        vae |= {key.removeprefix("vae."): value for key, value in _initializers(folder / f"{name}.onnx").items()}
+    return vae, _initializers(folder / "denoiser.onnx")
+
+
+def _initializers(path: Path) -> dict[str, Tensor]:
+    try:
+        graph = onnx.load(path).graph
+    except (OSError, ValueError) as error:  # protobuf's DecodeError is a ValueError
+        raise ModelError(f"{path}: not a readable ONNX graph ({error})") from error
+    return {i.name: torch.from_numpy(np.array(numpy_helper.to_array(i))) for i in graph.initializer}

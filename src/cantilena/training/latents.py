@@ -1,0 +1,140 @@
+"""The corpus as latents: every phrase encoded once, in a transposition of its melody, and kept on disk.
+
+A folder of one split and one draw of transpositions:
+
+    codes.npy     float16 (n, 2, Z)   posterior mean and deviation of each distinct (phrase, transposition)
+    rows.npy      int32 (m,)          row of codes for each phrase of each melody, melodies joined
+    windows.npy   int64 (w, 6)        begin in rows, melody, then the labels role, family, purity, has rests
+    latents.json                      corpus, VAE, split and seed that it was made from
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cantilena.errors import CorpusError
+from cantilena.music.corpus import Corpus
+from cantilena.music.melody import is_silent
+from cantilena.music.tunes import Split
+from cantilena.training.data import SHIFTS, shift_pitches
+from cantilena.training.networks import MelodyVAE
+
+__all__ = ["PHRASES", "Latents", "encode_corpus", "encode_phrases"]
+
+PHRASES = 32  # in a training example
+MAX_SILENT = 8  # silent phrases in a training example
+
+
+@dataclass(frozen=True, eq=False)
+class Latents:
+    """A folder of encoded melodies, memory-mapped."""
+
+    codes: NDArray[np.float16]  # (n, 2, Z)
+    rows: NDArray[np.int32]  # (m,)
+    windows: NDArray[np.int64]  # (w, 6)
+    meta: dict[str, Any]
+
+    @classmethod
+    def open(cls, folder: Path) -> Latents:
+        """Read what `encode_corpus` wrote; CorpusError where it is not complete."""
+        try:
+            meta = json.loads((folder / "latents.json").read_text())
+            codes, rows, windows = (np.load(folder / f"{n}.npy", mmap_mode="r") for n in ("codes", "rows", "windows"))
+        except (OSError, ValueError) as error:
+            raise CorpusError(f"{folder}: no encoded corpus there ({error}); remove it and train again") from error
+        return cls(codes, rows, windows, meta)
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """Role, family, purity and has-rests of every window: (w, 4)."""
+        return np.asarray(self.windows[:, 2:])
+
+    def draw(self, window: NDArray[np.int64], eps: NDArray[np.float32]) -> NDArray[np.float32]:
+        """z ~ q(z | phrase) for windows (B,) and eps (B, 32, Z): mean + std * eps, (B, 32, Z)."""
+        index = self.rows[self.windows[window, 0, None] + np.arange(PHRASES)]
+        codes = self.codes[index].astype(np.float32)
+        return np.asarray(codes[:, :, 0] + codes[:, :, 1] * eps)
+
+    def means(self, window: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Posterior means (B, 32, Z) of windows (B,)."""
+        return self.codes[self.rows[self.windows[window, 0, None] + np.arange(PHRASES)], 0].astype(np.float32)
+
+
+@torch.no_grad()
+def encode_phrases(network: MelodyVAE, tokens: NDArray[np.integer], precision: str = "fp32") -> NDArray[np.float16]:
+    """Posterior mean and deviation of phrases (n, 32), as (n, 2, Z) float16."""
+    codes = np.empty((len(tokens), 2, network.config.latent), np.float16)
+    for begin in range(0, len(tokens), 512):
+        batch = torch.from_numpy(np.asarray(tokens[begin : begin + 512], np.int64))
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+            mean, log_var = network.encode(batch)
+        codes[begin : begin + 512] = torch.stack([mean, (0.5 * log_var).exp()], 1).numpy()
+    return codes
+
+
+def encode_corpus(
+    network: MelodyVAE,
+    corpus: Corpus,
+    split: Split,
+    folder: Path,
+    *,
+    seed: int,
+    limit: int | None = None,
+    precision: str = "fp32",
+    meta: dict[str, Any] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Latents:
+    """Encode the melodies of `split` that hold a window of 32 phrases, each in one random transposition.
+
+    `seed` draws the transpositions (seed 0 draws none); `limit` keeps about that many windows, melody by melody in
+    random order. The folder appears in one step. `progress` gets phrases done and in all.
+    """
+    random = np.random.default_rng([seed, 7])
+    windows = corpus.windows(split, max_silent=MAX_SILENT)
+    windows = windows[np.argsort(windows[:, 0], kind="stable")]
+    melodies, first_row, count = np.unique(windows[:, 0], return_index=True, return_counts=True)
+    order = random.permutation(len(melodies))
+    shifts = random.integers(SHIFTS[0], SHIFTS[-1] + 1, len(melodies)) * (seed > 0)
+    kept = np.sort(order[: np.searchsorted(np.cumsum(count[order]), limit or len(windows)) + 1])
+
+    tokens, out, begin = [], [], 0
+    for k in kept.tolist():
+        melody = int(melodies[k])
+        phrases = corpus.phrases(melody)
+        silent = np.append(0, np.cumsum(is_silent(phrases)))
+        first = windows[first_row[k] : first_row[k] + count[k], 1]
+        row = corpus.table[melody]
+        labels = np.tile([row["role"], row["family"], corpus.purity(melody), 0], (len(first), 1)).astype(np.int64)
+        labels[:, 3] = silent[first + PHRASES] > silent[first]
+        out.append(np.column_stack([first + begin, np.full(len(first), melody), labels]))
+        tokens.append(shift_pitches(phrases, np.full(len(phrases), shifts[k])).astype(np.int8))
+        begin += len(phrases)
+    flat = np.concatenate(tokens)
+    distinct, rows = np.unique(flat.view("V32").ravel(), return_inverse=True)
+    distinct_tokens = distinct.view(np.int8).reshape(-1, 32)
+    codes = np.empty((len(distinct_tokens), 2, network.config.latent), np.float16)
+    for at in range(0, len(codes), 8192):
+        codes[at : at + 8192] = encode_phrases(network, distinct_tokens[at : at + 8192], precision)
+        if progress:
+            progress(min(at + 8192, len(codes)), len(codes))
+
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    for name, array in (("codes", codes), ("rows", rows.astype(np.int32)), ("windows", np.concatenate(out))):
+        np.save(temporary / f"{name}.npy", array)
+    about = {"corpus": corpus.fingerprint, "split": split, "seed": seed, "limit": limit, "phrases": len(codes), **(meta or {})}
+    (temporary / "latents.json").write_text(json.dumps(about, indent=1))
+    shutil.rmtree(folder, ignore_errors=True)
+    os.rename(temporary, folder)
+    return Latents.open(folder)
