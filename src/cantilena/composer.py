@@ -1,14 +1,15 @@
 """`Composer`: the front door, and the only place where all stairs meet. Melody in, Melody out.
 
-    composer = cantilena.load()
-    melody = composer.compose(seed=7)
-    melody.save("tune.mid")
+composer = cantilena.load()
+melody = composer.compose(seed=7)
+melody.save("tune.mid")
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -152,7 +153,7 @@ class Composer:
 
     def decode(self, x_0: NDArray[np.float32]) -> NDArray[np.int8]:
         """Latents (..., D) -> the likeliest token at every step (..., 32)."""
-        return self.model.decode(self.model.space.denormalize(x_0)).argmax(-1).astype(np.int8)
+        return np.asarray(self.model.decode(self.model.space.denormalize(x_0)).argmax(-1), np.int8)
 
     def encode(self, melody: Melody) -> NDArray[np.float32]:
         """The phrases of a melody as latents (phrases, D): their posterior means."""
@@ -164,9 +165,9 @@ class Composer:
     ) -> Iterator[Step]:
         noise = SeededNoise(seeds)
         x_T = noise((len(seeds), 32, self.model.space.D))
-        chosen = {} if steps is None else {"steps": steps}
         denoise = self.denoiser(np.tile(labels, (len(seeds), 1)), guidance)
-        return SAMPLERS[sampler](denoise, x_T, self.model.schedule, noise, **chosen)
+        sample = SAMPLERS[sampler] if steps is None else partial(SAMPLERS[sampler], steps=steps)
+        return sample(denoise, x_T, self.model.schedule, noise)
 
     def denoiser(self, labels: NDArray[np.int64], guidance: float = 1.0) -> Denoise:
         """The network as samplers want it: labels (B, 4) bound, the prediction turned into a clipped x0_hat.

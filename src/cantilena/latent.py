@@ -168,21 +168,22 @@ class LatentSpace:
 
 
 def _posterior(mean: ArrayLike, std: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Checked, and turned to (Z, N): a cache is large and float16, and what follows goes dimension by dimension."""
     mean, std = np.asarray(mean), np.asarray(std)
     if mean.ndim != 2 or mean.shape != std.shape or not mean.size:
         raise ValueError(f"mean and std are both (phrases, Z), not {mean.shape} and {std.shape}")
     if not (np.isfinite(mean).all() and np.isfinite(std).all() and (std >= 0).all()):
         raise ValueError("mean and std must be finite, and std not negative")
-    return mean, std
+    return np.ascontiguousarray(mean.T), np.ascontiguousarray(std.T)
 
 
 def _moments(mean: NDArray[Any], std: NDArray[Any]) -> tuple[_Float, _Float, NDArray[np.bool_]]:
-    """Centre and scale of z, and which dimensions are kept; column by column, as a cache is large and float16."""
-    columns = [
+    """Centre and scale of z, and which dimensions are kept, from (Z, N)."""
+    moments = [
         (m.mean(dtype=np.float64), m.var(dtype=np.float64) + np.square(s, dtype=np.float64).mean(), s.mean(dtype=float))
-        for m, s in zip(mean.T, std.T, strict=True)
+        for m, s in zip(mean, std, strict=True)
     ]
-    centre, variance, average = np.array(columns).T
+    centre, variance, average = np.array(moments).T
     kept: NDArray[np.bool_] = (average < MAX_STD) & (variance > 0)
     if not kept.any():
         raise ValueError(f"no latent dimension is used: posterior deviations average {average.min():.3f} and more")
@@ -194,14 +195,14 @@ def _f32(array: _Float) -> NDArray[np.float32]:
 
 
 def _draws(mean: NDArray[Any], std: NDArray[Any], kept: NDArray[np.bool_]) -> Iterator[NDArray[np.float64]]:
-    """For each kept dimension, one z ~ N(mean, std^2) a phrase, (N,): what the diffusion model is trained on.
+    """From (Z, N), for each kept dimension: one z ~ N(mean, std^2) a phrase, what the diffusion model trains on.
 
     The normal numbers are the same for everyone: the golden-ratio sequence, which fills (0, 1) more evenly than chance
     would, through the inverse of the normal distribution function.
     """
     x = np.linspace(-6, 6, 2401)
     cdf = [0.5 * math.erfc(-value / math.sqrt(2)) for value in x]
-    u = (np.arange(len(mean)) + 0.5) * ((math.sqrt(5) - 1) / 2) % 1
+    u = (np.arange(mean.shape[1]) + 0.5) * ((math.sqrt(5) - 1) / 2) % 1
     eps = np.interp(u, cdf, x)
     for d in np.flatnonzero(kept):
-        yield mean[:, d] + std[:, d] * eps
+        yield mean[d] + std[d] * eps

@@ -17,7 +17,7 @@ from cantilena.diffusion.schedule import NoiseSchedule, Prediction
 from cantilena.errors import ModelError
 from cantilena.latent import LatentSpace
 
-__all__ = ["DEFAULT_MODEL", "FORMAT", "LABEL_NULLS", "LABELS", "Model", "find_model"]
+__all__ = ["DEFAULT_MODEL", "FORMAT", "LABELS", "LABEL_NULLS", "Model", "find_model"]
 
 FORMAT = 1
 DEFAULT_MODEL = "pop-64"
@@ -32,7 +32,9 @@ def find_model(name: str | Path) -> Path:
         if (folder / "model.json").is_file():
             return folder
     names = sorted(p.parent.name for p in shipped.glob("*/model.json"))
-    raise ModelError(f"{name}: no model there (a shipped model is {', '.join(names) or 'missing'}, or give a folder with model.json)")
+    raise ModelError(
+        f"{name}: no model there (a shipped model is {', '.join(names) or 'missing'}, or give a folder with model.json)"
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,12 +53,14 @@ class Model:
 
     @classmethod
     def load(cls, name: str | Path = DEFAULT_MODEL, *, threads: int = 1) -> Model:
-        """Read a model by name or folder. ModelError (one line) where it is missing, incomplete or of another format."""
+        """Read a model by name or folder; ModelError (one line) where it is missing, incomplete or unknown."""
         folder = find_model(name)
         try:
             about = json.loads((folder / "model.json").read_text())
             if about.get("format") != FORMAT:
-                raise ModelError(f"{folder}: format {about.get('format')!r}; this version of Cantilena reads format {FORMAT}")
+                raise ModelError(
+                    f"{folder}: format {about.get('format')!r}; this version of Cantilena reads format {FORMAT}"
+                )
             denoiser = about["denoiser"]
             schedule = NoiseSchedule.from_config(denoiser["schedule"])
             prediction: Prediction = denoiser["prediction"]
@@ -65,7 +69,9 @@ class Model:
             raise ModelError(f"{folder}/model.json: cannot be understood ({type(error).__name__}: {error})") from error
         space = LatentSpace.load(folder / "latent.npz")
         if space.fingerprint != named:
-            raise ModelError(f"{folder}: the denoiser was trained in latent space {named}, latent.npz is {space.fingerprint}")
+            raise ModelError(
+                f"{folder}: the denoiser was trained in latent space {named}, latent.npz is {space.fingerprint}"
+            )
         sessions = {part: _session(folder / f"{part}.onnx", threads) for part in ("encoder", "decoder", "denoiser")}
         return cls(folder, about, space, schedule, prediction, sessions)
 
@@ -124,4 +130,6 @@ def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises its own C++ exceptions
-        raise ModelError(f"{path}: not a network that onnxruntime can run ({' '.join(str(error).split())[:160]})") from error
+        raise ModelError(
+            f"{path}: not a network that onnxruntime can run ({' '.join(str(error).split())[:160]})"
+        ) from error

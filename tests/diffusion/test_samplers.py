@@ -151,13 +151,23 @@ def test_the_denoiser_is_told_the_level_and_its_last_estimate(sampler: Sampler) 
 
 
 @every_sampler
+def test_data_stay_float32_whatever_the_denoiser_returns(sampler: Sampler) -> None:
+    def denoise(x_t: Array, log_snr: Array, x0_prev: Array) -> Array:
+        assert x_t.dtype == x0_prev.dtype == np.float32
+        return x_t.astype(np.float64) / 2
+
+    for step in sampler(denoise, SeededNoise([0])((1, 32, 4)), COSINE, SeededNoise([0]), steps=4):
+        assert step.x_t.dtype == step.x0_hat.dtype == np.float32
+
+
+@every_sampler
 def test_one_step_is_the_denoiser(sampler: Sampler) -> None:
     x_T = SeededNoise([0])((1, 32, 4))
     (step,) = sampler(wavy, x_T, COSINE, SeededNoise([0]), steps=1)
     assert np.array_equal(step.x_t, wavy(x_T, np.array([-15], np.float32), np.zeros_like(x_T)))
 
 
-def test_the_default_is_as_many_steps_as_the_paper_of_each() -> None:
+def test_each_sampler_has_its_own_default_of_steps() -> None:
     defaults = {name: inspect.signature(sampler).parameters["steps"].default for name, sampler in SAMPLERS.items()}
     assert defaults == {"ddpm": 1000, "ddim": 50, "dpm_solver_pp": 20}
 

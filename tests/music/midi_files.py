@@ -42,17 +42,19 @@ def tempo(qpm: float) -> bytes:
     return b"\xff\x51\x03" + round(60e6 / qpm).to_bytes(3, "big")
 
 
-def track(notes: Sequence[Note], *, name: str = "", program: int | None = None, channel: int = 0, step: int = STEP) -> bytes:
+def track(
+    notes: Sequence[Note], *, name: str = "", program: int | None = None, channel: int = 0, step: int = STEP
+) -> bytes:
     events = [(0, b"\xff\x03" + variable_length(len(name)) + name.encode())] if name else []
     events += [(0, bytes([0xC0 | channel, program]))] if program is not None else []
-    for start, end, pitch in notes:
-        events.append((end * step, bytes([0x80 | channel, pitch, 0])))
-    events.sort(key=lambda event: event[0])
+    offs = [(end * step, bytes([0x80 | channel, pitch, 0])) for _, end, pitch in notes]
     ons = [(start * step, bytes([0x90 | channel, pitch, 80])) for start, _, pitch in notes]
-    return chunk([*events, *ons])
+    return chunk([*events, *offs, *ons])
 
 
-def song(*tracks: bytes, signatures: Sequence[tuple[int, int, int]] = (), qpm: float = 120, division: int = 480) -> bytes:
+def song(
+    *tracks: bytes, signatures: Sequence[tuple[int, int, int]] = (), qpm: float = 120, division: int = 480
+) -> bytes:
     """A file of `tracks`; `signatures` are (bar line in steps, numerator, denominator)."""
     conductor = [(0, tempo(qpm)), *((at * STEP, signature(n, d)) for at, n, d in signatures)]
     return midi(chunk(conductor), *tracks, division=division)
@@ -65,8 +67,13 @@ def tune(seed: int, bars: int = 20, *, low: int = 55) -> list[Note]:
     at, pitch = 0, low + draw.randrange(12)
     while at < bars * 16:
         length = draw.choice((2, 2, 4, 4, 6))
-        if draw.random() < 0.9:
+        if not at or draw.random() < 0.9:
             notes.append((at, min(at + length, bars * 16), pitch))
         at += length
         pitch = min(max(pitch + draw.choice((-7, -4, -3, -2, -1, 1, 2, 3, 5, 8)), low), low + 30)
     return notes
+
+
+def spliced(one: Sequence[Note], other: Sequence[Note], at: int) -> list[Note]:
+    """`one` up to step `at`, then `other`."""
+    return [(s, min(e, at), p) for s, e, p in one if s < at] + [n for n in other if n[0] >= at]

@@ -44,6 +44,12 @@ class Reader:
         self.numbers = {int(text): (x, y) for x, y, text in texts["11"]}
         self.labels = [(y, 12 * (int(text[1:]) + 1)) for _, y, text in texts["11.5"] if text[0] == "C"]
         self.tops = sorted({y for _, y in self.numbers.values()})
+        (edge,) = (
+            p for p in self.root.iter(f"{SVG}path") if p.get("class") == "edge" and p.get("stroke-width") is None
+        )
+        self.systems = [
+            (float(y), float(y) + float(v)) for y, v in re.findall(r"M[\d.]+ ([\d.]+)v([\d.]+)", edge.get("d"))
+        ]
         self.row_bars = sum(y == self.tops[0] for _, y in self.numbers.values())
         self.left = self.numbers[1][0]
         (octave,) = (p for p in self.root.iter(f"{SVG}path") if p.get("class") == "octave")
@@ -148,7 +154,14 @@ def test_nothing_leaves_the_page_and_no_system_touches_the_next():
         for group in by_class(svg, "note"):
             for rect in group:
                 y, h = float(rect.get("y")), float(rect.get("height"))
-                assert reader.row(y) == reader.row(y + h + 10)  # ten units of air above the numbers below
+                top, bottom = reader.systems[reader.row(y)]
+                assert top < y < y + h < bottom
+        (black,) = by_class(svg, "black")
+        for y, h in re.findall(r"M[\d.]+ ([\d.]+)H[\d.]+v([\d.]+)", black.get("d")):
+            top, bottom = reader.systems[reader.row(float(y))]
+            assert top - 0.2 < float(y) < float(y) + float(h) < bottom + 0.2
+        for (_, bottom), number in zip(reader.systems, reader.tops[1:], strict=False):
+            assert bottom + 15 < number  # air above the numbers below
 
 
 def test_silent_bars_hold_a_whole_rest():

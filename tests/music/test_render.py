@@ -89,7 +89,7 @@ def test_it_refuses_a_rate_no_one_can_play(rate):
 
 @pytest.mark.parametrize("pitch", [21, 28, 40, 55, 60, 69, 76, 88, 97, 108])
 def test_a_note_has_its_pitch(pitch):
-    """The fundamental is within 2 cents, leads, and what is not one of its overtones is 50 dB below."""
+    """The fundamental is within 2 cents, leads, and all that is not one of its overtones is 75 dB below."""
     hertz, energy = power(cut(mono(one(pitch)), 0.5, 7.5))
     near = np.abs(1200 * np.log2(np.maximum(hertz, 1) / frequency(pitch))) < 200
     found = hertz[near][energy[near].argmax()]
@@ -97,14 +97,12 @@ def test_a_note_has_its_pitch(pitch):
     assert energy[near].max() >= 0.5 * energy.max()
     partial = hertz / frequency(pitch)
     foreign = np.abs(partial - np.rint(partial)) * frequency(pitch) > 8
-    assert 10 * np.log10(energy[foreign].max() / energy.max()) < -50
+    assert 10 * np.log10(energy[foreign].sum() / energy.sum()) < -75
 
 
 @pytest.mark.parametrize("rate", [8_000, 16_000, 22_050])
-@pytest.mark.parametrize("pitch", [60, 84, 100, 108])
+@pytest.mark.parametrize("pitch", [60, 84, 100, 106])
 def test_overtones_never_fold_back(pitch, rate):
-    if frequency(pitch) > rate / 2:
-        pytest.skip("the rate cannot hold the note")
     sound = mono(one(pitch), rate)[: 2 * rate]
     hertz, energy = np.fft.rfftfreq(2 * rate, 1 / rate), np.abs(np.fft.rfft(sound * np.hanning(2 * rate))) ** 2
     partial = hertz / frequency(pitch)
@@ -129,7 +127,7 @@ def test_each_note_sounds_at_its_place(qpm):
             part.size / RATE
         )  # as far as so short a part tells
         assert apart.sum() > 15
-        assert strength[pitch - 60] > strength[apart].max() + 6
+        assert strength[pitch - 60] > strength[apart].max() + 5
 
 
 def test_notes_add_up():

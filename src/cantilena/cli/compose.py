@@ -16,23 +16,33 @@ _FORMATS = ("mid", "svg", "wav")
 
 
 def compose(
-    number: Annotated[int, typer.Option("-n", min=1, max=10_000, help="How many melodies, with seeds from --seed up.")] = 1,
-    seed: Annotated[int | None, typer.Option(min=0, help="The same seed gives the same music; drawn if not given.")] = None,
+    number: Annotated[
+        int, typer.Option("-n", min=1, max=10_000, help="How many melodies, with seeds from --seed up.")
+    ] = 1,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="The same seed gives the same music; drawn if not given.")
+    ] = None,
     bars: Annotated[int, typer.Option(min=2, max=64, help="Length in bars of 4/4.")] = 64,
-    voice: Annotated[str, typer.Option(help="lead, any, bass, keys, organ, guitar, strings, brass, reed, flute, synth.")] = "lead",
+    voice: Annotated[
+        str, typer.Option(help="lead, any, bass, keys, organ, guitar, strings, brass, reed, flute, synth.")
+    ] = "lead",
     anything: Annotated[bool, typer.Option("--any", help="Any voice: the model without labels.")] = False,
     model: Annotated[str, typer.Option(help="A shipped model's name, or a model folder.")] = DEFAULT_MODEL,
-    steps: Annotated[int | None, typer.Option(min=1, max=1000, help="Sampling steps; the sampler's own number if not given.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, max=1000, help="Sampling steps; the sampler's own number if not given.")
+    ] = None,
     sampler: Annotated[str, typer.Option(help="dpm_solver_pp, ddim or ddpm.")] = "dpm_solver_pp",
     guidance: Annotated[float, typer.Option(min=0, max=10, help="Above 1 follows the voice more strictly.")] = 1.0,
-    program: Annotated[int | None, typer.Option(min=0, max=127, help="General MIDI program; the voice's if not given.")] = None,
+    program: Annotated[
+        int | None, typer.Option(min=0, max=127, help="General MIDI program; the voice's if not given.")
+    ] = None,
     qpm: Annotated[float, typer.Option(min=10, max=400, help="Tempo in quarter notes a minute.")] = 120.0,
     formats: Annotated[str, typer.Option("--format", help="Of mid, svg, wav, joined by commas.")] = "mid,svg,wav",
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where the files go.")] = Path("."),
 ) -> None:
     """Compose new melodies: tune.mid, tune.svg, tune.wav; several are named tune-SEED.*."""
     wanted = [f.strip() for f in formats.split(",") if f.strip()]
-    if not wanted or (unknown := [f for f in wanted if f not in _FORMATS]):
+    if not wanted or not set(wanted) <= set(_FORMATS):
         raise ValueError(f"--format is {', '.join(_FORMATS)} joined by commas, not {formats!r}")
     if output.exists() and not output.is_dir():
         raise ValueError(f"-o {output}: is a file, and a folder is needed")
@@ -50,5 +60,7 @@ def compose(
         for one, melody in zip(some, melodies, strict=True):
             stem = output / ("tune" if number == 1 else f"tune-{one}")
             for suffix in wanted:
-                melody.save(stem.with_suffix(f".{suffix}"), program=VOICES[voice].program if program is None else program)
+                melody.save(
+                    stem.with_suffix(f".{suffix}"), program=VOICES[voice].program if program is None else program
+                )
             print(f"{stem}.{'|'.join(wanted)}  seed {one}  {melody!r}")

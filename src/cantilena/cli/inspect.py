@@ -10,7 +10,9 @@ import typer
 __all__ = ["inspect"]
 
 
-def inspect(source: Annotated[Path, typer.Argument(metavar="SONG.mid|MODEL", help="A MIDI file, or a model's name or folder.")]) -> None:
+def inspect(
+    source: Annotated[Path, typer.Argument(metavar="SONG.mid|MODEL", help="A MIDI file, or a model's name or folder.")],
+) -> None:
     """List the tracks of a song with what they are and why, or show what a model is."""
     if source.suffix.lower() in (".mid", ".midi", ".rmi", ".kar") or source.is_file():
         _song(source)
@@ -45,6 +47,7 @@ def _model(source: Path) -> None:
     print(f"{model.name}: {model.folder}")
     print(f"  fingerprint  {model.fingerprint}")
     print(f"  latent       {model.space.D} of {model.space.Z} dimensions kept; VAE {vae['fingerprint']}")
-    print(f"  denoiser     {denoiser['network']}, predicts {denoiser['prediction']}, {denoiser['schedule']['name']} schedule")
+    schedule = denoiser["schedule"]["name"]
+    print(f"  denoiser     {denoiser['network']}, predicts {denoiser['prediction']}, {schedule} schedule")
     for key, value in model.about["provenance"].items():
         print(f"  {key:12} {value}")

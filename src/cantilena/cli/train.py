@@ -18,20 +18,26 @@ app = typer.Typer(help="Train the networks (needs PyTorch: pip install 'cantilen
 
 _Recipe = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe, such as recipes/vae.toml.")]
 _Corpus = Annotated[Path, typer.Option(metavar="DIR", help="What `cantilena corpus build` made.")]
-_Run = Annotated[Path, typer.Option(metavar="DIR", help="Checkpoints and metrics.jsonl; the same command resumes there.")]
+_Run = Annotated[
+    Path, typer.Option(metavar="DIR", help="Checkpoints and metrics.jsonl; the same command resumes there.")
+]
 _Init = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Warm start from a model folder or a run.")]
 _Set = Annotated[list[str] | None, typer.Option("--set", metavar="TABLE.KEY=VALUE", help="Override the recipe.")]
 _Dry = Annotated[bool, typer.Option("--dry-run", help="Say what would be trained, and stop.")]
 
 
 @app.command()
-def vae(recipe: _Recipe, corpus: _Corpus, run: _Run, init: _Init = None, set_: _Set = None, dry_run: _Dry = False) -> None:
+def vae(
+    recipe: _Recipe, corpus: _Corpus, run: _Run, init: _Init = None, set_: _Set = None, dry_run: _Dry = False
+) -> None:
     """Train the phrase VAE."""
     _train("vae", recipe, corpus, run, init, set_, dry_run)
 
 
 @app.command()
-def denoiser(recipe: _Recipe, corpus: _Corpus, run: _Run, init: _Init = None, set_: _Set = None, dry_run: _Dry = False) -> None:
+def denoiser(
+    recipe: _Recipe, corpus: _Corpus, run: _Run, init: _Init = None, set_: _Set = None, dry_run: _Dry = False
+) -> None:
     """Train the denoiser; --set data.vae=RUN names the VAE that encodes the corpus."""
     _train("denoiser", recipe, corpus, run, init, set_, dry_run)
 
@@ -60,7 +66,9 @@ def _train(
                 encoding=lambda done, total: encoding(done, total, ""),
             )  # fmt: skip
     steps = recipe.table("loop", LoopConfig).steps
-    print(f"{run}: step {step:,} of {steps:,} saved" + ("" if step >= steps else "; the same command goes on from there"))
+    print(
+        f"{run}: step {step:,} of {steps:,} saved" + ("" if step >= steps else "; the same command goes on from there")
+    )
 
 
 def _recipes() -> ModuleType:
@@ -69,7 +77,9 @@ def _recipes() -> ModuleType:
     except ImportError as error:
         if error.name and error.name.startswith("cantilena"):
             raise
-        raise RecipeError(f"training needs PyTorch: pip install 'cantilena[train]' ({error.name} is missing)") from error
+        raise RecipeError(
+            f"training needs PyTorch: pip install 'cantilena[train]' ({error.name} is missing)"
+        ) from error
     return recipes
 
 
@@ -78,20 +88,29 @@ def _bar(name: str) -> Iterator[Any]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn(name), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[figures]}"), TimeRemainingColumn())
+    columns = (
+        TextColumn(name),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[figures]}"),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), refresh_per_second=2) as progress:
         task = progress.add_task(name, total=None, figures="", visible=False)
-        yield lambda done, total, figures: progress.update(task, completed=done, total=total, figures=figures, visible=True)
+        yield lambda done, total, figures: progress.update(
+            task, completed=done, total=total, figures=figures, visible=True
+        )
 
 
 def _progress(bar: Any) -> Any:
     import time
 
-    began: list[tuple[float, int]] = []
+    began: tuple[float, int] | None = None
 
     def progress(step: int, steps: int, figures: dict[str, float]) -> None:
-        began or began.append((time.monotonic(), step))
-        rate = (step - began[0][1]) / max(time.monotonic() - began[0][0], 1e-9)
+        nonlocal began
+        began = began or (time.monotonic(), step)
+        rate = (step - began[1]) / max(time.monotonic() - began[0], 1e-9)
         bar(step, steps, f"loss {figures['loss']:.4g}, {rate:.2f} steps/s")
 
     return progress

@@ -119,7 +119,7 @@ def _known(folder: Path) -> set[bytes]:
             if path.name.startswith("."):
                 raise ValueError("never finished")
             known.update(bytes.fromhex(file["hash"]) for file in Part.load(path).files)
-        except (ValueError, KeyError, EOFError, OSError):
+        except ValueError:
             path.unlink()
     return known
 
@@ -128,9 +128,8 @@ def _complete(found: Sources, directory: Path, code: str) -> bool:
     """Whether the corpus is there already, made of these very files by this very code."""
     if not directory.exists():
         return False
-    names = [path.name for path in directory.iterdir()] if directory.is_dir() else ["?"]
-    if names and not ("manifest.json" in names and all(_OURS.fullmatch(name) for name in names)):
-        raise CorpusError(f"{directory}: not empty, and holds other files than a corpus; name a new directory")
+    if not _is_ours(directory):
+        raise CorpusError(f"{directory}: holds other files than a corpus; name a new directory")
     try:
         manifest = Corpus.open(directory).manifest
     except CorpusError:
@@ -141,6 +140,15 @@ def _complete(found: Sources, directory: Path, code: str) -> bool:
     for file in found:
         seen.add(file, b"" if file.reason else file_hash(file.data))
     return bool(seen.digest() == manifest.get("input"))
+
+
+def _is_ours(directory: Path) -> bool:
+    """Whether a directory may be replaced: it is empty, or a corpus (of any version, however damaged) and no more."""
+    names = {path.name for path in directory.iterdir()} if directory.is_dir() else {""}
+    if not all(_OURS.fullmatch(name) for name in names):
+        return False
+    manifest = directory / "manifest.json"
+    return not names or (manifest.exists() and "cantilena corpus" in manifest.read_text("utf-8", errors="replace"))
 
 
 def _replace(merged: Path, directory: Path, old: Path) -> None:

@@ -44,7 +44,7 @@ _RAMP = np.array([
 
 _INKS = {  # class: (property, on a light page, on a dark one)
     "paper": ("fill", "#fffefb", "#16171b"),
-    "black": ("fill", "#8a7c55", "#000"),
+    "black": ("fill", "#8a7c55", "#000;fill-opacity:.4"),
     "wash": ("fill", "#dfe9f0", "#24323d"),
     "beat": ("stroke", "#eae6db", "#2a2c32"),
     "bar": ("stroke", "#c9c3b4", "#4a4d55"),

@@ -124,7 +124,9 @@ class Melody:
     def __post_init__(self) -> None:
         events = np.asarray(self.events)
         if events.ndim != 1 or events.size == 0 or events.size % BAR_STEPS:
-            raise ValueError(f"a melody is whole bars of {BAR_STEPS} steps in one row, not an array of shape {events.shape}")
+            raise ValueError(
+                f"a melody is whole bars of {BAR_STEPS} steps in one row, not an array of shape {events.shape}"
+            )
         if events.dtype.kind not in "iu":
             raise ValueError(f"melody events are integer tokens, not {events.dtype}")
         if events.min() < 0 or events.max() >= VOCABULARY:
@@ -173,10 +175,12 @@ class Melody:
 
     @property
     def bars(self) -> int:
+        """Length in bars of 4/4."""
         return self.events.size // BAR_STEPS
 
     @property
     def seconds(self) -> float:
+        """Length in seconds at the melody's tempo."""
         return self.events.size / QUARTER_STEPS * 60 / self.qpm
 
     @property

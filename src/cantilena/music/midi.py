@@ -106,7 +106,9 @@ def _track(track: symusic.core.TrackTick, names_program_zero: bool) -> Track:
     end = start + np.maximum(notes["duration"].astype(np.int64), 0)
     # symusic reports "no program change" as program 0; a file that never selects program 0 did not mean a piano
     program = None if track.program == 0 and not names_program_zero else int(track.program)
-    return Track(track.name, program, bool(track.is_drum), start[order], end[order], notes["pitch"].astype(np.int64)[order])
+    return Track(
+        track.name, program, bool(track.is_drum), start[order], end[order], notes["pitch"].astype(np.int64)[order]
+    )
 
 
 def _time_signatures(score: symusic.core.ScoreTick) -> tuple[TimeSignature, ...]:

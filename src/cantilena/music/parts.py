@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import zipfile
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -67,7 +68,7 @@ def rules(extractor: Extractor) -> str:
 def _name(extractor: Extractor) -> str:
     if isinstance(extractor, partial):
         return f"{_name(extractor.func)} {extractor.args} {sorted(extractor.keywords.items())}"
-    return f"{extractor.__module__}.{extractor.__qualname__}"
+    return f"{extractor.__module__}.{getattr(extractor, '__qualname__', type(extractor).__qualname__)}"
 
 
 @dataclass(eq=False)
@@ -92,11 +93,14 @@ class Part:
 
     @classmethod
     def load(cls, path: Path) -> Part:
-        """The inverse; ValueError (or EOFError, KeyError) for a file that is no whole part."""
-        with np.load(path, allow_pickle=False) as saved:
-            part = cls(json.loads(saved["files"].tobytes()), saved["rows"], saved["events"], saved["contents"])
+        """The inverse; ValueError for a file that is no whole part."""
+        try:
+            with np.load(path, allow_pickle=False) as saved:
+                part = cls(json.loads(saved["files"].tobytes()), saved["rows"], saved["events"], saved["contents"])
+        except (ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
+            raise ValueError(f"{path}: not a whole part ({error})") from error
         if part.rows.dtype != FOUND or part.rows["steps"].sum() != part.events.size:
-            raise ValueError("not a part")
+            raise ValueError(f"{path}: not a part of this version")
         return part
 
     @classmethod

@@ -113,7 +113,7 @@ def _tone(pitch: int, accent: float, size: int, rate: int) -> Samples:
     frequency = 440 * 2 ** ((pitch - 69) / 12)
     octave = (pitch - 60) / 12  # from middle C
     partials = rate / 2 / frequency  # how many the rate can hold
-    bark = min(1.6, 1.35 * 2 ** (-0.4 * octave) * accent, max(0.0, 0.35 * (partials - 2)))
+    bark = min(1.6, 1.35 * 2 ** (-0.4 * octave) * accent, max(0.0, 0.25 * (partials - 2)))
     tine = 0.3 * 2 ** (-0.25 * octave) * accent**2 * min(1.0, max(0.0, (partials - 8) / 4))
     level = accent * 10 ** (-1.4 * octave / 20)
     cycles = np.arange(size) * (frequency / rate)  # in double precision: a long note must not drift

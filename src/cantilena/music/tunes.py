@@ -69,11 +69,15 @@ def contents(melody: Melody) -> NDArray[np.uint64]:
     total -= _mix(where + (interval[last_note] + 100).astype(np.uint64))
     total += _mix(where + np.uint64(255))
     bits = np.uint64(1) << (interval % 64).astype(np.uint64)  # intervals, modulo 64 semitones, as a set of bits
-    distinct = np.array([np.bitwise_count(np.bitwise_or.reduce(bits[b:s])) for b, s in zip(begin, last_note, strict=True)])
+    distinct = np.array(
+        [np.bitwise_count(np.bitwise_or.reduce(bits[b:s])) for b, s in zip(begin, last_note, strict=True)]
+    )
     return np.unique(total[distinct >= MIN_INTERVALS])
 
 
-def song_groups(files: NDArray[np.int64], keys: Sequence[bytes], found: Sequence[NDArray[np.uint64]]) -> NDArray[np.int64]:
+def song_groups(
+    files: NDArray[np.int64], keys: Sequence[bytes], found: Sequence[NDArray[np.uint64]]
+) -> NDArray[np.int64]:
     """Group number of each melody: melodies of one file, and of one tune, are together.
 
     `files` (melodies,) numbers the file of each melody, `keys` are their `tune_key`s and `found` their `contents`.

@@ -33,7 +33,7 @@ class Phrases:
 
 
 def shift_pitches(tokens: NDArray[np.int8], semitones: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Transpose each row (B, ...) by its number of semitones, or by an octave less where a note would leave the range."""
+    """Transpose each row (B, ...) by its number of semitones; by an octave less where a note would leave the range."""
     shape = (-1,) + (1,) * (tokens.ndim - 1)
     tokens = tokens.astype(np.int64)
     on = tokens > 1

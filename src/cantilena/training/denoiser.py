@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cantilena.diffusion.schedule import NoiseSchedule, Prediction, target, to_alpha_bar, to_x0
+from cantilena.diffusion.schedule import NoiseSchedule, Prediction, target, to_x0
 from cantilena.latent import LatentSpace
 from cantilena.training.latents import PHRASES, Latents
 from cantilena.training.losses import denoising_weight
@@ -44,8 +43,11 @@ class DenoiserTask:
         self.space, self.train, self.validation, self.config = space, list(train), validation, config
         self.schedule = NoiseSchedule.from_config({"name": config.schedule, "T": config.T})
         self._labels = [latents.labels for latents in self.train]
+        self._low, self._high = torch.tensor(space.low), torch.tensor(space.high)
 
-    def loss(self, network: nn.Module, batch: int, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+    def loss(
+        self, network: nn.Module, batch: int, step: int, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, float]]:
         """One batch from one of the transposition draws; noise levels are stratified over the batch."""
         latents_index = int(torch.randint(len(self.train), (), generator=generator))
         latents = self.train[latents_index]
@@ -72,17 +74,17 @@ class DenoiserTask:
             with torch.no_grad():
                 first = network(x_t, log_snr_32, x0_prev, labels)
                 x0_prev = to_x0(first, x_t, alpha_bar, self.config.prediction).float()
-                low, high = torch.from_numpy(self.space.low), torch.from_numpy(self.space.high)
-                x0_prev = torch.minimum(torch.maximum(x0_prev, low), high)
+                x0_prev = torch.minimum(torch.maximum(x0_prev, self._low), self._high)
         prediction = network(x_t, log_snr_32, x0_prev, labels)
         wanted = target(x_0, eps, alpha_bar, self.config.prediction).float()
         error = (prediction - wanted).square().mean((1, 2))
         weight = denoising_weight(log_snr_32, self.config.prediction, self.config.min_snr)
-        return (weight * error).mean()
+        loss: Tensor = (weight * error).mean()
+        return loss
 
     @torch.no_grad()
     def evaluate(self, network: nn.Module, windows: int = 512) -> dict[str, float]:
-        """The same loss on fixed validation windows, noise and levels: with labels, without, and with self-conditioning."""
+        """The loss on fixed validation windows, noise and levels: with labels, without, and with self-conditioning."""
         generator = torch.Generator().manual_seed(0)
         pick = torch.randint(len(self.validation.windows), (windows,), generator=generator).numpy()
         x_0 = torch.from_numpy(self.space.normalize(self.validation.means(pick)))
@@ -91,7 +93,11 @@ class DenoiserTask:
         given = torch.from_numpy(self.validation.labels[pick])
         null = torch.tensor(LABEL_SIZES).expand_as(given)
         figures = {}
-        for name, labels, feed_back in (("labels", given, False), ("no_labels", null, False), ("self_conditioned", null, True)):
+        for name, labels, feed_back in (
+            ("labels", given, False),
+            ("no_labels", null, False),
+            ("self_conditioned", null, True),
+        ):
             parts = [
                 self._loss(network, x_0[i : i + 64], eps[i : i + 64], level[i : i + 64], labels[i : i + 64], feed_back)
                 for i in range(0, windows, 64)

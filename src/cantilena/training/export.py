@@ -78,7 +78,9 @@ def export_model(
     try:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
-        _to_onnx(_Encode(vae), temporary / "encoder.onnx", {"tokens": torch.ones(2, 32, dtype=torch.long)}, ["mean", "std"])
+        _to_onnx(
+            _Encode(vae), temporary / "encoder.onnx", {"tokens": torch.ones(2, 32, dtype=torch.long)}, ["mean", "std"]
+        )
         _to_onnx(_Decode(vae), temporary / "decoder.onnx", {"z": torch.zeros(2, space.Z)}, ["logits"])
         inputs = {
             "x_t": torch.zeros(2, phrases, D),
@@ -140,4 +142,8 @@ def _initializers(path: Path) -> dict[str, Tensor]:
         graph = onnx.load(path).graph
     except (OSError, ValueError) as error:  # protobuf's DecodeError is a ValueError
         raise ModelError(f"{path}: not a readable ONNX graph ({error})") from error
-    return {i.name: torch.from_numpy(np.array(numpy_helper.to_array(i))) for i in graph.initializer}
+    found = {i.name: torch.from_numpy(np.array(numpy_helper.to_array(i))) for i in graph.initializer}
+    for node in graph.node:  # the exporter keeps equal tensors once and names the others by Identity
+        if node.op_type == "Identity" and node.input[0] in found:
+            found[node.output[0]] = found[node.input[0]]
+    return found

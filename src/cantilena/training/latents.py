@@ -67,7 +67,7 @@ class Latents:
 
     def means(self, window: NDArray[np.int64]) -> NDArray[np.float32]:
         """Posterior means (B, 32, Z) of windows (B,)."""
-        return self.codes[self.rows[self.windows[window, 0, None] + np.arange(PHRASES)], 0].astype(np.float32)
+        return np.asarray(self.codes[self.rows[self.windows[window, 0, None] + np.arange(PHRASES)], 0], np.float32)
 
 
 @torch.no_grad()
@@ -133,7 +133,14 @@ def encode_corpus(
     temporary.mkdir(parents=True)
     for name, array in (("codes", codes), ("rows", rows.astype(np.int32)), ("windows", np.concatenate(out))):
         np.save(temporary / f"{name}.npy", array)
-    about = {"corpus": corpus.fingerprint, "split": split, "seed": seed, "limit": limit, "phrases": len(codes), **(meta or {})}
+    about = {
+        "corpus": corpus.fingerprint,
+        "split": split,
+        "seed": seed,
+        "limit": limit,
+        "phrases": len(codes),
+        **(meta or {}),
+    }
     (temporary / "latents.json").write_text(json.dumps(about, indent=1))
     shutil.rmtree(folder, ignore_errors=True)
     os.rename(temporary, folder)

@@ -26,7 +26,16 @@ from torch import Tensor, nn
 
 from cantilena.errors import RecipeError
 
-__all__ = ["LoopConfig", "Progress", "Task", "find_checkpoint", "fit", "learning_rate", "load_checkpoint", "load_weights"]
+__all__ = [
+    "LoopConfig",
+    "Progress",
+    "Task",
+    "find_checkpoint",
+    "fit",
+    "learning_rate",
+    "load_checkpoint",
+    "load_weights",
+]
 
 
 @dataclass(frozen=True)
@@ -54,7 +63,9 @@ class Task(Protocol):
 
     network: nn.Module
 
-    def loss(self, network: nn.Module, batch: int, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+    def loss(
+        self, network: nn.Module, batch: int, step: int, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, float]]:
         """The loss of one step on `batch` examples drawn with `generator`, and figures to log."""
 
     def evaluate(self, network: nn.Module) -> dict[str, float]:
@@ -64,7 +75,8 @@ class Task(Protocol):
 class Progress(Protocol):
     """Told of every step; the CLI draws a bar with it."""
 
-    def __call__(self, step: int, steps: int, figures: dict[str, float]) -> None: ...
+    def __call__(self, step: int, steps: int, figures: dict[str, float]) -> None:
+        """After each step, with its figures."""
 
 
 def learning_rate(step: int, config: LoopConfig) -> float:
@@ -85,7 +97,7 @@ def fit(
     progress: Progress | None = None,
     stop_after: Callable[[int], bool] | None = None,
 ) -> int:
-    """Train `task` in directory `run` up to `config.steps`, resuming from its last checkpoint; returns the step reached.
+    """Train `task` in `run` up to `config.steps`, resuming from its last checkpoint; returns the step reached.
 
     SIGINT and SIGTERM save and return. Raises RecipeError when the loss is not finite, naming the last good
     checkpoint, and when `run` belongs to another network. `meta` is stored beside the weights (what the run is).
@@ -113,7 +125,13 @@ def fit(
     def save() -> None:
         if rank == 0:
             spent = seconds + time.monotonic() - started
-            _save(run, network, optimiser, average, {"step": step, "seconds": spent, "loop": asdict(config), **(meta or {})})
+            _save(
+                run,
+                network,
+                optimiser,
+                average,
+                {"step": step, "seconds": spent, "loop": asdict(config), **(meta or {})},
+            )
 
     with _interruptible() as interrupted:
         while step < config.steps:
@@ -126,7 +144,9 @@ def fit(
             loss.backward()  # type: ignore[no-untyped-call]
             norm = nn.utils.clip_grad_norm_(network.parameters(), config.clip)
             if not (torch.isfinite(loss) and torch.isfinite(norm)):
-                raise RecipeError(f"the loss is not finite at step {step}; the last good checkpoint is {_latest(run) or 'none'}")
+                raise RecipeError(
+                    f"the loss is not finite at step {step}; the last good checkpoint is {_latest(run) or 'none'}"
+                )
             optimiser.step()
             step += 1
             if average:
@@ -186,7 +206,9 @@ def _latest(run: Path) -> Path | None:
     return found[-1].parent if found else None
 
 
-def _save(run: Path, network: nn.Module, optimiser: torch.optim.Optimizer, average: dict[str, Tensor], meta: dict[str, Any]) -> None:
+def _save(
+    run: Path, network: nn.Module, optimiser: torch.optim.Optimizer, average: dict[str, Tensor], meta: dict[str, Any]
+) -> None:
     target = run / f"step-{meta['step']:08d}"
     if target.exists():
         return
@@ -208,7 +230,9 @@ def _save(run: Path, network: nn.Module, optimiser: torch.optim.Optimizer, avera
         os.rename(temporary, target)
     except OSError as error:
         shutil.rmtree(temporary, ignore_errors=True)
-        raise RecipeError(f"{target}: cannot save ({error.strerror}); the last good checkpoint is {_latest(run) or 'none'}") from error
+        raise RecipeError(
+            f"{target}: cannot save ({error.strerror}); the last good checkpoint is {_latest(run) or 'none'}"
+        ) from error
     for old in sorted(run.glob("step-*"))[:-2]:
         shutil.rmtree(old, ignore_errors=True)
 
@@ -233,7 +257,9 @@ def load_weights(folder: Path) -> dict[str, Tensor]:
     return load_file(averaged if averaged.exists() else folder / "weights.safetensors")
 
 
-def _resume(run: Path, network: nn.Module, optimiser: torch.optim.Optimizer, average: dict[str, Tensor]) -> dict[str, Any]:
+def _resume(
+    run: Path, network: nn.Module, optimiser: torch.optim.Optimizer, average: dict[str, Tensor]
+) -> dict[str, Any]:
     latest = _latest(run)
     if latest is None:
         return {"step": 0, "seconds": 0.0}

@@ -183,7 +183,9 @@ class Denoiser(nn.Module):
         self.feed_forwards = nn.ModuleList(FeedForward(c.width, c.hidden) for _ in range(c.layers))
         self.last_norm = nn.LayerNorm(c.width)
         self.prediction = nn.Linear(c.width, c.D)
-        self.register_buffer("frequencies", torch.exp(torch.linspace(math.log(0.05), math.log(8), 32)), persistent=False)
+        self.frequencies: Tensor
+        frequencies = torch.exp(torch.linspace(math.log(0.05), math.log(8), 32))
+        self.register_buffer("frequencies", frequencies, persistent=False)
         for embedding in self.labels:
             nn.init.normal_(embedding.weight, std=0.02)  # type: ignore[arg-type]
         for linear in (self.modulation, self.prediction):

@@ -128,12 +128,14 @@ def describe(recipe: Recipe, corpus: Corpus, run: Path) -> str:
     loop = recipe.table("loop", LoopConfig)
     if recipe.kind == "vae":
         network: nn.Module = MelodyVAE(recipe.table("network", VAEConfig))
-        examples = f"{len(corpus.unique_phrases('train')[0]):,} distinct phrases, beta {recipe.table('loss', LossConfig).beta}"
+        examples = (
+            f"{len(corpus.unique_phrases('train')[0]):,} distinct phrases, beta {recipe.table('loss', LossConfig).beta}"
+        )
     else:
         network = make_denoiser(recipe, 42)
         data, diffusion = recipe.table("data", DataConfig), recipe.table("diffusion", DiffusionConfig)
         count = len(corpus.windows("train", max_silent=MAX_SILENT))
-        examples = f"{count:,} windows in {data.draws} draws of transpositions, predicts {diffusion.prediction}, {diffusion.schedule}"
+        examples = f"{count:,} windows in {data.draws} draws, predicts {diffusion.prediction}, {diffusion.schedule}"
     done = f"resumes from {latest[1]}" if (latest := find_checkpoint(run)) else "starts anew"
     return (
         f"{recipe.name}: {recipe.network} with {parameter_count(network):,} parameters"
@@ -147,7 +149,9 @@ def describe(recipe: Recipe, corpus: Corpus, run: Path) -> str:
 # -- the VAE ---------------------------------------------------------------------------------------
 
 
-def train_vae(recipe: Recipe, corpus: Corpus, run: Path, *, init: Path | None = None, progress: Progress | None = None) -> int:
+def train_vae(
+    recipe: Recipe, corpus: Corpus, run: Path, *, init: Path | None = None, progress: Progress | None = None
+) -> int:
     """Train a MelodyVAE in `run`; returns the step reached. `init` warm-starts from a run or a model folder."""
     loop, loss = recipe.table("loop", LoopConfig), recipe.table("loss", LossConfig)
     torch.manual_seed(loop.seed)  # initial weights only; every later draw has its own generator
@@ -261,7 +265,15 @@ def export_run(run: Path, vae_source: Path, folder: Path, *, data: str, licence:
         "cantilena": version("cantilena"),
     }
     space = LatentSpace.load(run / "latent.npz")
-    export_model(folder, vae, denoiser, space, diffusion=meta["diffusion"], provenance=provenance, card=_card(folder.name, provenance))
+    export_model(
+        folder,
+        vae,
+        denoiser,
+        space,
+        diffusion=meta["diffusion"],
+        provenance=provenance,
+        card=_card(folder.name, provenance),
+    )
 
 
 def _card(name: str, provenance: Mapping[str, Any]) -> str:
@@ -278,13 +290,22 @@ def make_denoiser(recipe: Recipe, D: int) -> Denoiser | PaperDenoiser:
 
 def fit_space(latents: Latents, data: DataConfig, most: int = 200_000) -> LatentSpace:
     """The latent space of training phrases, each counted as often as it occurs in training windows."""
-    rows = latents.rows if len(latents.rows) <= most else np.random.default_rng(0).choice(latents.rows, most, replace=False)
+    rows = (
+        latents.rows
+        if len(latents.rows) <= most
+        else np.random.default_rng(0).choice(latents.rows, most, replace=False)
+    )
     codes = latents.codes[np.sort(rows)].astype(np.float64)
     return (LatentSpace.fit if data.scaling == "standard" else LatentSpace.fit_min_max)(codes[:, 0], codes[:, 1])
 
 
 def _latents(
-    vae: MelodyVAE, corpus: Corpus, split: Split, seed: int, data: DataConfig, progress: Callable[[int, int], None] | None
+    vae: MelodyVAE,
+    corpus: Corpus,
+    split: Split,
+    seed: int,
+    data: DataConfig,
+    progress: Callable[[int, int], None] | None,
 ) -> Latents:
     name = vae_fingerprint(vae)
     folder = corpus.directory / f"latents-{name}" / f"{split}-{seed}-{data.windows or 'all'}"

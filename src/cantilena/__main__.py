@@ -1,0 +1,5 @@
+"""`python -m cantilena`."""
+
+from cantilena.cli import main
+
+main()

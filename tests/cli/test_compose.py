@@ -1,0 +1,108 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cantilena.composer import load
+from cantilena.music.extract import candidates
+from cantilena.music.midi import read_song
+
+
+def run(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "cantilena", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+
+
+def test_it_writes_the_melody_in_every_format(toy_model, tmp_path):
+    done = run("compose", "--model", toy_model, "--seed", 7, "--qpm", 100, "--program", 40, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["tune.mid", "tune.svg", "tune.wav"]
+    song = read_song(tmp_path / "tune.mid")
+    assert (song.qpm, song.tracks[0].program) == (100, 40)
+    composed = load(toy_model).compose(seed=7).notes
+    np_start = song.tracks[0].start * 4 // song.ticks_per_quarter
+    assert np_start.tolist() == composed.start.tolist()
+    assert song.tracks[0].pitch.tolist() == composed.pitch.tolist()
+    assert candidates(song)
+
+
+def test_several_melodies_are_named_by_seed_and_the_same_as_alone(toy_model, tmp_path):
+    assert (
+        run(
+            "compose", "--model", toy_model, "-n", 3, "--seed", 5, "--format", "mid", "-o", "many", cwd=tmp_path
+        ).returncode
+        == 0
+    )
+    assert sorted(p.name for p in (tmp_path / "many").iterdir()) == ["tune-5.mid", "tune-6.mid", "tune-7.mid"]
+    assert run("compose", "--model", toy_model, "--seed", 7, "--format", "mid", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "tune.mid").read_bytes() == (tmp_path / "many" / "tune-7.mid").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--model", "nowhere"], "nowhere: no model there"),
+        (["--voice", "kazoo"], "a voice is one of"),
+        (["--sampler", "euler"], "a sampler is one of"),
+        (["--format", "mp3"], "--format is mid, svg, wav"),
+        (["-o", "a-file"], "is a file"),
+    ],
+)
+def test_what_is_wrong_is_one_line_and_nothing_is_written(arguments, message, toy_model, tmp_path):
+    (tmp_path / "a-file").write_text("mine")
+    given = arguments if "--model" in arguments else ["--model", toy_model, *arguments]
+    done = run("compose", *given, cwd=tmp_path)
+    assert done.returncode in (1, 2)
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["a-file"]
+    assert (tmp_path / "a-file").read_text() == "mine"
+
+
+def test_composing_never_loads_pytorch(toy_model, tmp_path):
+    script = (
+        "import sys; sys.argv = ['cantilena', 'compose', '--model', sys.argv[1], '--seed', '1']\n"
+        "from cantilena.cli import main\n"
+        "try: main()\nexcept SystemExit as e: assert not e.code, e.code\n"
+        "print(sorted({m.split('.')[0] for m in sys.modules} & {'torch', 'onnx', 'safetensors', 'diffusers'}))"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(toy_model)], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_inspect_tells_tracks_and_models(toy_model, tmp_path):
+    run("compose", "--model", toy_model, "--seed", 7, cwd=tmp_path)
+    done = run("inspect", "tune.mid", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "Melody" in done.stdout
+    done = run("inspect", toy_model, cwd=tmp_path)
+    assert done.returncode == 0
+    assert "8 of 8 dimensions kept" in done.stdout
+
+
+@pytest.mark.parametrize(("name", "data", "message"), [
+    ("empty.mid", b"", "empty.mid: the file is empty"),
+    ("text.mid", b"hello, this is no music", "text.mid: not a MIDI file"),
+    ("none.mid", None, "none.mid: cannot be read (No such file or directory)"),
+])  # fmt: skip
+def test_a_wrong_file_is_one_line(name, data, message, tmp_path):
+    if data is not None:
+        (tmp_path / name).write_bytes(data)
+    done = run("inspect", name, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (1, done.stderr)
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_training_without_pytorch_says_what_to_install(tmp_path):
+    script = (
+        "import sys; sys.modules['torch'] = None; sys.argv = ['cantilena', 'train', 'vae', 'r.toml', '--corpus', 'c', '--run', 'r']\n"
+        "from cantilena.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "training needs PyTorch: pip install 'cantilena[train]'" in done.stderr
+    assert done.stderr.count("\n") == 1

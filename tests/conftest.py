@@ -1,0 +1,56 @@
+"""What many tests need: melodies, a small real corpus of MIDI files, and a model folder with toy networks."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cantilena.latent import LatentSpace
+from cantilena.music.corpus import Corpus
+from cantilena.music.corpus_build import build
+from cantilena.music.midi import to_midi
+from cantilena.training.export import export_model
+from cantilena.training.networks import Denoiser, DenoiserConfig, MelodyVAE, VAEConfig
+from melodies import random_melody
+
+torch.set_num_threads(1)
+
+TINY_VAE = VAEConfig(width=16, layers=1, heads=2, hidden=16, slot=4, latent=8)
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    """160 songs of 70 bars, built by the product's own command."""
+    songs = tmp_path_factory.mktemp("songs")
+    for seed in range(160):
+        (songs / f"{seed}.mid").write_bytes(to_midi(random_melody(seed)))
+    return build([songs], tmp_path_factory.mktemp("corpus") / "toy", workers=1)
+
+
+@pytest.fixture(scope="session")
+def toy_networks() -> tuple[MelodyVAE, Denoiser, LatentSpace]:
+    """Untrained networks, with weights large enough that every part of them matters."""
+    torch.manual_seed(0)
+    vae = MelodyVAE(TINY_VAE)
+    random = np.random.default_rng(0)
+    space = LatentSpace.fit(random.normal(0, 1, (500, 8)), np.abs(random.normal(0.3, 0.05, (500, 8))))
+    denoiser = Denoiser(DenoiserConfig(D=space.D, width=16, layers=2, heads=2, hidden=16))
+    with torch.no_grad():
+        for parameter in denoiser.parameters():
+            parameter.add_(0.2 * torch.randn_like(parameter))
+    return vae.eval(), denoiser.eval(), space
+
+
+@pytest.fixture(scope="session")
+def toy_model(tmp_path_factory: pytest.TempPathFactory, toy_networks: tuple[MelodyVAE, Denoiser, LatentSpace]) -> Path:
+    """The toy networks as a model folder."""
+    folder = tmp_path_factory.mktemp("models") / "toy"
+    vae, denoiser, space = toy_networks
+    diffusion = {"schedule": {"name": "cosine", "T": 1000, "s": 0.008}, "prediction": "v"}
+    export_model(folder, vae, denoiser, space, diffusion=diffusion, provenance={"data": "none"}, card="# toy\n")
+    return folder

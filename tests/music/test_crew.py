@@ -1,0 +1,163 @@
+"""Batches through executors: bounded, whole, and safe from workers that die."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cantilena.errors import CorpusError
+from cantilena.music.crew import Crew
+
+
+def double(batch: Sequence[int]) -> list[int]:
+    """Twice each number; some numbers end the process, each in a way of its own."""
+    for number in batch:
+        if number == 13:
+            os._exit(1)
+        if number == 17:
+            ctypes.string_at(0)
+        if number == 19:
+            os.kill(os.getpid(), signal.SIGKILL)
+    return [2 * number for number in batch]
+
+
+def results(crew: Crew[int, list[int]], batches: Iterator[Sequence[int]] | list[list[int]]) -> dict[int, int | None]:
+    out: dict[int, int | None] = {}
+    with crew:
+        for batch, result in crew.run(batches):
+            assert not set(batch) & set(out), "an item came twice"
+            out.update(zip(batch, result if result is not None else [None], strict=True))
+    return out
+
+
+BATCHES = [list(range(k, k + 6)) for k in range(0, 18, 6)]
+EXPECTED = {k: 2 * k for k in range(18)}
+
+
+def test_items_that_kill_their_worker_cost_themselves_only() -> None:
+    assert results(Crew(double, workers=2), BATCHES) == {**EXPECTED, 13: None, 17: None}
+
+
+def test_an_executor_of_the_callers_that_breaks_is_replaced() -> None:
+    with ProcessPoolExecutor(1) as pool:
+        assert results(Crew(double, executor=pool, workers=1), [[18], [19], [20]]) == {18: 36, 19: None, 20: 40}
+
+
+class Inline(Executor):
+    """Does the work when its turn comes, and counts what waits."""
+
+    def __init__(self) -> None:
+        self.waiting = self.most = 0
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        executor = self
+
+        class Late(Future[Any]):
+            def __init__(self) -> None:
+                super().__init__()
+                executor.waiting += 1
+                executor.most = max(executor.most, executor.waiting)
+                self.set_result(fn(*args, **kwargs))
+
+            def result(self, timeout: float | None = None) -> Any:
+                executor.waiting -= 1
+                return super().result(timeout)
+
+        return Late()
+
+
+def test_any_executor_will_do_and_few_batches_are_under_way() -> None:
+    inline = Inline()
+    taken = 0
+
+    def batches() -> Iterator[list[int]]:
+        nonlocal taken
+        for k in range(100, 1100):
+            taken += 1
+            yield [k]
+
+    crew = Crew(double, executor=inline, workers=2)
+    seen = 0
+    for _ in crew.run(batches()):
+        seen += 1
+        assert taken - seen <= 4
+    assert seen == 1000
+    assert inline.most <= 4
+
+
+def test_the_callers_executor_stays_open() -> None:
+    with ThreadPoolExecutor(2) as threads:
+        assert results(Crew(double, executor=threads), [[1, 2], [3]]) == {1: 2, 2: 4, 3: 6}
+        assert threads.submit(int, "7").result() == 7
+
+
+def wrong(batch: Sequence[int]) -> list[int]:
+    raise ZeroDivisionError("a bug")
+
+
+def test_what_the_work_raises_is_raised() -> None:
+    with ThreadPoolExecutor(1) as threads, pytest.raises(ZeroDivisionError, match="a bug"):
+        results(Crew(wrong, executor=threads), [[1]])
+
+
+def test_at_least_one_worker() -> None:
+    with pytest.raises(ValueError, match="workers must be at least 1, not 0"):
+        Crew(double, workers=0)
+
+
+UNGUARDED = """
+from cantilena.music.crew import Crew
+with Crew(len, workers=1) as crew:
+    print(list(crew.run([[1, 2]])))
+"""
+
+
+def test_a_script_without_a_guard_is_told_so(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(UNGUARDED)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 1
+    assert f"{CorpusError.__name__}: worker processes cannot start" in done.stderr
+    assert "__name__ == '__main__'" in done.stderr
+
+
+ORPHANS = """
+import os, sys, time
+from cantilena.music.crew import Crew
+def sleep(batch):
+    print(os.getpid(), flush=True)
+    time.sleep(60)
+if __name__ == "__main__":
+    with Crew(sleep, workers=2) as crew:
+        list(crew.run([[1], [2]]))
+"""
+
+
+def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(ORPHANS)
+    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        workers = [int(parent.stdout.readline()) for _ in range(2)]
+        parent.kill()
+    deadline = time.monotonic() + 10
+    while any(map(alive, workers)):
+        assert time.monotonic() < deadline, "workers go on without their parent"
+        time.sleep(0.02)
+
+
+def alive(process: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{process}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False

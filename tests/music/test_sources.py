@@ -1,0 +1,174 @@
+"""MIDI files in folders and archives: found, bounded, and never written anywhere."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from cantilena.errors import CorpusError
+from cantilena.music import sources
+from cantilena.music.sources import Found, Sources
+
+FILES = {"a/one.mid": b"1", "a/b/two.MIDI": b"22", "three.Mid": b"333", "notes.txt": b"no", "a/.mid.bak": b"no"}
+MIDI = {"a/one.mid": b"1", "a/b/two.MIDI": b"22", "three.Mid": b"333"}
+
+
+def unpacked(folder: Path) -> Path:
+    for name, data in FILES.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    return folder
+
+
+def packed(path: Path, mode: str) -> Path:
+    with tarfile.open(path, mode) as archive:  # type: ignore[call-overload]
+        for name, data in FILES.items():
+            add(archive, name, data)
+    return path
+
+
+def add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(data)
+    archive.addfile(member, io.BytesIO(data))
+
+
+def zipped(path: Path) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in FILES.items():
+            archive.writestr(name, data)
+    return path
+
+
+def read(*paths: Path) -> list[Found]:
+    return list(Sources(paths))
+
+
+def contents(found: list[Found]) -> dict[str, bytes]:
+    assert not any(file.reason for file in found)
+    return {file.name: file.data for file in found}
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [("x.tar", "w"), ("x.tar.gz", "w:gz"), ("x.tgz", "w:gz"), ("x.tar.xz", "w:xz"), ("x.tar.bz2", "w:bz2")],
+)
+def test_tars(tmp_path: Path, name: str, mode: str) -> None:
+    assert contents(read(packed(tmp_path / name, mode))) == {f"{name}/{path}": data for path, data in MIDI.items()}
+
+
+def test_zips_folders_and_files(tmp_path: Path) -> None:
+    folder = unpacked(tmp_path / "songs")
+    assert contents(read(zipped(tmp_path / "x.zip"))) == {f"x.zip/{path}": data for path, data in MIDI.items()}
+    assert contents(read(folder)) == {f"songs/{path}": data for path, data in MIDI.items()}
+    assert contents(read(folder / "three.Mid")) == {"three.Mid": b"333"}
+
+
+def test_a_mixture_is_counted_by_source(tmp_path: Path) -> None:
+    folder = unpacked(tmp_path / "songs")
+    mixed = Sources([folder, zipped(tmp_path / "x.zip"), folder / "three.Mid"])
+    assert mixed.total == 7
+    assert [file.source for file in mixed] == [0] * 3 + [1] * 3 + [2]
+    assert mixed.files == [3, 3, 1]
+
+
+def test_the_total_of_a_tar_is_estimated_and_ends_exact(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "x.tar.gz", "w:gz") as archive:
+        for k in range(300):
+            add(archive, f"{k}.mid", os.urandom(4000))
+    many = Sources([tmp_path / "x.tar.gz", unpacked(tmp_path / "songs")])
+    assert many.total is None
+    estimates = [many.total for _ in many]
+    assert all(total is not None and 200 < total < 400 for total in estimates[150:300])
+    assert many.total == 303
+
+
+def test_names_that_lead_out_are_only_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = tmp_path / "in" / "here"
+    place.mkdir(parents=True)
+    monkeypatch.chdir(place)
+    with tarfile.open("x.tar", "w") as archive:
+        for name in ("../../out.mid", "/tmp/cantilena-test-out.mid"):
+            add(archive, name, b"data")
+        for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE):
+            member = tarfile.TarInfo(f"link{kind!r}.mid")
+            member.type, member.linkname = kind, "/etc/hostname"
+            archive.addfile(member)
+    with zipfile.ZipFile("x.zip", "w") as zip_archive:
+        zip_archive.writestr("../../out.mid", b"data")
+    found = read(Path("x.tar"), Path("x.zip"))
+    assert [f.data for f in found if not f.reason] == [b"data"] * 3
+    assert [f.reason for f in found if f.reason] == ["a link or device in an archive"] * 4
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["here", "in", "x.tar", "x.zip"]
+    assert not Path("/tmp/cantilena-test-out.mid").exists()
+
+
+def test_what_is_huge_is_counted_and_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "MAX_BYTES", 1000)
+    with tarfile.open(tmp_path / "x.tar.gz", "w:gz") as archive:
+        add(archive, "bomb.mid", bytes(5_000_000))
+        add(archive, "fits.mid", bytes(1000))
+    with zipfile.ZipFile(tmp_path / "x.zip", "w", zipfile.ZIP_DEFLATED) as zip_archive:
+        zip_archive.writestr("bomb.mid", bytes(5_000_000))
+        zip_archive.writestr("lying.mid", bytes(2000))
+    lie = (tmp_path / "x.zip").read_bytes().replace((2000).to_bytes(4, "little"), (900).to_bytes(4, "little"))
+    (tmp_path / "x.zip").write_bytes(lie)
+    (tmp_path / "big.mid").write_bytes(bytes(1001))
+    found = read(tmp_path / "x.tar.gz", tmp_path / "x.zip", tmp_path / "big.mid")
+    assert [(f.name.split("/")[-1], len(f.data)) for f in found if not f.reason] == [("fits.mid", 1000)]
+    assert [f.reason for f in found if f.reason] == [
+        "larger than 16 MiB", "larger than 16 MiB", "damaged in its archive", "larger than 16 MiB",
+    ]  # fmt: skip
+    assert max(len(f.data) for f in found) <= 1000
+
+
+def test_a_pipe_does_not_wait_for_ever(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mid")
+    (tmp_path / "gone.mid").symlink_to(tmp_path / "nowhere")
+    assert [f.reason for f in read(tmp_path)] == ["not a file"] * 2
+
+
+def test_a_member_that_is_damaged_costs_itself(tmp_path: Path) -> None:
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("one.mid", b"AAAABBBBCCCC")
+        archive.writestr("two.mid", b"fine")
+    path.write_bytes(path.read_bytes().replace(b"AAAABBBB", b"AAAAXBBB"))
+    assert [(f.data, f.reason) for f in read(path)] == [(b"", "damaged in its archive"), (b"fine", "")]
+
+
+@pytest.mark.parametrize("mode", ["w:gz", "w:xz", "w"])
+def test_a_tar_that_was_cut_off_is_an_error_with_its_place(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / "x.tar"
+    with tarfile.open(path, mode) as archive:  # type: ignore[call-overload]
+        for k in range(200):
+            add(archive, f"{k}.mid", os.urandom(4000))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    with pytest.raises(CorpusError, match=r"x.tar: a damaged archive \(.*\), 1[0-9]{2} MIDI files into it$"):
+        read(path)
+
+
+@pytest.mark.parametrize("name", ["x.tar.gz", "x.zip"])
+def test_an_archive_that_is_none(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"something else altogether" * 100)
+    with pytest.raises(CorpusError, match=f"{name}: a damaged archive"):
+        read(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "why"), [("nowhere", "no such file or folder"), ("song.ogg", r"neither a folder nor a .mid file")]
+)
+def test_sources_of_another_kind(tmp_path: Path, name: str, why: str) -> None:
+    (tmp_path / "song.ogg").write_bytes(b"OggS")
+    with pytest.raises(CorpusError, match=why):
+        Sources([tmp_path / name])
+
+
+def test_no_sources() -> None:
+    with pytest.raises(CorpusError, match="no sources"):
+        Sources([])

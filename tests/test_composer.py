@@ -1,0 +1,95 @@
+"""What a composer relies on: the same seed is the same music, alone, in a batch and tomorrow."""
+
+import numpy as np
+import pytest
+
+from cantilena.composer import VOICES, Voice, load
+from cantilena.diffusion import SAMPLERS
+from cantilena.errors import ModelError
+from cantilena.model import LABEL_NULLS
+
+
+@pytest.fixture(scope="module")
+def composer(toy_model):
+    return load(toy_model)
+
+
+def test_a_seed_is_the_same_music_alone_in_a_batch_and_again(composer, toy_model):
+    alone = composer.compose(seed=7)
+    assert alone == composer.compose(seed=7)
+    assert alone == composer.compose_many(range(64))[7]
+    assert alone == load(toy_model).compose(seed=7)
+    assert alone != composer.compose(seed=8)
+
+
+def test_more_melodies_than_a_batch_holds(composer):
+    many = composer.compose_many(range(70), steps=2)
+    assert len(many) == 70
+    assert many[69] == composer.compose(seed=69, steps=2)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_every_sampler_composes_64_bars(composer, sampler):
+    melody = composer.compose(seed=1, sampler=sampler, steps=4, qpm=90)
+    assert (melody.bars, melody.qpm) == (64, 90)
+
+
+@pytest.mark.parametrize("bars", [2, 7, 32, 64])
+def test_a_shorter_melody_is_the_beginning_of_the_long_one(composer, bars):
+    melody = composer.compose(seed=1, bars=bars, steps=3)
+    assert melody.bars == bars
+    np.testing.assert_array_equal(melody.events, composer.compose(seed=1, steps=3).events[: bars * 16])
+
+
+def test_every_voice_is_another_condition(composer):
+    labels = {tuple(voice.labels) for voice in VOICES.values()}
+    assert len(labels) == len(VOICES)
+    assert tuple(VOICES["any"].labels) == LABEL_NULLS
+    x_0 = {name: composer.sample([0], voice=voice, steps=2) for name, voice in VOICES.items()}
+    assert all(not np.allclose(x_0["any"], x) for name, x in x_0.items() if name != "any")
+
+
+def test_guidance_goes_away_from_the_unlabelled_melody(composer):
+    """One step: x0_hat is linear in the prediction, so w = 2 lies as far beyond w = 1 as that from no label."""
+    voice = Voice(role=0, purity=0)
+    free, one, two = (
+        composer.sample([5], voice=v, steps=1, guidance=w) for v, w in ((Voice(), 1), (voice, 1), (voice, 2))
+    )
+    inside = (np.abs([free, one, two]) < np.abs(composer.model.space.low).min() * 0.999).all(0)
+    inside &= (two > composer.model.space.low) & (two < composer.model.space.high)
+    assert inside.any()
+    np.testing.assert_allclose((two - one)[inside], (one - free)[inside], atol=1e-4)
+
+
+def test_progress_is_told(composer):
+    seen = []
+    composer.compose_many(range(65), steps=3, on_step=lambda done, total: seen.append((done, total)))
+    assert seen == [(i, 6) for i in range(1, 7)]
+
+
+def test_encode_inverts_decode_in_shape(composer):
+    melody = composer.compose(seed=0, steps=2)
+    x_0 = composer.encode(melody)
+    assert x_0.shape == (32, composer.model.space.D)
+    assert composer.decode(x_0).shape == (32, 32)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"bars": 65}, "2 to 64 bars, not 65"),
+        ({"bars": 1}, "2 to 64 bars"),
+        ({"voice": "kazoo"}, "a voice is one of lead, any"),
+        ({"sampler": "euler"}, "a sampler is one of"),
+        ({"steps": 0}, "at least 1 step"),
+        ({"seed": -1}, "seeds are integers from 0 up"),
+    ],
+)
+def test_a_wrong_argument_says_what_is_right(composer, given, message):
+    with pytest.raises(ValueError, match=message):
+        composer.compose(**given)
+
+
+def test_a_model_that_is_not_there():
+    with pytest.raises(ModelError, match="nowhere: no model there"):
+        load("nowhere")

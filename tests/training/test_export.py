@@ -1,0 +1,121 @@
+"""torch == ONNX, weights come back from the graphs, and a broken write leaves the old model."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from cantilena.errors import ModelError
+from cantilena.model import LABEL_NULLS, Model
+from cantilena.training.export import export_model, read_weights, vae_fingerprint
+from cantilena.training.networks import (
+    LABEL_SIZES,
+    Denoiser,
+    DenoiserConfig,
+    MelodyVAE,
+    PaperDenoiser,
+    PaperDenoiserConfig,
+)
+
+
+def test_both_worlds_agree_on_the_nulls():
+    assert LABEL_NULLS == LABEL_SIZES
+
+
+@pytest.mark.parametrize("batch", [1, 3, 64])
+@torch.no_grad()
+def test_onnx_gives_what_torch_gives(toy_model, toy_networks, batch):
+    vae, denoiser, space = toy_networks
+    model = Model.load(toy_model)
+    random = np.random.default_rng(batch)
+    tokens = random.integers(0, 90, (batch, 32))
+    mean, std = model.encode(tokens)
+    mean_torch, log_var = vae.encode(torch.from_numpy(tokens))
+    np.testing.assert_allclose(mean, mean_torch, atol=1e-4)
+    np.testing.assert_allclose(std, (0.5 * log_var).exp(), atol=1e-4)
+    np.testing.assert_allclose(model.decode(mean), vae.decode(torch.from_numpy(mean)), atol=1e-4)
+    x_t, x0_prev = random.standard_normal((2, batch, 32, space.D), np.float32)
+    log_snr = random.uniform(-15, 15, batch).astype(np.float32)
+    labels = np.stack([random.integers(0, size + 1, batch) for size in LABEL_SIZES], 1)
+    expected = denoiser(*(torch.from_numpy(a) for a in (x_t, log_snr, x0_prev, labels)))
+    np.testing.assert_allclose(model.denoise(x_t, log_snr, x0_prev, labels), expected, atol=1e-4)
+
+
+@torch.no_grad()
+def test_the_papers_network_exports_too(tmp_path, toy_networks):
+    vae, _, space = toy_networks
+    paper = PaperDenoiser(PaperDenoiserConfig(D=space.D, width=16, heads=2, hidden=32)).eval()
+    diffusion = {"schedule": {"name": "linear", "T": 1000}, "prediction": "eps"}
+    export_model(tmp_path / "paper", vae, paper, space, diffusion=diffusion, provenance={}, card="")
+    x_t = np.random.default_rng(0).standard_normal((3, 32, space.D), np.float32)
+    log_snr = np.array([-4, 0, 9], np.float32)
+    labels = np.tile(np.array(LABEL_SIZES), (3, 1))
+    expected = paper(
+        torch.from_numpy(x_t), torch.from_numpy(log_snr), torch.zeros(3, 32, space.D), torch.from_numpy(labels)
+    )
+    found = Model.load(tmp_path / "paper").denoise(x_t, log_snr, np.zeros_like(x_t), labels)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_weights_come_back_from_the_graphs_bit_for_bit(toy_model, toy_networks):
+    for network, found in zip(toy_networks[:2], read_weights(toy_model), strict=True):
+        own = network.state_dict()
+        assert own.keys() == found.keys()
+        for name in own:
+            assert torch.equal(own[name], found[name]), name
+
+
+def test_a_vae_is_named_by_its_encoder():
+    torch.manual_seed(0)
+    vae = MelodyVAE()
+    name = vae_fingerprint(vae)
+    with torch.no_grad():
+        vae.logits.weight.add_(1)
+        vae.decoder_position.add_(1)
+    assert vae_fingerprint(vae) == name
+    with torch.no_grad():
+        vae.encoder_position.add_(1)
+    assert vae_fingerprint(vae) != name
+
+
+def test_a_model_that_cannot_be_written_leaves_the_old_one(tmp_path, toy_networks, monkeypatch):
+    vae, denoiser, space = toy_networks
+    given = {"diffusion": {"schedule": {"name": "cosine"}, "prediction": "v"}, "provenance": {}, "card": "old"}
+    export_model(tmp_path / "m", vae, denoiser, space, **given)
+    before = {p.name: p.read_bytes() for p in (tmp_path / "m").iterdir()}
+    monkeypatch.setattr(
+        "cantilena.latent.LatentSpace.save", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device"))
+    )
+    with pytest.raises(ModelError, match="No space left"):
+        export_model(
+            tmp_path / "m",
+            vae,
+            Denoiser(DenoiserConfig(D=space.D, width=16, layers=1, heads=1, hidden=16)),
+            space,
+            **given,
+        )
+    assert {p.name: p.read_bytes() for p in (tmp_path / "m").iterdir()} == before
+    assert [p.name for p in tmp_path.iterdir()] == ["m"]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda f: (f / "decoder.onnx").unlink(), "decoder.onnx: missing"),
+        (lambda f: (f / "denoiser.onnx").write_bytes(b"no graph"), "denoiser.onnx: not a network"),
+        (lambda f: (f / "latent.npz").write_bytes(b""), "latent.npz"),
+        (lambda f: (f / "model.json").write_text("{"), "model.json: cannot be understood"),
+        (lambda f: (f / "model.json").write_text(json.dumps({"format": 99})), "format 99"),
+        (lambda f: (f / "model.json").write_text('{"format": 1}'), "cannot be understood"),
+        (lambda f: (f / "model.json").unlink(), "no model there"),
+    ],
+)
+def test_a_spoilt_model_folder_is_one_clear_line(tmp_path, toy_networks, spoil, message):
+    vae, denoiser, space = toy_networks
+    diffusion = {"schedule": {"name": "cosine"}, "prediction": "v"}
+    export_model(tmp_path / "m", vae, denoiser, space, diffusion=diffusion, provenance={}, card="")
+    spoil(tmp_path / "m")
+    with pytest.raises(ModelError, match=message) as caught:
+        Model.load(tmp_path / "m")
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,200 @@
+"""The loop on a toy task: resume is exact, interruption saves, a broken loss stops."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from cantilena.errors import RecipeError
+from cantilena.training.loop import LoopConfig, find_checkpoint, fit, learning_rate, load_weights
+
+CONFIG = LoopConfig(steps=30, batch=8, lr=1e-2, warmup=5, ema=0.9, log_every=5, evaluate_every=10)
+
+
+class Toy:
+    """Learn y = 3 x with a tiny network."""
+
+    def __init__(self, broken_at: int | None = None, pause: float = 0.0):
+        torch.manual_seed(0)
+        self.network = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 4))
+        self.broken_at, self.pause = broken_at, pause
+
+    def loss(self, network, batch, step, generator):
+        x = torch.randn(batch, 4, generator=generator)
+        loss = (network(x) - 3 * x).square().mean()
+        if step == self.broken_at:
+            loss = loss * float("nan")
+        time.sleep(self.pause)
+        return loss, {"extra": 1.0}
+
+    def evaluate(self, network):
+        return {"weight": float(network[0].weight.sum())}
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    _, folder = find_checkpoint(run)
+    return {**load_file(folder / "weights.safetensors"), **{f"average.{k}": v for k, v in load_weights(folder).items()},
+            **{f"optimiser.{k}": v for k, v in load_file(folder / "optimiser.safetensors").items()}}  # fmt: skip
+
+
+def assert_same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
+    assert a.keys() == b.keys()
+    for key in a:
+        assert torch.equal(a[key], b[key]), key
+
+
+def test_it_learns_and_its_average_follows(tmp_path):
+    assert fit(Toy(), replace(CONFIG, steps=400), tmp_path) == 400
+    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    losses = [row["loss"] for row in rows if "loss" in row]
+    assert losses[-1] < 0.2 * losses[0]
+    assert [row["step"] for row in rows if "validation" in row] == list(range(10, 401, 10))
+
+
+def test_a_run_in_two_parts_is_the_run_in_one(tmp_path):
+    fit(Toy(), CONFIG, tmp_path / "one")
+    fit(Toy(), CONFIG, tmp_path / "two", stop_after=lambda step: step == 13)
+    assert find_checkpoint(tmp_path / "two")[0]["step"] == 13
+    fit(Toy(), CONFIG, tmp_path / "two")
+    assert_same(weights(tmp_path / "one"), weights(tmp_path / "two"))
+    logs = [[{k: v for k, v in json.loads(line).items() if k != "seconds"} for line in (run / "metrics.jsonl").open()]
+            for run in (tmp_path / "one", tmp_path / "two")]  # fmt: skip
+    assert logs[0] == logs[1]
+
+
+SCRIPT = textwrap.dedent("""
+    import sys
+    sys.path.insert(0, {tests!r})
+    from dataclasses import replace
+    from pathlib import Path
+    from test_loop import CONFIG, Toy
+    from cantilena.training.loop import fit
+    fit(Toy(pause=0.02), replace(CONFIG, steps=100, checkpoint_minutes=0.002), Path(sys.argv[1]))
+""").format(tests=str(Path(__file__).parent))
+
+
+def start(run: Path) -> subprocess.Popen[str]:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(run)], env=environment, stderr=subprocess.PIPE, text=True
+    )
+
+
+def wait_for_checkpoint(run: Path, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 60
+    while find_checkpoint(run) is None:
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_killed_with_kill_9_it_resumes_bit_for_bit(tmp_path):
+    process = start(tmp_path / "killed")
+    wait_for_checkpoint(tmp_path / "killed", process)
+    process.kill()
+    process.wait()
+    assert find_checkpoint(tmp_path / "killed")[0]["step"] < 100
+    config = replace(CONFIG, steps=100)
+    fit(Toy(), config, tmp_path / "killed")
+    fit(Toy(), config, tmp_path / "whole")
+    assert_same(weights(tmp_path / "killed"), weights(tmp_path / "whole"))
+
+
+def test_ctrl_c_saves_the_step_it_reached(tmp_path):
+    process = start(tmp_path)
+    wait_for_checkpoint(tmp_path, process)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 0
+    saved = find_checkpoint(tmp_path)[0]["step"]
+    logged = [json.loads(line)["step"] for line in (tmp_path / "metrics.jsonl").open()]
+    assert 0 < saved < 100
+    assert max(logged, default=0) <= saved
+
+
+def test_a_loss_that_is_not_finite_stops_and_names_the_last_good_checkpoint(tmp_path):
+    fit(Toy(), replace(CONFIG, steps=10), tmp_path)
+    with pytest.raises(RecipeError, match=r"not finite at step 20; the last good checkpoint is .*step-00000010"):
+        fit(Toy(broken_at=20), CONFIG, tmp_path)
+    assert find_checkpoint(tmp_path)[0]["step"] == 10
+
+
+def test_a_run_of_another_network_is_refused(tmp_path):
+    fit(Toy(), replace(CONFIG, steps=2), tmp_path)
+    other = Toy()
+    other.network = nn.Linear(4, 4)
+    with pytest.raises(RecipeError, match="another network"):
+        fit(other, CONFIG, tmp_path)
+
+
+def test_a_full_disk_keeps_the_older_checkpoint(tmp_path, monkeypatch):
+    fit(Toy(), replace(CONFIG, steps=5), tmp_path)
+    monkeypatch.setattr(
+        "cantilena.training.loop.save_file", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device"))
+    )
+    with pytest.raises(RecipeError, match="No space left on device"):
+        fit(Toy(), CONFIG, tmp_path)
+    assert find_checkpoint(tmp_path)[0]["step"] == 5
+    assert [p.name for p in tmp_path.glob(".step*")] == []
+
+
+def test_two_processes_train_as_one_with_the_whole_batch(tmp_path):
+    script = tmp_path / "two.py"
+    script.write_text(
+        textwrap.dedent(f"""
+        import sys
+        sys.path.insert(0, {str(Path(__file__).parent)!r})
+        from pathlib import Path
+        from test_loop import CONFIG, Toy
+        from cantilena.training.loop import fit
+        fit(Toy(), CONFIG, Path(sys.argv[1]))
+    """)
+    )
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc_per_node=2",
+        str(script),
+        str(tmp_path / "run"),
+    ]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    meta, _ = find_checkpoint(tmp_path / "run")
+    assert meta["step"] == 30
+    # the same by hand: each step's gradient is the mean over the two ranks' halves
+    toy = Toy()
+    optimiser = torch.optim.AdamW([{"params": [p for p in toy.network.parameters() if p.ndim >= 2], "weight_decay": CONFIG.weight_decay},
+                                   {"params": [p for p in toy.network.parameters() if p.ndim < 2], "weight_decay": 0.0}],
+                                  lr=1, betas=(0.9, 0.99), fused=True)  # fmt: skip
+    for step in range(30):
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate(step, CONFIG)
+        optimiser.zero_grad()
+        for rank in range(2):
+            generator = torch.Generator().manual_seed((CONFIG.seed * 1_000_003 + step) * 1009 + rank)
+            (toy.loss(toy.network, 4, step, generator)[0] / 2).backward()
+        nn.utils.clip_grad_norm_(toy.network.parameters(), CONFIG.clip)
+        optimiser.step()
+    for name, value in load_file(find_checkpoint(tmp_path / "run")[1] / "weights.safetensors").items():
+        torch.testing.assert_close(value, toy.network.state_dict()[name], atol=1e-5, rtol=1e-4)
+
+
+def test_the_rate_warms_up_stays_and_falls():
+    rates = [learning_rate(step, replace(CONFIG, steps=100, decay=0.4)) for step in range(101)]
+    assert rates[0] == pytest.approx(CONFIG.lr / 5)
+    assert rates[5:61] == pytest.approx([CONFIG.lr] * 56)
+    assert all(a > b for a, b in zip(rates[60:], rates[61:], strict=False))
+    assert rates[100] == pytest.approx(CONFIG.lr / 100)

@@ -1,0 +1,155 @@
+"""Recipes, and the whole way: corpus -> VAE -> latents -> denoiser -> model folder -> melody, on toy networks."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cantilena.composer import load
+from cantilena.errors import CorpusError, RecipeError
+from cantilena.training.denoiser import drop_labels
+from cantilena.training.export import vae_fingerprint
+from cantilena.training.latents import PHRASES, Latents, encode_phrases
+from cantilena.training.loop import find_checkpoint
+from cantilena.training.networks import LABEL_SIZES
+from cantilena.training.recipes import describe, export_run, load_vae, read_recipe, train_denoiser, train_vae
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+TINY_VAE = ["network.width=16", "network.layers=1", "network.heads=2", "network.hidden=16", "network.slot=4", "network.latent=8",
+            "loop.steps=300", "loop.batch=32", "loop.precision=fp32", "loop.warmup=10", "loop.lr=1e-2", "loss.beta=0.1"]  # fmt: skip
+TINY = ["network.width=16", "network.layers=1", "network.heads=2", "network.hidden=16", "loop.steps=20", "loop.batch=4",
+        "loop.precision=fp32", "loop.warmup=10", "loop.evaluate_every=10", "data.precision=fp32"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory, corpus):
+    """A toy VAE and a toy denoiser, trained by their recipes."""
+    folder = tmp_path_factory.mktemp("runs")
+    assert train_vae(read_recipe(RECIPES / "vae.toml", TINY_VAE), corpus, folder / "vae") == 300
+    recipe = read_recipe(RECIPES / "small.toml", [*TINY, f"data.vae={folder / 'vae'}", "data.draws=2"])
+    assert train_denoiser(recipe, corpus, folder / "small") == 20
+    return folder
+
+
+def test_every_shipped_recipe_reads_and_describes_itself(corpus, tmp_path):
+    for path in RECIPES.glob("*.toml"):
+        assert "parameters" in describe(read_recipe(path), corpus, tmp_path)
+    assert "25,579,946 parameters" in describe(read_recipe(RECIPES / "paper.toml"), corpus, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("loop.stepz=5", r"\[loop\] has no stepz"),
+        ("loop", "expected table.key=value"),
+        ("looop.steps=5", "unknown table looop"),
+    ],
+)
+def test_a_wrong_setting_is_refused(setting, message, corpus, tmp_path):
+    with pytest.raises(RecipeError, match=message):
+        describe(read_recipe(RECIPES / "vae.toml", [setting]), corpus, tmp_path)
+
+
+def test_a_file_that_is_no_recipe_is_refused(tmp_path):
+    (tmp_path / "a.toml").write_text("kind = ")
+    with pytest.raises(RecipeError, match="not TOML"):
+        read_recipe(tmp_path / "a.toml")
+    with pytest.raises(RecipeError, match="cannot be read"):
+        read_recipe(tmp_path / "none.toml")
+    (tmp_path / "a.toml").write_text("kind = 'vae'")
+    with pytest.raises(RecipeError, match="kind and network_type"):
+        read_recipe(tmp_path / "a.toml")
+
+
+def test_the_vae_learns(runs):
+    rows = [json.loads(line) for line in (runs / "vae" / "metrics.jsonl").open()]
+    losses = [row["reconstruction"] for row in rows if "reconstruction" in row]
+    assert losses[-1] < 0.8 * losses[0]  # the first is logged at step 50
+
+
+def test_latents_are_the_encoded_phrases_of_their_windows(runs, corpus):
+    vae = load_vae(runs / "vae")
+    (folder,) = (corpus.directory / f"latents-{vae_fingerprint(vae)}").glob("validation-0-*")
+    latents = Latents.open(folder)
+    wanted = corpus.windows("validation", max_silent=8)
+    assert len(latents.windows) == len(wanted)
+    window = len(wanted) // 2
+    melody = latents.windows[window, 1]
+    first = np.flatnonzero(latents.windows[:, 1] == melody)[0]
+    begin = latents.windows[window, 0] - latents.windows[first, 0]
+    exact = encode_phrases(vae, corpus.phrases(melody)[begin : begin + PHRASES])
+    np.testing.assert_allclose(latents.means(np.array([window]))[0], exact[:, 0], atol=2e-3)
+    drawn = latents.draw(np.array([window]), np.ones((1, PHRASES, 8), np.float32))[0]
+    np.testing.assert_allclose(drawn, exact[:, 0].astype(float) + exact[:, 1], atol=5e-3)
+
+
+def test_encoding_half_done_is_not_taken_for_done(runs, corpus, tmp_path):
+    with pytest.raises(CorpusError, match="no encoded corpus there"):
+        Latents.open(tmp_path)
+
+
+def test_training_shifts_melodies_and_validation_does_not(runs, corpus):
+    name = vae_fingerprint(load_vae(runs / "vae"))
+    draws = [Latents.open(p) for p in sorted((corpus.directory / f"latents-{name}").glob("train-*"))]
+    assert len(draws) == 2
+    assert not np.array_equal(draws[0].means(np.arange(9)), draws[1].means(np.arange(9)))
+
+
+def test_exported_it_composes_and_warm_starts(runs, corpus, tmp_path):
+    export_run(runs / "small", runs / "vae", tmp_path / "toy", data="made here", licence="CC0")
+    melody = load(tmp_path / "toy").compose(seed=3, steps=3)
+    assert melody.bars == 64
+    about = json.loads((tmp_path / "toy" / "model.json").read_text())
+    assert about["provenance"]["steps"] == 20
+    assert about["provenance"]["corpus"] == corpus.fingerprint
+    # --init: a run that goes on from the folder begins with its loss, not with a new network's
+    recipe = read_recipe(RECIPES / "small.toml", [*TINY, f"data.vae={tmp_path / 'toy'}", "loop.lr=0", "loop.ema=0"])
+    train_denoiser(recipe, corpus, tmp_path / "warm", init=tmp_path / "toy")
+    before = [
+        json.loads(line)["validation"] for line in (runs / "small" / "metrics.jsonl").open() if "validation" in line
+    ][-1]
+    after = [
+        json.loads(line)["validation"] for line in (tmp_path / "warm" / "metrics.jsonl").open() if "validation" in line
+    ][-1]
+    assert after == pytest.approx(before, abs=2e-3)
+
+
+def test_a_denoiser_is_not_exported_with_another_vae(runs, corpus, tmp_path):
+    train_vae(read_recipe(RECIPES / "vae.toml", [*TINY_VAE, "loop.steps=2"]), corpus, tmp_path / "other")
+    with pytest.raises(RecipeError, match="trained on latents of VAE"):
+        export_run(runs / "small", tmp_path / "other", tmp_path / "m", data="", licence="")
+
+
+def test_the_decoder_alone_can_go_on_learning(runs, corpus, tmp_path):
+    recipe = read_recipe(RECIPES / "vae.toml", [*TINY_VAE, "loss.freeze_encoder=true", "loop.steps=5"])
+    train_vae(recipe, corpus, tmp_path / "vae", init=runs / "vae")
+    before, after = load_vae(runs / "vae"), load_vae(tmp_path / "vae")
+    assert vae_fingerprint(before) == vae_fingerprint(after)
+    assert not torch.equal(before.logits.weight, after.logits.weight)
+
+
+def test_the_papers_recipe_trains(runs, corpus, tmp_path):
+    settings = [
+        "network.width=16",
+        "network.heads=2",
+        "network.hidden=32",
+        "loop.steps=3",
+        "loop.batch=4",
+        f"data.vae={runs / 'vae'}",
+    ]
+    assert train_denoiser(read_recipe(RECIPES / "paper.toml", settings), corpus, tmp_path / "paper") == 3
+    meta, folder = find_checkpoint(tmp_path / "paper")
+    assert meta["diffusion"]["schedule"]["name"] == "linear"
+    assert not (folder / "average.safetensors").exists()
+
+
+def test_labels_drop_as_said():
+    labels = torch.zeros(20_000, 4, dtype=torch.long)
+    dropped = drop_labels(labels, torch.Generator().manual_seed(0)) == torch.tensor(LABEL_SIZES)
+    assert (dropped[:, :3].all(1)).float().mean() == pytest.approx(0.5 + 0.5 * 0.1**3, abs=0.02)
+    alone = dropped[~dropped[:, :3].all(1)]
+    assert alone.float().mean(0) == pytest.approx([0.1] * 4, abs=0.02)
+    # nothing said but "no rests": the condition of the paper's table
+    assert (dropped[:, :3].all(1) & ~dropped[:, 3]).float().mean() == pytest.approx(0.225, abs=0.02)
