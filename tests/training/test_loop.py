@@ -8,6 +8,7 @@ import sys
 import textwrap
 import time
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -196,5 +197,5 @@ def test_the_rate_warms_up_stays_and_falls():
     rates = [learning_rate(step, replace(CONFIG, steps=100, decay=0.4)) for step in range(101)]
     assert rates[0] == pytest.approx(CONFIG.lr / 5)
     assert rates[5:61] == pytest.approx([CONFIG.lr] * 56)
-    assert all(a > b for a, b in zip(rates[60:], rates[61:], strict=False))
+    assert all(a > b for a, b in pairwise(rates[60:]))
     assert rates[100] == pytest.approx(CONFIG.lr / 100)

@@ -19,8 +19,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from cantilena.errors import RecipeError
+from cantilena.errors import ModelError, RecipeError
 from cantilena.latent import LatentSpace
+from cantilena.model import find_model
 from cantilena.music.corpus import Corpus
 from cantilena.music.tunes import Split
 from cantilena.training.data import Phrases
@@ -176,8 +177,9 @@ def distinct_phrases(corpus: Corpus, split: Split) -> Phrases:
 
 
 def load_vae(source: Path) -> MelodyVAE:
-    """The VAE of a run (averaged weights) or of a model folder."""
-    if (source / "model.json").exists():
+    """The VAE of a run (averaged weights), of a model folder or of a shipped model."""
+    if (model := _model_folder(source)) is not None:
+        source = model
         about = json.loads((source / "model.json").read_text())
         network = MelodyVAE(VAEConfig(**about["vae"]["config"]))
         network.load_state_dict(read_weights(source)[0])
@@ -319,12 +321,20 @@ def _latents(
 
 
 def _warm_start(network: nn.Module, source: Path, which: int) -> None:
-    """Weights from a model folder (0 = VAE, 1 = denoiser) or from a run."""
-    if (source / "model.json").exists():
-        weights = read_weights(source)[which]
+    """Weights from a model, by folder or name (0 = VAE, 1 = denoiser), or from a run."""
+    if (model := _model_folder(source)) is not None:
+        weights = read_weights(model)[which]
     else:
         weights = load_weights(load_checkpoint(source)[1])
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:
         raise RecipeError(f"--init {source}: its network has another shape than the recipe's") from error
+
+
+def _model_folder(source: Path) -> Path | None:
+    """The model folder that `source` is or names; None where it must be a run."""
+    try:
+        return find_model(source)
+    except ModelError:
+        return None

@@ -1,0 +1,69 @@
+"""Every command and every line of Python that the README shows runs as it stands there."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from melodies import random_melody
+
+from cantilena.music.midi import to_midi
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+SHORT = {  # training takes hours; here it takes two steps with toy networks
+    "vae": ["network.width=16", "network.layers=1", "network.heads=2", "network.hidden=16", "loop.steps=2"],
+    "denoiser": ["network.width=16", "network.layers=1", "network.heads=2", "network.hidden=16", "loop.steps=2"],
+}
+
+
+def shown(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory):
+    """A folder with what the README takes for granted: songs, and the recipes."""
+    desk = tmp_path_factory.mktemp("desk")
+    (desk / "songs").mkdir()
+    for seed in range(160):
+        (desk / "songs" / f"{seed}.mid").write_bytes(to_midi(random_melody(seed)))
+    (desk / "recipes").symlink_to(ROOT / "recipes")
+    return desk
+
+
+def test_every_command_runs(desk):
+    commands = [line for block in shown("sh") for line in block.splitlines() if line]
+    assert len(commands) >= 10
+    for command in commands:
+        words = shlex.split(command)
+        assert words[0] == "cantilena", command
+        if words[1] == "train":
+            words += [word for setting in SHORT[words[2]] for word in ("--set", setting)]
+        done = subprocess.run(
+            [sys.executable, "-m", *words], cwd=desk, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
+        )
+        assert done.returncode == 0, f"{command}\n{done.stderr}"
+    assert sorted(p.suffix for p in desk.glob("tune.*")) == [".mid", ".svg", ".wav"]
+    assert len(list((desk / "tunes").glob("*.mid"))) == 4
+
+
+def test_the_python_runs(desk):
+    (block,) = shown("python")
+    done = subprocess.run([sys.executable, "-c", block], cwd=desk, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Melody(64 bars")
+
+
+def test_the_two_make_targets_it_opens_with_exist():
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"^    make (\w+)", README, re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+
+
+def test_what_it_links_to_is_there():
+    for target in re.findall(r"\]\(([^)]+)\)", README):
+        assert (ROOT / target).exists(), target
