@@ -20,10 +20,8 @@ def main(corpus_dir: str, name: str = DEFAULT_MODEL) -> None:
     tokens, counts = corpus.unique_phrases("test")
     known = {row.tobytes() for row in corpus.unique_phrases("train")[0]}
     new = np.array([row.tobytes() not in known for row in tokens])
-    mean, std = (
-        np.concatenate(a)
-        for a in zip(*(model.encode(tokens[i : i + 512]) for i in range(0, len(tokens), 512)), strict=True)
-    )
+    batches = [tokens[i : i + 512] for i in range(0, len(tokens), 512)]
+    mean, std = (np.concatenate(a) for a in zip(*(model.encode(b) for b in batches), strict=True))
     z = mean + std * np.random.default_rng(0).standard_normal(mean.shape, np.float32)
     right = {}
     for source, latent in (("mean", mean), ("sampled", z)):
@@ -31,9 +29,8 @@ def main(corpus_dir: str, name: str = DEFAULT_MODEL) -> None:
             [model.decode(latent[i : i + 512]).argmax(-1) == tokens[i : i + 512] for i in range(0, len(z), 512)]
         )
     kl = 0.5 * (mean**2 + std**2 - 1 - 2 * np.log(std)).sum(1)
-    print(
-        f"{model.name} {model.fingerprint} on {len(tokens):,} distinct test phrases ({counts.sum():,} in all, {new.sum():,} new)"
-    )
+    kinds = f"{len(tokens):,} distinct test phrases ({counts.sum():,} in all, {new.sum():,} new)"
+    print(f"{model.name} {model.fingerprint} on {kinds}")
     print(f"{'':34}{'by occurrence':>16}{'not in training':>18}")
     rows = {
         "token accuracy from the mean": right["mean"].mean(1),

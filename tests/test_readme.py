@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from melodies import random_melody
 
 from cantilena.music.midi import to_midi
+from melodies import random_melody
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -44,7 +44,11 @@ def test_every_command_runs(desk):
         if words[1] == "train":
             words += [word for setting in SHORT[words[2]] for word in ("--set", setting)]
         done = subprocess.run(
-            [sys.executable, "-m", *words], cwd=desk, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
+            [sys.executable, "-m", *words],
+            cwd=desk,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
         assert done.returncode == 0, f"{command}\n{done.stderr}"
     assert sorted(p.suffix for p in desk.glob("tune.*")) == [".mid", ".svg", ".wav"]

@@ -101,6 +101,18 @@ def test_the_callers_executor_stays_open() -> None:
         assert threads.submit(int, "7").result() == 7
 
 
+class Unlucky(Crew[int, list[int]]):
+    """Loses its worker twice: with the whole batch, and with its first item."""
+
+    def _once(self, batch: Sequence[int]) -> list[int] | None:
+        self.lost = getattr(self, "lost", 0) + 1
+        return None if self.lost <= 2 else self._work(batch)
+
+
+def test_an_item_is_given_up_after_its_second_worker_only() -> None:
+    assert list(Unlucky(double, executor=Inline())._alone([1, 2])) == [([1], [2]), ([2], [4])]
+
+
 def wrong(batch: Sequence[int]) -> list[int]:
     raise ZeroDivisionError("a bug")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from midi_files import chunk, midi, raw_chunk, signature, song, tempo, track, tune
 
@@ -38,7 +38,6 @@ def melodies(draw: st.DrawFn) -> Melody:
 
 
 @given(melodies(), st.integers(0, 127))
-@settings(max_examples=60)
 def test_what_is_written_is_read(melody: Melody, program: int) -> None:
     got = read_song(to_midi(melody, program=program, track_name="Tune"))
     (track,) = got.tracks

@@ -64,6 +64,12 @@ def test_contents_of_whole_tunes(seed: int) -> None:
     assert shared == len(plain_contents(mixed) & plain_contents(melody(one))) > 0
 
 
+def test_the_last_note_of_a_window_counts() -> None:
+    notes: list[Note] = [(6 * i, 6 * i + 1, 60 + (i * i) % 7) for i in range(9)]
+    (one,), (other,) = contents(melody(notes)), contents(melody([*notes[:-1], (50, 51, notes[-1][2])]))
+    assert one != other
+
+
 def test_contents_and_key_ignore_transposition_and_lengths_but_not_notes() -> None:
     notes = tune(5, 20)
     staccato = [(s, s + 1, p + 3) for s, _, p in notes]
@@ -93,8 +99,8 @@ def test_a_quarter_of_the_shorter_makes_one_tune() -> None:
     one, other = tune(0, 20), tune(1, 20)  # 17 contents each
     five = spliced(one, other, 8 * 16)  # the first five windows are shared
     assert grouped([(0, one), (1, five)]) == [0, 0]
-    three = spliced(one, other, 6 * 16)
-    assert grouped([(0, one), (1, three)]) == [0, 1], "3 shared contents are too few"
+    three = spliced(one, tune(1, 12), 6 * 16)
+    assert grouped([(0, one), (1, three)]) == [0, 1], "3 shared contents are too few, even of 9"
     long, longer = tune(2, 60), tune(3, 60)
     part = spliced(long, longer, 12 * 16)
     assert grouped([(0, long), (1, part)]) == [0, 1], "9 of 57 are less than a quarter"

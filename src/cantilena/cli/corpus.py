@@ -32,13 +32,15 @@ def build(
     columns = (TextColumn("files"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("files", total=None)
+
+        def progress(done: int, total: int | None) -> None:
+            bar.tasks[
+                task
+            ].total = total  # an estimate; `bar.update(total=...)` would begin its measurement of speed anew
+            bar.update(task, completed=done)
+
         try:
-            corpus = build_corpus(
-                sources,
-                directory,
-                workers=workers,
-                progress=lambda done, total: bar.update(task, completed=done, total=total),
-            )
+            corpus = build_corpus(sources, directory, workers=workers, progress=progress)
         except KeyboardInterrupt:
             raise CorpusError("stopped; the same command goes on from there") from None
     print_manifest(corpus)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -88,6 +89,7 @@ def _bar(name: str) -> Iterator[Any]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    quiet = int(os.environ.get("RANK", 0)) > 0  # under torchrun only the first process draws
     columns = (
         TextColumn(name),
         BarColumn(),
@@ -95,7 +97,7 @@ def _bar(name: str) -> Iterator[Any]:
         TextColumn("{task.fields[figures]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), refresh_per_second=2) as progress:
+    with Progress(*columns, console=Console(stderr=True, quiet=quiet), refresh_per_second=2) as progress:
         task = progress.add_task(name, total=None, figures="", visible=False)
         yield lambda done, total, figures: progress.update(
             task, completed=done, total=total, figures=figures, visible=True

@@ -92,4 +92,4 @@ def normal_overlap(
 
 
 def _phi(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(0.5 * (1 + _erf(x / math.sqrt(2)).astype(np.float64)))
+    return 0.5 * (1 + np.asarray(_erf(x / math.sqrt(2)), np.float64))

@@ -56,6 +56,16 @@ def build(
     A build that was interrupted goes on where it stopped; one that is complete is not done again. Raises CorpusError
     (one line) for unreadable sources, a directory that holds something else, a second build of the same directory,
     a full disk, or a song group above 5 % of the corpus. Memory: a few batches, then some 5 kB a melody.
+
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> from tempfile import TemporaryDirectory
+    >>> from cantilena.music.melody import Melody
+    >>> tune = Melody.from_notes(range(0, 320, 4), range(4, 324, 4), [60, 62, 64, 65, 67] * 16)
+    >>> with TemporaryDirectory() as folder, ThreadPoolExecutor() as threads:
+    ...     tune.save(f"{folder}/tune.mid")
+    ...     corpus = build([f"{folder}/tune.mid"], f"{folder}/corpus", executor=threads)
+    ...     corpus.melody(0)
+    Melody(20 bars, 80 notes, C4-G4, 120 qpm)
     """
     directory, found = Path(directory).resolve(), Sources(sources)
     work, code = directory.parent / f".{directory.name}.building", rules(extractor)

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import CorpusError
-from cantilena.music.corpus import PURITIES, Corpus
+from cantilena.music.corpus import PURITIES, Corpus, distinct
 from cantilena.music.extract import FAMILIES, ROLES
-from cantilena.music.melody import BAR_STEPS, PHRASE_STEPS, REST
+from cantilena.music.melody import BAR_STEPS, REST
 from cantilena.music.parts import CRASHED
 from cantilena.music.tunes import SPLITS
 
@@ -53,11 +53,11 @@ def _by_count(reasons: Counter[str]) -> dict[str, int]:
 def counts(corpus: Corpus) -> dict[str, Any]:
     """Melodies, bars, phrases and windows of each split, and labels."""
     splits: dict[str, dict[str, int]] = {}
-    distinct: list[NDArray[np.int8]] = []
+    every: list[NDArray[np.int8]] = []
     for split in SPLITS:
         rows = corpus.table[corpus.indices(split)]
         phrases, count = corpus.unique_phrases(split)
-        distinct.append(phrases)
+        every.append(phrases)
         splits[split] = {
             "melodies": len(rows),
             "groups": np.unique(rows["group"]).size,
@@ -70,10 +70,11 @@ def counts(corpus: Corpus) -> dict[str, Any]:
             "windows_with_rests": len(corpus.windows(split, max_silent=8)),
         }
     table = corpus.table
-    every = np.unique(np.concatenate(distinct).view(f"V{PHRASE_STEPS}"))
+    phrases = np.concatenate(every)
+    phrases, _ = distinct(phrases, np.ones(len(phrases), np.int64))
     return {
         "splits": splits,
-        "unique_phrases": _with_onset(every.view(np.int8).reshape(-1, PHRASE_STEPS)),
+        "unique_phrases": _with_onset(phrases),
         "melodies_of_bars": {str(n): int((table["steps"] >= n * BAR_STEPS).sum()) for n in (16, 32, 64)},
         "roles": _histogram(table["role"], ROLES),
         "purities": _histogram(corpus.purity(np.arange(len(table))), PURITIES),

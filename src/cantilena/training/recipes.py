@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import time
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -214,14 +216,15 @@ def train_denoiser(
         raise RecipeError(f"{recipe.name}: say which VAE encodes the corpus, with --set data.vae=RUN or a model folder")
     vae = load_vae(Path(data.vae))
     draws = [_latents(vae, corpus, "train", seed, data, encoding) for seed in range(1, data.draws + 1)]
-    validation = _latents(vae, corpus, "validation", 0, data, encoding)
-    space = fit_space(draws[0], data)
+    validation = _latents(vae, corpus, "validation", 0, replace(data, windows=0), encoding)
+    fitted = run / "latent.npz"  # one fit a run, also when it goes on with more draws
+    space = LatentSpace.load(fitted) if fitted.exists() else fit_space(draws[0], data)
     torch.manual_seed(loop.seed)
     network = make_denoiser(recipe, space.D)
     if init is not None:
         _warm_start(network, init, 1)
     run.mkdir(parents=True, exist_ok=True)
-    space.save(run / "latent.npz")
+    space.save(fitted)
     task = DenoiserTask(network, space, draws, validation, diffusion)
     meta = {
         "kind": "denoiser",
@@ -311,6 +314,8 @@ def _latents(
 ) -> Latents:
     name = vae_fingerprint(vae)
     folder = corpus.directory / f"latents-{name}" / f"{split}-{seed}-{data.windows or 'all'}"
+    while not folder.exists() and int(os.environ.get("RANK", 0)) > 0:
+        time.sleep(1)  # rank 0 encodes, the others wait for the folder, which appears in one step
     if folder.exists():
         return Latents.open(folder)
     torch.set_num_threads(1)
