@@ -449,13 +449,18 @@ def test_a_rebuild_that_is_killed_while_it_replaces_ends_well(folder: Path, corp
     more = tmp_path / "more.mid"
     more.write_bytes(song(track(tune(4000, 20))))
     inline([folder, more], tmp_path / "out")
-    old = everything(tmp_path / "out")
-    for moment, is_there in ((1, True), (2, False)):
+    for name in ("latents", "notes"):
+        (tmp_path / "out" / name).mkdir()
+        (tmp_path / "out" / name / "mine").write_text(name)
+    for moment, is_there in ((1, True), (2, False), (3, True), (4, True)):
+        if moment > 2:
+            inline([folder, more], tmp_path / "out")
         assert dying(moment, folder, tmp_path / "out", ["rename"]).returncode == -signal.SIGKILL
         assert (tmp_path / "out").exists() == is_there
-        if is_there:
-            assert everything(tmp_path / "out") == old
     inline([folder], tmp_path / "out")
+    for name in ("latents", "notes"):
+        assert (tmp_path / "out" / name / "mine").read_text() == name
+        shutil.rmtree(tmp_path / "out" / name)
     assert everything(tmp_path / "out") == everything(corpus.directory)
     assert hidden(tmp_path / "out") == []
 
@@ -637,7 +642,7 @@ def test_builds_of_several_directories_do_not_disturb_each_other(folder: Path, c
 def test_a_directory_that_holds_something_else_is_not_touched(folder: Path, tmp_path: Path, name: str) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / name).write_text('{"name": "a browser extension"}')
-    with pytest.raises(CorpusError, match="holds other files than a corpus"):
+    with pytest.raises(CorpusError, match="holds something else than a corpus"):
         inline([folder], tmp_path / "out")
     assert (tmp_path / "out" / name).read_text() == '{"name": "a browser extension"}'
     assert hidden(tmp_path / "out") == []

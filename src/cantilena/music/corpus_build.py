@@ -72,6 +72,7 @@ def build(
     parts = work / f"parts-{code}"
     try:
         with _locked(work, directory):
+            _keep(work / "replaced", directory)
             if not _complete(found, directory, code):
                 with Crew[File, bytes](partial(read_batch, extractor), executor=executor, workers=workers) as crew:
                     seen = _read(found, parts, crew, progress or (lambda done, total: None))
@@ -138,8 +139,11 @@ def _complete(found: Sources, directory: Path, code: str) -> bool:
     """Whether the corpus is there already, made of these very files by this very code."""
     if not directory.exists():
         return False
-    if not _is_ours(directory):
-        raise CorpusError(f"{directory}: holds other files than a corpus; name a new directory")
+    said = directory / "manifest.json"
+    if not directory.is_dir() or (
+        any(directory.iterdir()) and not (said.exists() and "cantilena corpus" in said.read_text("utf-8", "replace"))
+    ):
+        raise CorpusError(f"{directory}: holds something else than a corpus; name a new directory")
     try:
         manifest = Corpus.open(directory).manifest
     except CorpusError:
@@ -152,21 +156,23 @@ def _complete(found: Sources, directory: Path, code: str) -> bool:
     return bool(seen.digest() == manifest.get("input"))
 
 
-def _is_ours(directory: Path) -> bool:
-    """Whether a directory may be replaced: it is empty, or a corpus (of any version, however damaged) and no more."""
-    names = {path.name for path in directory.iterdir()} if directory.is_dir() else {""}
-    if not all(_OURS.fullmatch(name) for name in names):
-        return False
-    manifest = directory / "manifest.json"
-    return not names or (manifest.exists() and "cantilena corpus" in manifest.read_text("utf-8", errors="replace"))
-
-
 def _replace(merged: Path, directory: Path, old: Path) -> None:
-    """Put the new corpus where it belongs; stopped in between, the next build merges once more."""
-    shutil.rmtree(old, ignore_errors=True)
+    """Put the new corpus where it belongs, and what lay beside the old one (encoded latents, notes) beside it."""
     if directory.exists():
         os.rename(directory, old)
     os.rename(merged, directory)
+    _keep(old, directory)
+
+
+def _keep(old: Path, directory: Path) -> None:
+    """Finish a `_replace` that was killed in the middle: nothing of the old directory is lost but its corpus."""
+    if old.exists() and not directory.exists():
+        os.rename(old, directory)
+    if old.exists():
+        for path in sorted(old.iterdir()):
+            if not _OURS.fullmatch(path.name):
+                os.rename(path, directory / path.name)
+        shutil.rmtree(old)
 
 
 @contextmanager
@@ -184,7 +190,7 @@ def _locked(work: Path, directory: Path) -> Iterator[None]:
             try:
                 yield
             finally:
-                if not any(work.glob("parts-*/*.npz")):
+                if not any(work.glob("parts-*/*.npz")) and not (work / "replaced").exists():
                     shutil.rmtree(work, ignore_errors=True)
     finally:
         with _here_lock:

@@ -1,0 +1,78 @@
+"""The model in the package: small, in one piece, the same in both worlds, and fit to compose with."""
+
+import json
+import time
+
+import numpy as np
+import pytest
+import torch
+
+import cantilena
+from cantilena.model import DEFAULT_MODEL, Model, find_model
+from cantilena.training.export import read_weights, vae_fingerprint
+from cantilena.training.networks import Denoiser, DenoiserConfig, MelodyVAE, VAEConfig
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return Model.load()
+
+
+def test_it_is_small_and_says_where_it_comes_from(model):
+    assert sum(p.stat().st_size for p in model.folder.iterdir()) <= 25e6
+    provenance = model.about["provenance"]
+    assert {"data", "licence", "corpus", "steps", "cantilena"} <= provenance.keys()
+    assert "research" in provenance["licence"]
+
+
+@torch.no_grad()
+def test_both_worlds_agree_on_it(model):
+    folder = find_model(DEFAULT_MODEL)
+    about = json.loads((folder / "model.json").read_text())
+    vae_weights, denoiser_weights = read_weights(folder)
+    vae = MelodyVAE(VAEConfig(**about["vae"]["config"])).eval()
+    vae.load_state_dict(vae_weights)
+    assert vae_fingerprint(vae) == about["vae"]["fingerprint"]
+    denoiser = Denoiser(DenoiserConfig(**about["denoiser"]["config"])).eval()
+    denoiser.load_state_dict(denoiser_weights)
+    random = np.random.default_rng(0)
+    z = random.standard_normal((3, model.space.Z), np.float32)
+    np.testing.assert_allclose(model.decode(z), vae.decode(torch.from_numpy(z)), atol=1e-4)
+    x_t, x0_prev = random.standard_normal((2, 3, 32, model.space.D), np.float32)
+    log_snr, labels = np.array([-6, 0, 6], np.float32), np.array([[0, 0, 0, 0], [3, 17, 3, 2], [1, 4, 0, 1]])
+    expected = denoiser(*(torch.from_numpy(a) for a in (x_t, log_snr, x0_prev, labels)))
+    np.testing.assert_allclose(model.denoise(x_t, log_snr, x0_prev, labels), expected, atol=1e-4)
+
+
+def test_what_it_composes_is_music():
+    """Bounds that random notes, silence and a stuck note all miss, and real melodies of the collection keep."""
+    melodies = cantilena.load().compose_many(range(16))
+    notes = [m.notes for m in melodies]
+    assert 64 <= np.median([n.start.size for n in notes]) <= 700
+    leaps = np.concatenate([np.abs(np.diff(n.pitch)) for n in notes])
+    assert np.mean(leaps <= 4) > 0.55  # seconds and thirds and repetitions, mostly
+    on_the_beat = np.concatenate([n.start % 4 == 0 for n in notes])
+    assert on_the_beat.mean() > 0.35  # a quarter would be chance
+    scale = np.array([1, 0, 1, 0, 1, 1, 0, 1, 0, 1, 0, 1], bool)
+    best = [max(scale[(n.pitch - k) % 12].mean() for k in range(12)) for n in notes]
+    assert np.median(best) > 0.75  # seven pitch classes of twelve, by chance, hold some 65 % in the best key
+
+
+def test_a_bass_is_below_a_lead():
+    composer = cantilena.load()
+    lead, bass = (
+        np.mean([m.notes.pitch.mean() for m in composer.compose_many(range(8), voice=voice)]) for voice in ("lead", "bass")
+    )
+    assert bass < lead - 12
+
+
+def test_seed_7_is_the_same_alone_and_in_a_batch_of_64():
+    composer = cantilena.load()
+    assert composer.compose(seed=7) == composer.compose_many(range(64))[7]
+
+
+def test_a_melody_takes_seconds_not_minutes():
+    """2 s from the shell on an idle machine; the bound here is for a busy one."""
+    began = time.process_time()
+    cantilena.load().compose(seed=1)
+    assert time.process_time() - began < 5
