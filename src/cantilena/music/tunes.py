@@ -69,9 +69,9 @@ def contents(melody: Melody) -> NDArray[np.uint64]:
     total -= _mix(where + (interval[last_note] + 100).astype(np.uint64))
     total += _mix(where + np.uint64(255))
     bits = np.uint64(1) << (interval % 64).astype(np.uint64)  # intervals, modulo 64 semitones, as a set of bits
-    distinct = np.array(
-        [np.bitwise_count(np.bitwise_or.reduce(bits[b:s])) for b, s in zip(begin, last_note, strict=True)]
-    )
+    spans = np.stack([begin, last_note], axis=1).ravel()  # reduceat: begin to last_note, then to the next begin
+    sets = np.bitwise_or.reduceat(bits, spans)[::2].copy()
+    distinct = np.unpackbits(sets.view(np.uint8).reshape(-1, 8), axis=1).sum(axis=1)
     return np.unique(total[distinct >= MIN_INTERVALS])
 
 
