@@ -49,6 +49,14 @@ def test_every_voice_is_another_condition(composer):
     assert all(not np.allclose(x_0["any"], x) for name, x in x_0.items() if name != "any")
 
 
+def test_at_temperature_0_only_the_first_noise_is_random(composer):
+    """Then ddpm is a deterministic walk from x_T, and no other noise is looked at."""
+    x_0 = composer.sample([3, 4], temperature=0)
+    np.testing.assert_array_equal(x_0, composer.sample([3, 4], temperature=0))
+    assert not np.allclose(x_0, composer.sample([3, 4], temperature=1), atol=0.05)
+    assert not np.allclose(x_0[0], x_0[1])
+
+
 def test_guidance_goes_away_from_the_unlabelled_melody(composer):
     """One step: x0_hat is linear in the prediction, so w = 2 lies as far beyond w = 1 as that from no label."""
     voice = Voice(role=0, purity=0)
@@ -82,6 +90,8 @@ def test_encode_inverts_decode_in_shape(composer):
         ({"voice": "kazoo"}, "a voice is one of lead, any"),
         ({"sampler": "euler"}, "a sampler is one of"),
         ({"steps": 0}, "at least 1 step"),
+        ({"temperature": 2}, "a temperature is between 0 and 1.5"),
+        ({"temperature": 0.5, "sampler": "ddim"}, "a temperature is for the sampler ddpm"),
         ({"seed": -1}, "seeds are integers from 0 up"),
     ],
 )

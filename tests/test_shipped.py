@@ -61,7 +61,8 @@ def test_what_it_composes_is_music():
 def test_a_bass_is_below_a_lead():
     composer = cantilena.load()
     lead, bass = (
-        np.mean([m.notes.pitch.mean() for m in composer.compose_many(range(8), voice=voice)]) for voice in ("lead", "bass")
+        np.mean([m.notes.pitch.mean() for m in composer.compose_many(range(8), voice=voice)])
+        for voice in ("lead", "bass")
     )
     assert bass < lead - 12
 

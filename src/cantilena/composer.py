@@ -11,19 +11,21 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.diffusion.samplers import SAMPLERS, Denoise, SeededNoise, Step
+from cantilena.diffusion.samplers import SAMPLERS, Denoise, SeededNoise, Step, ddpm
 from cantilena.diffusion.schedule import to_alpha_bar, to_x0
 from cantilena.model import DEFAULT_MODEL, LABEL_NULLS, Model
 from cantilena.music.melody import Melody
 
-__all__ = ["MAX_BARS", "VOICES", "Composer", "Voice", "load"]
+__all__ = ["MAX_BARS", "STEPS", "TEMPERATURE", "VOICES", "Composer", "Sampling", "Voice", "load"]
 
 MAX_BARS = 64
+STEPS = 20
+TEMPERATURE = 0.95  # CHANGELOG: what it does to leaps, keys and repetitions
 _BATCH = 64  # melodies sampled at once: more gain nothing and cost memory
 OnStep: TypeAlias = Callable[[int, int], None]  # steps done, and in all
 
@@ -64,6 +66,17 @@ def load(name: str | Path = DEFAULT_MODEL, *, threads: int = 1) -> Composer:
     return Composer(Model.load(name, threads=threads))
 
 
+class Sampling(TypedDict, total=False):
+    """How a melody is drawn: the keywords that every composing method takes. All have defaults."""
+
+    voice: str | Voice  # a key of VOICES or a Voice; "lead"
+    sampler: str  # "ddpm" (default), "ddim" or "dpm_solver_pp": see cantilena.diffusion
+    steps: int  # 20
+    temperature: float  # of ddpm: noise of each step, 0..1.5; lower is calmer and repeats more; TEMPERATURE
+    guidance: float  # above 1 follows the voice more strictly (Ho & Salimans 2022); 1
+    on_step: OnStep  # called with steps done, and in all
+
+
 @dataclass(frozen=True, eq=False)
 class Composer:
     """Composes melodies with a `Model`. Everything random comes from the seeds you give."""
@@ -71,81 +84,36 @@ class Composer:
     model: Model
 
     def compose(
-        self,
-        seed: int = 0,
-        *,
-        bars: int = MAX_BARS,
-        voice: str | Voice = "lead",
-        steps: int | None = None,
-        sampler: str = "dpm_solver_pp",
-        guidance: float = 1.0,
-        qpm: float = 120.0,
-        on_step: OnStep | None = None,
+        self, seed: int = 0, *, bars: int = MAX_BARS, qpm: float = 120.0, **sampling: Unpack[Sampling]
     ) -> Melody:
         """A new melody of `bars` bars; the same seed and arguments give the same notes on the same machine.
 
-        `voice` is a key of `VOICES` or a `Voice`; `guidance` above 1 follows its labels more strictly (classifier-free
-        guidance, Ho & Salimans 2022). `sampler` and `steps`: see `cantilena.diffusion`; the default takes 20 steps.
-        Raises ValueError for a wrong argument.
+        The other keywords are those of `Sampling`. Raises ValueError for a wrong argument.
         """
-        (melody,) = self.compose_many(
-            [seed], bars=bars, voice=voice, steps=steps, sampler=sampler, guidance=guidance, qpm=qpm, on_step=on_step
-        )
-        return melody
+        return self.compose_many([seed], bars=bars, qpm=qpm, **sampling)[0]
 
     def compose_many(
-        self,
-        seeds: Sequence[int],
-        *,
-        bars: int = MAX_BARS,
-        voice: str | Voice = "lead",
-        steps: int | None = None,
-        sampler: str = "dpm_solver_pp",
-        guidance: float = 1.0,
-        qpm: float = 120.0,
-        on_step: OnStep | None = None,
+        self, seeds: Sequence[int], *, bars: int = MAX_BARS, qpm: float = 120.0, **sampling: Unpack[Sampling]
     ) -> list[Melody]:
         """One melody a seed, as `compose` would each alone; see there."""
         if not (isinstance(bars, int) and 2 <= bars <= MAX_BARS):
             raise ValueError(f"a melody has 2 to {MAX_BARS} bars, not {bars}")
-        phrases = self.sample_phrases(
-            seeds, voice=voice, steps=steps, sampler=sampler, guidance=guidance, on_step=on_step
-        )
+        phrases = self.decode(self.sample(seeds, **sampling))  # (seeds, 32, 32)
         melodies = (Melody.from_phrases(p[: -(-bars // 2)], qpm) for p in phrases)
         return [m if m.bars == bars else m.slice(1, bars) for m in melodies]
 
-    def sample_phrases(
-        self,
-        seeds: Sequence[int],
-        *,
-        voice: str | Voice = "lead",
-        steps: int | None = None,
-        sampler: str = "dpm_solver_pp",
-        guidance: float = 1.0,
-        on_step: OnStep | None = None,
-    ) -> NDArray[np.int8]:
-        """The 32 phrases of each melody as decoded, before they are joined: (seeds, 32, 32) tokens."""
-        x_0 = self.sample(seeds, voice=voice, steps=steps, sampler=sampler, guidance=guidance, on_step=on_step)
-        return self.decode(x_0)
-
-    def sample(
-        self,
-        seeds: Sequence[int],
-        *,
-        voice: str | Voice = "lead",
-        steps: int | None = None,
-        sampler: str = "dpm_solver_pp",
-        guidance: float = 1.0,
-        on_step: OnStep | None = None,
-    ) -> NDArray[np.float32]:
-        """Latents of new melodies: (seeds, 32, D). Arguments as in `compose`."""
-        if sampler not in SAMPLERS:
-            raise ValueError(f"a sampler is one of {', '.join(SAMPLERS)}, not {sampler!r}")
-        labels = _voice(voice).labels
+    def sample(self, seeds: Sequence[int], **sampling: Unpack[Sampling]) -> NDArray[np.float32]:
+        """Latents of new melodies: (seeds, 32, D). Keywords as in `Sampling`."""
+        on_step = sampling.get("on_step")
+        sample = _sampler(sampling)
+        labels, guidance = _voice(sampling.get("voice", "lead")).labels, sampling.get("guidance", 1.0)
         batches = [seeds[i : i + _BATCH] for i in range(0, len(seeds), _BATCH)]
         found = []
         for k, batch in enumerate(batches):
-            for step in self._steps(batch, labels, steps, sampler, guidance):
+            noise = SeededNoise(batch)
+            x_T = noise((len(batch), 32, self.model.space.D))
+            denoise = self.denoiser(np.tile(labels, (len(batch), 1)), guidance)
+            for step in sample(denoise, x_T, self.model.schedule, noise):
                 if on_step:
                     on_step(k * step.steps + step.i, len(batches) * step.steps)
             found.append(step.x0_hat)
@@ -159,15 +127,6 @@ class Composer:
         """The phrases of a melody as latents (phrases, D): their posterior means."""
         mean, _ = self.model.encode(melody.phrases())
         return self.model.space.normalize(mean)
-
-    def _steps(
-        self, seeds: Sequence[int], labels: NDArray[np.int64], steps: int | None, sampler: str, guidance: float
-    ) -> Iterator[Step]:
-        noise = SeededNoise(seeds)
-        x_T = noise((len(seeds), 32, self.model.space.D))
-        denoise = self.denoiser(np.tile(labels, (len(seeds), 1)), guidance)
-        sample = SAMPLERS[sampler] if steps is None else partial(SAMPLERS[sampler], steps=steps)
-        return sample(denoise, x_T, self.model.schedule, noise)
 
     def denoiser(self, labels: NDArray[np.int64], guidance: float = 1.0) -> Denoise:
         """The network as samplers want it: labels (B, 4) bound, the prediction turned into a clipped x0_hat.
@@ -188,6 +147,18 @@ class Composer:
             return model.space.clip(to_x0(prediction, x_t, alpha_bar, model.prediction))
 
         return denoise
+
+
+def _sampler(sampling: Sampling) -> Callable[..., Iterator[Step]]:
+    """The sampler that is asked for, with its settings bound."""
+    name = sampling.get("sampler", "ddpm")
+    if name not in SAMPLERS:
+        raise ValueError(f"a sampler is one of {', '.join(SAMPLERS)}, not {name!r}")
+    if name == "ddpm":
+        return partial(ddpm, steps=sampling.get("steps", STEPS), temperature=sampling.get("temperature", TEMPERATURE))
+    if "temperature" in sampling:
+        raise ValueError(f"a temperature is for the sampler ddpm: {name} draws no noise")
+    return partial(SAMPLERS[name], steps=sampling.get("steps", STEPS))
 
 
 def _voice(voice: str | Voice) -> Voice:

@@ -28,10 +28,11 @@ def compose(
     ] = "lead",
     anything: Annotated[bool, typer.Option("--any", help="Any voice: the model without labels.")] = False,
     model: Annotated[str, typer.Option(help="A shipped model's name, or a model folder.")] = DEFAULT_MODEL,
-    steps: Annotated[
-        int | None, typer.Option(min=1, max=1000, help="Sampling steps; the sampler's own number if not given.")
+    steps: Annotated[int | None, typer.Option(min=1, max=1000, help="Sampling steps; 20 if not given.")] = None,
+    sampler: Annotated[str, typer.Option(help="ddpm, ddim or dpm_solver_pp.")] = "ddpm",
+    temperature: Annotated[
+        float | None, typer.Option(min=0, max=1.5, help="Of ddpm: lower is calmer and repeats more, higher is wilder.")
     ] = None,
-    sampler: Annotated[str, typer.Option(help="dpm_solver_pp, ddim or ddpm.")] = "dpm_solver_pp",
     guidance: Annotated[float, typer.Option(min=0, max=10, help="Above 1 follows the voice more strictly.")] = 1.0,
     program: Annotated[
         int | None, typer.Option(min=0, max=127, help="General MIDI program; the voice's if not given.")
@@ -46,17 +47,20 @@ def compose(
         raise ValueError(f"--format is {', '.join(_FORMATS)} joined by commas, not {formats!r}")
     if output.exists() and not output.is_dir():
         raise ValueError(f"-o {output}: is a file, and a folder is needed")
-    from cantilena.composer import VOICES, load
+    from cantilena.composer import VOICES, Sampling, load
 
     voice = "any" if anything else voice
     composer = load(model)
     first = secrets.randbelow(2**31) if seed is None else seed
     seeds = list(range(first, first + number))
+    sampling = Sampling(voice=voice, sampler=sampler, guidance=guidance)
+    if steps is not None:
+        sampling["steps"] = steps
+    if temperature is not None:
+        sampling["temperature"] = temperature
     for begin in range(0, number, 64):
         some = seeds[begin : begin + 64]
-        melodies = composer.compose_many(
-            some, bars=bars, voice=voice, steps=steps, sampler=sampler, guidance=guidance, qpm=qpm
-        )
+        melodies = composer.compose_many(some, bars=bars, qpm=qpm, **sampling)
         for one, melody in zip(some, melodies, strict=True):
             stem = output / ("tune" if number == 1 else f"tune-{one}")
             for suffix in wanted:
