@@ -1,4 +1,4 @@
-"""Composed melodies beside real ones: `python benchmarks/composed.py CORPUS [MODEL] [NUMBER]`.
+"""Composed melodies beside real ones: `python benchmarks/composed.py CORPUS [MODEL] [NUMBER] [TEMPERATURE]`.
 
 NUMBER (1,000) melodies without a label but "no rests", as in the paper's table, against 10,000 training windows and
 all test windows: notes, pitch range, empty bars, and framewise overlap with the paper's consistency and variance.
@@ -49,10 +49,10 @@ def figures(events: NDArray[np.int8]) -> dict[str, float]:
     }
 
 
-def main(corpus_dir: str, name: str = DEFAULT_MODEL, number: str = "1000") -> None:
+def main(corpus_dir: str, name: str = DEFAULT_MODEL, number: str = "1000", temperature: str = "1") -> None:
     corpus, composer = Corpus.open(corpus_dir), load(name)
     began = time.perf_counter()
-    melodies = composer.compose_many(range(int(number)), voice=Voice(rests=0))
+    melodies = composer.compose_many(range(int(number)), voice=Voice(rests=0), temperature=float(temperature))
     seconds = time.perf_counter() - began
     melodies = [m for m in melodies if m.notes.pitch.size]
     columns = {
@@ -61,7 +61,9 @@ def main(corpus_dir: str, name: str = DEFAULT_MODEL, number: str = "1000") -> No
         "test": figures(windows(corpus, "test", 10**9)),
     }
     composed, train, _ = columns.values()
-    print(f"{composer.model.name} {composer.model.fingerprint}: {number} melodies in {seconds:.0f} s")
+    print(
+        f"{composer.model.name} {composer.model.fingerprint}: {number} melodies at temperature {temperature} in {seconds:.0f} s"
+    )
     print(f"{'':32}" + "".join(f"{head:>20}" for head in columns))
     for key in composed:
         print(f"{key:32}" + "".join(f"{column[key]:20.4f}" for column in columns.values()))

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from cantilena.diffusion.schedule import NoiseSchedule, Prediction
 from cantilena.errors import ModelError
 from cantilena.latent import LatentSpace
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # before the import: a composer's machine reports to nobody
+import onnxruntime
 
 __all__ = ["DEFAULT_MODEL", "FORMAT", "LABELS", "LABEL_NULLS", "Model", "find_model"]
 
@@ -57,14 +60,15 @@ class Model:
         folder = find_model(name)
         try:
             about = json.loads((folder / "model.json").read_text())
-            if about.get("format") != FORMAT:
-                raise ModelError(
-                    f"{folder}: format {about.get('format')!r}; this version of Cantilena reads format {FORMAT}"
-                )
-            denoiser = about["denoiser"]
+            if not isinstance(about, dict) or about.get("format") != FORMAT:
+                found = about.get("format") if isinstance(about, dict) else None
+                raise ModelError(f"{folder}: format {found!r}; this version of Cantilena reads format {FORMAT}")
+            denoiser, _ = about["denoiser"], about["vae"]["fingerprint"]
             schedule = NoiseSchedule.from_config(denoiser["schedule"])
             prediction: Prediction = denoiser["prediction"]
             named = denoiser["latent"]
+            if prediction not in ("eps", "x0", "v"):
+                raise ValueError(f"prediction {prediction!r}")
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise ModelError(f"{folder}/model.json: cannot be understood ({type(error).__name__}: {error})") from error
         space = LatentSpace.load(folder / "latent.npz")

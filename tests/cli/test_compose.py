@@ -1,6 +1,8 @@
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -77,7 +79,7 @@ def test_inspect_tells_tracks_and_models(toy_model, tmp_path):
     run("compose", "--model", toy_model, "--seed", 7, cwd=tmp_path)
     done = run("inspect", "tune.mid", cwd=tmp_path)
     assert done.returncode == 0
-    assert "Melody" in done.stdout
+    assert "Cantilena, lead, seed 7" in done.stdout  # the way back to a tune one liked
     done = run("inspect", toy_model, cwd=tmp_path)
     assert done.returncode == 0
     assert "8 of 8 dimensions kept" in done.stdout
@@ -106,3 +108,50 @@ def test_training_without_pytorch_says_what_to_install(tmp_path):
     assert done.returncode == 1
     assert "training needs PyTorch: pip install 'cantilena[train]'" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_a_waltz_is_said_to_be_one(tmp_path):
+    import symusic
+
+    score = symusic.Score(480)
+    score.time_signatures.append(symusic.TimeSignature(0, 3, 4))
+    score.tracks.append(symusic.Track("waltz", 0, False))
+    for i in range(48):
+        score.tracks[0].notes.append(symusic.Note(480 * i, 480, 60 + i % 7, 80))
+    (tmp_path / "waltz.mid").write_bytes(score.dumps_midi())
+    done = run("inspect", "waltz.mid", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "waltz.mid: no 4/4 or 2/2 bars" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [["--bars", 65], ["-n", 0], ["--nonsense"], ["--qpm", "fast"]])
+def test_a_usage_error_is_one_line(arguments, tmp_path):
+    done = run("compose", *arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("cantilena: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_ctrl_c_says_stopped_and_leaves_no_half_file(toy_model, tmp_path):
+    command = [sys.executable, "-m", "cantilena", "compose", "-n", "2000", "--model", str(toy_model), "--seed", "1"]
+    process = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background ignores it
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not list(tmp_path.glob("tune-*.wav")) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert (process.returncode, said) == (130, "cantilena: stopped\n")
+    assert not list(tmp_path.glob(".*"))
+    for path in tmp_path.glob("*.mid"):
+        read_song(path)

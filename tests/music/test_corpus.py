@@ -18,6 +18,8 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +28,13 @@ import pytest
 from midi_files import Note, song, spliced, track, tune
 
 from cantilena.errors import CorpusError
-from cantilena.music import corpus_build, corpus_merge, manifest
-from cantilena.music.corpus import MELODY, Corpus, purity
+from cantilena.music import corpus_build, corpus_merge, extract, manifest
+from cantilena.music.corpus import MELODY, Corpus, fingerprint, purity
 from cantilena.music.corpus_build import build
 from cantilena.music.extract import ROLES, Candidate, candidates
-from cantilena.music.melody import is_silent
+from cantilena.music.melody import Melody, is_silent
 from cantilena.music.midi import read_song
-from cantilena.music.parts import extract_file
+from cantilena.music.parts import extract_file, rules
 from cantilena.music.tunes import SPLITS
 
 SONGS = 24
@@ -245,6 +247,23 @@ def test_unique_phrases(corpus: Corpus) -> None:
         assert corpus.manifest["splits"][split]["unique_phrases"] == sum((p > 1).any() for p in phrases)
 
 
+def late(data: bytes) -> list[Candidate]:
+    """The usual candidates, after a silent phrase and a pickup: a melody may begin so, if rarely."""
+
+    def shifted(melody: Melody) -> Melody:
+        return Melody(np.concatenate([np.zeros(36, np.int8), melody.events, np.zeros(12, np.int8)]), melody.qpm)
+
+    return [replace(c, melody=shifted(c.melody)) if c.melody else c for c in extract_file(data)]
+
+
+def test_silence_at_the_start_is_not_the_end_of_the_melody_before(folder: Path, tmp_path: Path) -> None:
+    corpus = inline([folder], tmp_path / "out", extractor=late)
+    last = [corpus.melody(i).notes.end[-1] - corpus.events(i).size for i in range(len(corpus))]
+    assert max(last) == 0, "some end in a sounding note"
+    test_windows(corpus, 1, 3, 5)
+    test_unique_phrases(corpus)
+
+
 def test_many_shards_are_like_one(
     folder: Path, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -334,6 +353,33 @@ def test_other_music_has_another_fingerprint(folder: Path, corpus: Corpus, tmp_p
     assert inline([folder, more], tmp_path / "out").fingerprint != corpus.fingerprint
     more.write_bytes(b"nothing")
     assert inline([folder, more], tmp_path / "out").fingerprint == corpus.fingerprint, "what is left out does not count"
+
+
+def test_every_label_and_every_event_counts_in_the_fingerprint(corpus: Corpus) -> None:
+    files = [bytes([k]) * 16 for k in range(len(songs()))]
+    events = np.array(np.load(corpus.directory / "events-0000.npy"))
+    seen = {fingerprint(corpus.table, files, [events])}
+    for field in ("split", "group", "track", "region", "family", "role", "dropped", "qpm", "steps", "file"):
+        table = corpus.table.copy()
+        table[field][5] += 1
+        seen.add(fingerprint(table, files, [events]))
+    events[777] += 1
+    seen.add(fingerprint(corpus.table, files, [events]))
+    assert len(seen) == 12
+    moved = corpus.table.copy()
+    moved["shard"] += 1
+    assert fingerprint(moved, files, [events]) in seen, "where the events lie does not count"
+
+
+def test_rules_are_the_code_and_not_its_comments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = rules(extract_file)
+    code = Path(str(extract.__file__)).read_text()
+    (tmp_path / "extract.py").write_text("# a comment\n\n" + code)
+    monkeypatch.setattr(extract, "__file__", str(tmp_path / "extract.py"))
+    assert rules(extract_file) == now
+    (tmp_path / "extract.py").write_text(code.replace("_LAST_RING = 1", "_LAST_RING = 2"))
+    assert rules(extract_file) != now
+    assert rules(partial(deadly)) != rules(partial(deadly, 1)) != rules(deadly)
 
 
 def test_of_several_names_the_first_is_kept(tmp_path: Path, folder: Path) -> None:
@@ -537,6 +583,7 @@ def test_parts_of_other_rules_are_not_used(folder: Path, corpus: Corpus, tmp_pat
     inline([folder], tmp_path / "out", extractor=recorder)
     assert len(recorder.read) == len(set(songs().values()))
     assert everything(tmp_path / "out") == everything(corpus.directory)
+    assert hidden(tmp_path / "out") == []
 
 
 def only_the_first(data: bytes) -> list[Candidate]:
@@ -562,6 +609,8 @@ def test_what_is_complete_is_not_done_again_and_what_changed_is(folder: Path, tm
     recorder = Recorder()
     assert inline([sources], tmp_path / "out", extractor=recorder).fingerprint == first.fingerprint
     assert recorder.read == []
+    assert len(inline([sources], tmp_path / "out", extractor=only_the_first)) < len(first)
+    assert inline([sources], tmp_path / "out", extractor=recorder).fingerprint == first.fingerprint
     (sources / "rock/2.mid").unlink()
     again = inline([sources], tmp_path / "out", extractor=recorder)
     assert len(again) < len(first)

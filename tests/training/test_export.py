@@ -1,6 +1,7 @@
 """torch == ONNX, weights come back from the graphs, and a broken write leaves the old model."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -119,3 +120,14 @@ def test_a_spoilt_model_folder_is_one_clear_line(tmp_path, toy_networks, spoil, 
     with pytest.raises(ModelError, match=message) as caught:
         Model.load(tmp_path / "m")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", [".", "homework"])
+def test_export_never_replaces_what_is_no_model(tmp_path, toy_networks, name, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "homework").mkdir()
+    (tmp_path / "homework" / "thesis.txt").write_text("mine")
+    vae, denoiser, space = toy_networks
+    with pytest.raises(ModelError, match="holds something else than a model"):
+        export_model(Path(name), vae, denoiser, space, diffusion={}, provenance={}, card="")
+    assert (tmp_path / "homework" / "thesis.txt").read_text() == "mine"

@@ -199,3 +199,19 @@ def test_the_rate_warms_up_stays_and_falls():
     assert rates[5:61] == pytest.approx([CONFIG.lr] * 56)
     assert all(a > b for a, b in pairwise(rates[60:]))
     assert rates[100] == pytest.approx(CONFIG.lr / 100)
+
+
+def test_a_second_training_in_the_same_run_is_refused(tmp_path):
+    process = start(tmp_path)
+    wait_for_checkpoint(tmp_path, process)
+    with pytest.raises(RecipeError, match="another training is at work"):
+        fit(Toy(), CONFIG, tmp_path)
+    assert process.wait(60) == 0
+    assert find_checkpoint(tmp_path)[0]["step"] == 100
+
+
+def test_a_damaged_checkpoint_names_the_file(tmp_path):
+    fit(Toy(), replace(CONFIG, steps=5), tmp_path)
+    (tmp_path / "step-00000005" / "weights.safetensors").write_bytes(b"half")
+    with pytest.raises(RecipeError, match=r"weights.safetensors: damaged"):
+        fit(Toy(), CONFIG, tmp_path)

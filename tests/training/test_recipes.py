@@ -44,6 +44,10 @@ def test_every_shipped_recipe_reads_and_describes_itself(corpus, tmp_path):
     [
         ("loop.stepz=5", r"\[loop\] has no stepz"),
         ("loop", "expected table.key=value"),
+        ("loop.steps=abc", "loop.steps is int, not 'abc'"),
+        ("loop.steps=0", "at least 1"),
+        ("loop.precision=fp99", "loop.precision is"),
+        ("kind.x=1", "kind is no table"),
         ("looop.steps=5", "unknown table looop"),
     ],
 )

@@ -1,13 +1,14 @@
 """The command line: one file a family of verbs; each parses, makes one library call and prints.
 
 What is wrong with the world (`CantilenaError`, a full disk) is one line on standard error and exit code 1; a wrong
-argument (`ValueError`) likewise, with exit code 2. Ctrl-C exits with 130.
+argument likewise, with exit code 2. Ctrl-C exits with 130.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from typing import NoReturn
 
 import typer
 
@@ -26,6 +27,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 app.command()(compose)
 app.command()(inspect)
@@ -35,24 +37,37 @@ app.add_typer(train_app, name="train")
 
 
 def main() -> None:
-    """Run the command line; what goes wrong outside the program is one line."""
+    """Run the command line; whatever goes wrong is one line. CANTILENA_DEBUG=1 shows where it came from."""
     try:
-        app()
-    except CantilenaError as error:
-        _fail(str(error), 1)
-    except ValueError as error:
+        code = app(standalone_mode=False)
+    except Exception as error:
         if os.environ.get("CANTILENA_DEBUG"):
             raise
-        _fail(str(error), 2)
-    except BrokenPipeError:  # `cantilena ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(0) from None
-    except OSError as error:
-        _fail(f"{error.filename or 'files'}: {error.strerror or error}", 1)
-    except KeyboardInterrupt:
+        _fail(*_explained(error))
+    if code == 130:
         _fail("stopped", 130)
+    raise SystemExit(code if isinstance(code, int) else 0)
 
 
-def _fail(message: str, code: int) -> None:
+def _explained(error: Exception) -> tuple[str, int]:
+    """What to say of an error, and the exit code."""
+    match error:
+        case CantilenaError():
+            return str(error), 1
+        case OSError():
+            return f"{error.filename or 'files'}: {error.strerror or error}", 1
+        case ValueError():
+            return str(error), 2
+        case typer.Abort():
+            return "stopped", 130
+    if type(error).__name__ == "NoArgsIsHelpError":  # a family of verbs without a verb: its help, as it stands
+        print(error, file=sys.stderr)
+        raise SystemExit(2)
+    if said := getattr(error, "format_message", None):  # a usage error of the command line
+        return f"{said()} (--help says more)", 2
+    return f"a bug: {type(error).__name__}: {error} (CANTILENA_DEBUG=1 shows where)", 3
+
+
+def _fail(message: str, code: int) -> NoReturn:
     print(f"cantilena: {' '.join(message.split())}", file=sys.stderr)
     raise SystemExit(code)

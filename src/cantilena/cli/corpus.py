@@ -77,7 +77,7 @@ def print_manifest(corpus: Corpus, console: Console | None = None) -> None:
     lines = [(label, *(split[key] for split in splits.values())) for key, label in _SPLIT_ROWS.items()]
     console.print(_table("Splits", ("", *splits), lines))
     bars = ", ".join(f"{n:,} of {bars} bars or more" for bars, n in m["melodies_of_bars"].items())
-    console.print(f"Melodies: {bars}. Distinct phrases in all: {m['unique_phrases']:,}.")
+    console.print(f"\nMelodies: {bars}. Distinct phrases in all: {m['unique_phrases']:,}.")
     for what, title in (("roles", "Roles"), ("purities", "Notes dropped"), ("families", "General MIDI families")):
         named = [(name, n, 100 * n / m["melodies"]) for name, n in m[what].items() if n]
         console.print(_table(title, ("", "melodies", "%"), named))
@@ -103,7 +103,12 @@ _SPLIT_ROWS = {
 
 def _table(title: str, head: Sequence[str], rows: Iterable[Sequence[str | int | float]]) -> Table:
     table = Table(
-        title=Text(title, "bold"), title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, width=78
+        title=Text(f"\n{title}", "bold"),
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        width=78,
     )
     table.add_column(head[0], ratio=1, overflow="fold")
     for name in head[1:]:

@@ -25,17 +25,25 @@ def _song(path: Path) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from cantilena.errors import MidiError
     from cantilena.music.extract import FAMILIES, candidates
     from cantilena.music.midi import read_song
 
     song = read_song(path)
+    found = candidates(song)
+    if not found:
+        raise MidiError(f"{song.name}: no 4/4 or 2/2 bars, so no melody that Cantilena could use")
     table = Table("track", "name", "plays", "bars", "role, or why it is no melody", box=None, pad_edge=False)
-    for c in candidates(song):
+    for c in found:
         span = f"{c.first_bar + 1}-{c.first_bar + c.melody.bars}" if c.melody else ""
         why = f"{c.role}, {c.melody.notes.start.size} notes, {c.dropped:.0%} dropped" if c.melody else c.reason
         table.add_row(str(c.track), Text(c.name), FAMILIES[c.family], span, why)
     console = Console(highlight=False)
-    console.print(f"{song.name}: {len(song.tracks)} tracks, {song.qpm:g} quarter notes a minute", markup=False)
+    plural = "" if len(song.tracks) == 1 else "s"
+    console.print(
+        f"{song.name}: {len(song.tracks)} track{plural}, {song.qpm:g} quarter notes a minute",
+        markup=False,
+    )
     console.print(table)
 
 

@@ -15,7 +15,11 @@ from cantilena.errors import RecipeError
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Train the networks (needs PyTorch: pip install 'cantilena[train]').", no_args_is_help=True)
+app = typer.Typer(
+    help="Train the networks (needs PyTorch: pip install 'cantilena[train]').",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 _Recipe = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe, such as recipes/vae.toml.")]
 _Corpus = Annotated[Path, typer.Option(metavar="DIR", help="What `cantilena corpus build` made.")]
@@ -66,6 +70,8 @@ def _train(
                 recipe, corpus, run, init=init, progress=_progress(training),
                 encoding=lambda done, total: encoding(done, total, ""),
             )  # fmt: skip
+    if int(os.environ.get("RANK", 0)) > 0:  # under torchrun only the first process prints
+        return
     steps = recipe.table("loop", LoopConfig).steps
     print(
         f"{run}: step {step:,} of {steps:,} saved" + ("" if step >= steps else "; the same command goes on from there")

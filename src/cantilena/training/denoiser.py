@@ -36,7 +36,7 @@ class DenoiserTask:
         network: nn.Module,
         space: LatentSpace,
         train: Sequence[Latents],
-        validation: Latents,
+        validation: Latents | None,
         config: DiffusionConfig,
     ):
         self.network = network
@@ -85,6 +85,8 @@ class DenoiserTask:
     @torch.no_grad()
     def evaluate(self, network: nn.Module, windows: int = 512) -> dict[str, float]:
         """The loss on fixed validation windows, noise and levels: with labels, without, and with self-conditioning."""
+        if self.validation is None:
+            return {}
         generator = torch.Generator().manual_seed(0)
         pick = torch.randint(len(self.validation.windows), (windows,), generator=generator).numpy()
         x_0 = torch.from_numpy(self.space.normalize(self.validation.means(pick)))

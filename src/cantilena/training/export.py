@@ -72,6 +72,13 @@ def export_model(
     `diffusion` is the schedule's config under "schedule" and the "prediction"; `provenance` says where the weights
     come from; `card` is the README. Raises ModelError when it cannot be written.
     """
+    folder = folder.resolve()
+    if (
+        folder.exists()
+        and not (folder / "model.json").is_file()
+        and not (folder.is_dir() and not any(folder.iterdir()))
+    ):
+        raise ModelError(f"{folder}: holds something else than a model; choose another name")
     vae, denoiser = vae.eval(), denoiser.eval()
     D, phrases = denoiser.config.D, denoiser.config.phrases
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
@@ -104,9 +111,11 @@ def export_model(
         }
         (temporary / "model.json").write_text(json.dumps(model, indent=1) + "\n")
         (temporary / "README.md").write_text(card)
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        old = folder.with_name(f".{folder.name}.old.{os.getpid()}")
+        if folder.exists():
+            os.rename(folder, old)
         os.rename(temporary, folder)
+        shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         shutil.rmtree(temporary, ignore_errors=True)
         raise ModelError(f"{folder}: cannot write the model ({error.strerror or error})") from error
@@ -140,7 +149,7 @@ def read_weights(folder: Path) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
 def _initializers(path: Path) -> dict[str, Tensor]:
     try:
         graph = onnx.load(path).graph
-    except (OSError, ValueError) as error:  # protobuf's DecodeError is a ValueError
+    except Exception as error:  # protobuf raises a class of its own
         raise ModelError(f"{path}: not a readable ONNX graph ({error})") from error
     found = {i.name: torch.from_numpy(np.array(numpy_helper.to_array(i))) for i in graph.initializer}
     for node in graph.node:  # the exporter keeps equal tensors once and names the others by Identity

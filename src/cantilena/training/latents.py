@@ -99,8 +99,13 @@ def encode_corpus(
     `seed` draws the transpositions (seed 0 draws none); `limit` keeps about that many windows, melody by melody in
     random order. The folder appears in one step. `progress` gets phrases done and in all.
     """
-    random = np.random.default_rng([seed, 7])
     windows = corpus.windows(split, max_silent=MAX_SILENT)
+    if not len(windows):
+        raise CorpusError(
+            f"{corpus.directory}: no melody of {2 * PHRASES} bars in its {split} songs "
+            f"({len(corpus.indices(split))} melodies); a corpus of about 300 songs or more has some"
+        )
+    random = np.random.default_rng([seed, 7])
     windows = windows[np.argsort(windows[:, 0], kind="stable")]
     melodies, first_row, count = np.unique(windows[:, 0], return_index=True, return_counts=True)
     order = random.permutation(len(melodies))
@@ -128,11 +133,6 @@ def encode_corpus(
         if progress:
             progress(min(at + 8192, len(codes)), len(codes))
 
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    for name, array in (("codes", codes), ("rows", rows.astype(np.int32)), ("windows", np.concatenate(out))):
-        np.save(temporary / f"{name}.npy", array)
     about = {
         "corpus": corpus.fingerprint,
         "split": split,
@@ -141,7 +141,17 @@ def encode_corpus(
         "phrases": len(codes),
         **(meta or {}),
     }
-    (temporary / "latents.json").write_text(json.dumps(about, indent=1))
-    shutil.rmtree(folder, ignore_errors=True)
-    os.rename(temporary, folder)
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        for name, array in (("codes", codes), ("rows", rows.astype(np.int32)), ("windows", np.concatenate(out))):
+            np.save(temporary / f"{name}.npy", array)
+        (temporary / "latents.json").write_text(json.dumps(about, indent=1))
+        shutil.rmtree(folder, ignore_errors=True)
+        os.rename(temporary, folder)
+    except OSError as error:
+        raise CorpusError(f"{folder}: cannot keep the encoded corpus ({error.strerror or error})") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
     return Latents.open(folder)

@@ -6,6 +6,7 @@ run that was killed continues bit for bit.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import math
 import os
@@ -17,10 +18,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 import torch.distributed as dist
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -51,11 +53,17 @@ class LoopConfig:
     clip: float = 1.0  # gradient norm
     ema: float = 0.999  # decay of the averaged weights; 0 keeps none
     seed: int = 0
-    precision: str = "fp32"  # or "bf16": faster where the processor multiplies bfloat16 (AMX), else slower
+    precision: Literal["fp32", "bf16"] = (
+        "fp32"  # or "bf16": faster where the processor multiplies bfloat16 (AMX), else slower
+    )
     threads: int = 1
     checkpoint_minutes: float = 3
     log_every: int = 50
     evaluate_every: int = 1000
+
+    def __post_init__(self) -> None:
+        if min(self.steps, self.batch, self.threads, self.log_every, self.evaluate_every) < 1:
+            raise ValueError("steps, batch, threads, log_every and evaluate_every are at least 1")
 
 
 class Task(Protocol):
@@ -102,6 +110,37 @@ def fit(
     SIGINT and SIGTERM save and return. Raises RecipeError when the loss is not finite, naming the last good
     checkpoint, and when `run` belongs to another network. `meta` is stored beside the weights (what the run is).
     """
+    with _sole(run):
+        return _fit(task, config, run, meta, progress, stop_after)
+
+
+@contextmanager
+def _sole(run: Path) -> Iterator[None]:
+    """The only training in this run; RecipeError where another one is at work, or `run` is no folder."""
+    if int(os.environ.get("RANK", 0)) > 0:  # rank 0 holds the lock for all
+        yield
+        return
+    if run.exists() and not run.is_dir():
+        raise RecipeError(f"{run}: is a file, and a folder is needed")
+    run.mkdir(parents=True, exist_ok=True)
+    with (run / "lock").open("w") as lock:
+        try:
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise RecipeError(f"{run}: another training is at work there") from error
+        for abandoned in run.glob(".step-*"):  # a save that was killed
+            shutil.rmtree(abandoned, ignore_errors=True)
+        yield
+
+
+def _fit(
+    task: Task,
+    config: LoopConfig,
+    run: Path,
+    meta: dict[str, Any] | None,
+    progress: Progress | None,
+    stop_after: Callable[[int], bool] | None,
+) -> int:
     rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     if config.batch % world:
         raise RecipeError(f"a batch of {config.batch} cannot be shared by {world} processes")
@@ -202,8 +241,8 @@ def _averaged(network: nn.Module, average: dict[str, Tensor]) -> Iterator[None]:
 
 
 def _latest(run: Path) -> Path | None:
-    found = sorted(run.glob("step-*/run.json"), key=lambda p: int(p.parent.name.removeprefix("step-")))
-    return found[-1].parent if found else None
+    steps = [p.parent for p in run.glob("step-*/run.json") if p.parent.name.removeprefix("step-").isdigit()]
+    return max(steps, key=lambda p: int(p.name.removeprefix("step-")), default=None)
 
 
 def _save(
@@ -228,11 +267,10 @@ def _save(
         save_file(moments, temporary / "optimiser.safetensors")  # nobody has to publish this one
         (temporary / "run.json").write_text(json.dumps(meta, indent=1))
         os.rename(temporary, target)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         shutil.rmtree(temporary, ignore_errors=True)
-        raise RecipeError(
-            f"{target}: cannot save ({error.strerror}); the last good checkpoint is {_latest(run) or 'none'}"
-        ) from error
+        why, good = getattr(error, "strerror", None) or error, _latest(run) or "none"
+        raise RecipeError(f"{target}: cannot save ({why}); the last good checkpoint is {good}") from error
     for old in sorted(run.glob("step-*"))[:-2]:
         shutil.rmtree(old, ignore_errors=True)
 
@@ -240,7 +278,14 @@ def _save(
 def find_checkpoint(run: Path) -> tuple[dict[str, Any], Path] | None:
     """The newest checkpoint of a run, if it has one."""
     latest = _latest(run)
-    return None if latest is None else (json.loads((latest / "run.json").read_text()), latest)
+    if latest is None:
+        return None
+    try:
+        return json.loads((latest / "run.json").read_text()), latest
+    except ValueError as error:
+        raise RecipeError(
+            f"{latest}/run.json: damaged ({error}); remove {latest} to go on from the one before"
+        ) from error
 
 
 def load_checkpoint(run: Path) -> tuple[dict[str, Any], Path]:
@@ -254,24 +299,31 @@ def load_checkpoint(run: Path) -> tuple[dict[str, Any], Path]:
 def load_weights(folder: Path) -> dict[str, Tensor]:
     """The averaged weights of a checkpoint folder, or the last ones where no average was kept."""
     averaged = folder / "average.safetensors"
-    return load_file(averaged if averaged.exists() else folder / "weights.safetensors")
+    return _load(averaged if averaged.exists() else folder / "weights.safetensors")
+
+
+def _load(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise RecipeError(f"{path}: damaged ({error}); remove {path.parent} to go on from the one before") from error
 
 
 def _resume(
     run: Path, network: nn.Module, optimiser: torch.optim.Optimizer, average: dict[str, Tensor]
 ) -> dict[str, Any]:
-    latest = _latest(run)
-    if latest is None:
+    found = find_checkpoint(run)
+    if found is None:
         return {"step": 0, "seconds": 0.0}
-    meta: dict[str, Any] = json.loads((latest / "run.json").read_text())
+    meta, latest = found
     try:
-        network.load_state_dict(load_file(latest / "weights.safetensors"))
+        network.load_state_dict(_load(latest / "weights.safetensors"))
     except RuntimeError as error:
         raise RecipeError(f"{latest}: holds another network than the recipe asks for; choose another --run") from error
     if average and (latest / "average.safetensors").exists():
-        average.update(load_file(latest / "average.safetensors"))
+        average.update(_load(latest / "average.safetensors"))
     state = optimiser.state_dict()
-    for key, value in load_file(latest / "optimiser.safetensors").items():
+    for key, value in _load(latest / "optimiser.safetensors").items():
         index, name = key.split(".", 1)
         state["state"].setdefault(int(index), {})[name] = value
     optimiser.load_state_dict(state)

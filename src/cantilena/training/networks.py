@@ -38,6 +38,8 @@ class Attention(nn.Module):
 
     def __init__(self, width: int, heads: int, positions: int = 0):
         super().__init__()
+        if width % heads:
+            raise ValueError(f"a width of {width} cannot be shared by {heads} heads")
         self.heads = heads
         self.qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)

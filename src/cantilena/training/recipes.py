@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import numpy as np
 import torch
@@ -93,9 +93,13 @@ class Recipe:
         known = {f.name: f for f in dataclasses.fields(config)}  # type: ignore[arg-type]
         if unknown := sorted(set(values) - set(known)):
             raise RecipeError(f"{self.name}: [{name}] has no {', '.join(unknown)} (it has {', '.join(known)})")
+        hints = get_type_hints(config)
+        for key, value in values.items():
+            if not _fits(value, hints[key]):
+                raise RecipeError(f"{self.name}: {name}.{key} is {known[key].type}, not {value!r}")
         try:
             return config(**values)
-        except TypeError as error:
+        except (TypeError, ValueError) as error:
             raise RecipeError(f"{self.name}: [{name}] {error}") from error
 
 
@@ -116,10 +120,15 @@ def read_recipe(path: Path, settings: list[str] | None = None) -> Recipe:
             parsed = tomllib.loads(f"v = {value}")["v"]
         except tomllib.TOMLDecodeError:
             parsed = value  # a bare word or path
-        raw.setdefault(parts[0], {})[parts[1]] = parsed
+        table = raw.setdefault(parts[0], {})
+        if not isinstance(table, dict):
+            raise RecipeError(f"--set {setting}: {parts[0]} is no table")
+        table[parts[1]] = parsed
     kind, network = raw.pop("kind", None), raw.pop("network_type", None)
     if (kind, network) not in (("vae", "melody_vae"), ("denoiser", "small"), ("denoiser", "paper")):
         raise RecipeError(f"{path.name}: kind and network_type must be vae + melody_vae, or denoiser + small or paper")
+    if odd := [key for key, table in raw.items() if not isinstance(table, dict)]:
+        raise RecipeError(f"{path.name}: {odd[0]} stands outside a table")
     known = {"network", "loop", "loss"} if kind == "vae" else {"network", "loop", "diffusion", "data"}
     if unknown := sorted(set(raw) - known):
         raise RecipeError(f"{path.name}: unknown table {', '.join(unknown)} (known: {', '.join(sorted(known))})")
@@ -147,6 +156,14 @@ def describe(recipe: Recipe, corpus: Corpus, run: Path) -> str:
         f"loop:  {loop.steps:,} steps of {loop.batch}, lr {loop.lr:g}, {loop.precision}, {loop.threads} thread(s)\n"
         f"run:   {run} {done}"
     )
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a TOML value is what a field of a config wants; whole numbers are numbers, too."""
+    if get_origin(hint) is Literal:
+        return value in get_args(hint)
+    kinds = get_args(hint) or (hint,)
+    return type(value) in kinds or (float in kinds and type(value) is int)
 
 
 # -- the VAE ---------------------------------------------------------------------------------------
@@ -216,7 +233,9 @@ def train_denoiser(
         raise RecipeError(f"{recipe.name}: say which VAE encodes the corpus, with --set data.vae=RUN or a model folder")
     vae = load_vae(Path(data.vae))
     draws = [_latents(vae, corpus, "train", seed, data, encoding) for seed in range(1, data.draws + 1)]
-    validation = _latents(vae, corpus, "validation", 0, replace(data, windows=0), encoding)
+    validation = None  # a small corpus may have no validation song of 64 bars
+    if len(corpus.windows("validation", max_silent=MAX_SILENT)):
+        validation = _latents(vae, corpus, "validation", 0, replace(data, windows=0), encoding)
     fitted = run / "latent.npz"  # one fit a run, also when it goes on with more draws
     space = LatentSpace.load(fitted) if fitted.exists() else fit_space(draws[0], data)
     torch.manual_seed(loop.seed)
