@@ -61,9 +61,8 @@ def main(corpus_dir: str, name: str = DEFAULT_MODEL, number: str = "1000", tempe
         "test": figures(windows(corpus, "test", 10**9)),
     }
     composed, train, _ = columns.values()
-    print(
-        f"{composer.model.name} {composer.model.fingerprint}: {number} melodies at temperature {temperature} in {seconds:.0f} s"
-    )
+    model = f"{composer.model.name} {composer.model.fingerprint}"
+    print(f"{model}: {number} melodies at temperature {temperature} in {seconds:.0f} s")
     print(f"{'':32}" + "".join(f"{head:>20}" for head in columns))
     for key in composed:
         print(f"{key:32}" + "".join(f"{column[key]:20.4f}" for column in columns.values()))
