@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.composer import Voice, load
+from cantilena.corpus.store import Corpus
+from cantilena.corpus.tunes import Split
 from cantilena.evaluation.overlap import framewise_overlap
 from cantilena.model import DEFAULT_MODEL
-from cantilena.music.corpus import Corpus
 from cantilena.music.melody import BAR_STEPS, Melody
-from cantilena.music.tunes import Split
 
 
 def windows(corpus: Corpus, split: Split, most: int) -> NDArray[np.int8]:

@@ -11,8 +11,8 @@ import sys
 
 import numpy as np
 
+from cantilena.corpus.store import Corpus
 from cantilena.model import DEFAULT_MODEL, Model
-from cantilena.music.corpus import Corpus
 
 
 def main(corpus_dir: str, name: str = DEFAULT_MODEL) -> None:

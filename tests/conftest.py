@@ -9,16 +9,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 
+from cantilena.corpus.build import build
+from cantilena.corpus.store import Corpus
 from cantilena.latent import LatentSpace
-from cantilena.music.corpus import Corpus
-from cantilena.music.corpus_build import build
 from cantilena.music.midi import to_midi
 from cantilena.training.export import export_model
 from cantilena.training.networks import Denoiser, DenoiserConfig, MelodyVAE, VAEConfig
 from melodies import random_melody
 
 torch.set_num_threads(1)
+# on a busy machine: no deadline, and the same examples every time
+settings.register_profile("cantilena", deadline=None, derandomize=True, max_examples=50)
+settings.load_profile("cantilena")
 
 TINY_VAE = VAEConfig(width=16, layers=1, heads=2, hidden=16, slot=4, latent=8)
 

@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from cantilena.composer import Composer as Composer
     from cantilena.composer import Voice as Voice
     from cantilena.composer import load as load
+    from cantilena.corpus.store import Corpus as Corpus
     from cantilena.errors import CantilenaError as CantilenaError
     from cantilena.errors import CorpusError as CorpusError
     from cantilena.errors import MidiError as MidiError
     from cantilena.errors import ModelError as ModelError
     from cantilena.errors import RecipeError as RecipeError
     from cantilena.model import Model as Model
-    from cantilena.music.corpus import Corpus as Corpus
     from cantilena.music.melody import Melody as Melody
     from cantilena.music.midi import read_song as read_song
 
 _WHERE = {
     "CantilenaError": "errors",
     "Composer": "composer",
-    "Corpus": "music.corpus",
+    "Corpus": "corpus.store",
     "CorpusError": "errors",
     "Melody": "music.melody",
     "MidiError": "errors",

@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from cantilena.cli import corpus as cli
 from cantilena.cli.corpus import app
+from cantilena.corpus.store import Corpus
 from cantilena.errors import CorpusError
-from cantilena.music.corpus import Corpus
 from cantilena.music.melody import Melody
 from cantilena.music.midi import to_midi
 

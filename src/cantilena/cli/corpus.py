@@ -13,9 +13,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Table
 from rich.text import Text
 
+from cantilena.corpus.build import build as build_corpus
+from cantilena.corpus.store import Corpus
 from cantilena.errors import CorpusError
-from cantilena.music.corpus import Corpus
-from cantilena.music.corpus_build import build as build_corpus
 
 __all__ = ["app"]
 

@@ -51,7 +51,7 @@ def _train(
     kind: str, recipe_path: Path, corpus_path: Path, run: Path, init: Path | None, settings: list[str] | None, dry: bool
 ) -> None:
     recipes = _recipes()
-    from cantilena.music.corpus import Corpus
+    from cantilena.corpus.store import Corpus
 
     recipe = recipes.read_recipe(recipe_path, settings)
     if recipe.kind != kind:

@@ -22,10 +22,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cantilena.corpus.store import Corpus
+from cantilena.corpus.tunes import Split
 from cantilena.errors import CorpusError
-from cantilena.music.corpus import Corpus
 from cantilena.music.melody import is_silent
-from cantilena.music.tunes import Split
 from cantilena.training.data import SHIFTS, shift_pitches
 from cantilena.training.networks import MelodyVAE
 

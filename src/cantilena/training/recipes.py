@@ -21,11 +21,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from cantilena.corpus.store import Corpus
+from cantilena.corpus.tunes import Split
 from cantilena.errors import ModelError, RecipeError
 from cantilena.latent import LatentSpace
 from cantilena.model import find_model
-from cantilena.music.corpus import Corpus
-from cantilena.music.tunes import Split
 from cantilena.training.data import Phrases
 from cantilena.training.denoiser import DenoiserTask, DiffusionConfig
 from cantilena.training.export import export_model, read_weights, vae_fingerprint

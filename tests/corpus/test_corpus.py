@@ -27,15 +27,18 @@ import numpy as np
 import pytest
 from midi_files import Note, song, spliced, track, tune
 
+from cantilena.corpus import build as corpus_build
+from cantilena.corpus import manifest
+from cantilena.corpus import merge as corpus_merge
+from cantilena.corpus.build import build
+from cantilena.corpus.parts import extract_file, rules
+from cantilena.corpus.store import MELODY, Corpus, fingerprint, purity
+from cantilena.corpus.tunes import SPLITS
 from cantilena.errors import CorpusError
-from cantilena.music import corpus_build, corpus_merge, extract, manifest
-from cantilena.music.corpus import MELODY, Corpus, fingerprint, purity
-from cantilena.music.corpus_build import build
+from cantilena.music import extract
 from cantilena.music.extract import ROLES, Candidate, candidates
 from cantilena.music.melody import Melody, is_silent
 from cantilena.music.midi import read_song
-from cantilena.music.parts import extract_file, rules
-from cantilena.music.tunes import SPLITS
 
 SONGS = 24
 COVERS = {k: 100 + k for k in range(6)}  # song -> its cover, transposed and with other lengths
@@ -394,7 +397,7 @@ def test_of_several_names_the_first_is_kept(tmp_path: Path, folder: Path) -> Non
 DYING = """
 import os, signal, sys
 from concurrent.futures import ThreadPoolExecutor
-from cantilena.music import corpus_build
+from cantilena.corpus import build as corpus_build
 corpus_build.BATCH_FILES = 6
 moment, steps = int(sys.argv[1]), 0
 def fatal(function):
@@ -474,7 +477,7 @@ def test_killed_at_any_moment_it_goes_on_and_is_the_same(folder: Path, corpus: C
 
 def test_killed_at_a_random_time_with_processes(folder: Path, corpus: Corpus, tmp_path: Path) -> None:
     code = (
-        "import sys; from cantilena.music import corpus_build as b; b.BATCH_FILES = 2\n"
+        "import sys; from cantilena.corpus import build as b; b.BATCH_FILES = 2\n"
         "if __name__ == '__main__':\n"
         "    b.build([sys.argv[1]], sys.argv[2], workers=2, progress=lambda done, total: print(done, flush=True))\n"
     )
@@ -664,7 +667,7 @@ def test_a_second_build_in_the_same_process_is_refused(folder: Path, corpus: Cor
 
 
 def test_a_second_build_in_another_process_is_refused(folder: Path, corpus: Corpus, tmp_path: Path) -> None:
-    code = "import sys; from cantilena.music.corpus_build import build; build([sys.argv[1]], sys.argv[2])"
+    code = "import sys; from cantilena.corpus.build import build; build([sys.argv[1]], sys.argv[2])"
     seen: list[subprocess.CompletedProcess[str]] = []
 
     def other(done: int, total: int | None) -> None:

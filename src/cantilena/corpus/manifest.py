@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cantilena.corpus.parts import CRASHED
+from cantilena.corpus.store import PURITIES, Corpus, distinct
+from cantilena.corpus.tunes import SPLITS
 from cantilena.errors import CorpusError
-from cantilena.music.corpus import PURITIES, Corpus, distinct
 from cantilena.music.extract import FAMILIES, ROLES
 from cantilena.music.melody import BAR_STEPS, REST
-from cantilena.music.parts import CRASHED
-from cantilena.music.tunes import SPLITS
 
 __all__ = ["MAX_GROUP", "MAX_GROUP_SHARE", "counts", "kept_and_left_out", "song_group_sizes"]
 

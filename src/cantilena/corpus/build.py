@@ -21,13 +21,13 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
+from cantilena.corpus.crew import Crew
+from cantilena.corpus.merge import Seen, merge
+from cantilena.corpus.parts import Extractor, File, Part, extract_file, file_hash, read_batch, rules
+from cantilena.corpus.sources import Sources
+from cantilena.corpus.store import Corpus
 from cantilena.errors import CorpusError
-from cantilena.music.corpus import Corpus
-from cantilena.music.corpus_merge import Seen, merge
-from cantilena.music.crew import Crew
 from cantilena.music.midi import write_whole
-from cantilena.music.parts import Extractor, File, Part, extract_file, file_hash, read_batch, rules
-from cantilena.music.sources import Sources
 
 __all__ = ["build"]
 

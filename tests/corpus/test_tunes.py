@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from midi_files import Note, spliced, tune
 
+from cantilena.corpus.tunes import SPLITS, contents, song_groups, split_of, tune_key
 from cantilena.music.melody import Melody
-from cantilena.music.tunes import SPLITS, contents, song_groups, split_of, tune_key
 
 Content = frozenset[tuple[int, int | None]]
 

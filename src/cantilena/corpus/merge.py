@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cantilena.corpus.manifest import counts, kept_and_left_out, song_group_sizes
+from cantilena.corpus.parts import Part
+from cantilena.corpus.sources import Found, Sources
+from cantilena.corpus.store import FORMAT, MELODY, Corpus, fingerprint
+from cantilena.corpus.tunes import SPLITS, song_groups, split_of
 from cantilena.errors import CorpusError
-from cantilena.music.corpus import FORMAT, MELODY, Corpus, fingerprint
-from cantilena.music.manifest import counts, kept_and_left_out, song_group_sizes
 from cantilena.music.midi import write_whole
-from cantilena.music.parts import Part
-from cantilena.music.sources import Found, Sources
-from cantilena.music.tunes import SPLITS, song_groups, split_of
 
 __all__ = ["Seen", "merge"]
 

@@ -18,12 +18,13 @@ import numpy as np
 import symusic
 from numpy.typing import NDArray
 
+from cantilena.corpus import tunes
+from cantilena.corpus.tunes import contents, tune_key
 from cantilena.errors import MidiError
-from cantilena.music import extract, melody, midi, tunes
+from cantilena.music import extract, melody, midi
 from cantilena.music.extract import ROLES, Candidate, candidates
 from cantilena.music.melody import Melody
 from cantilena.music.midi import read_song
-from cantilena.music.tunes import contents, tune_key
 
 __all__ = ["CRASHED", "FEW_BARS", "MIN_BARS", "Extractor", "Part", "extract_file", "file_hash", "read_batch", "rules"]
 

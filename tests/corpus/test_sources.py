@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from cantilena.corpus import sources
+from cantilena.corpus.sources import Found, Sources
 from cantilena.errors import CorpusError
-from cantilena.music import sources
-from cantilena.music.sources import Found, Sources
 
 FILES = {"a/one.mid": b"1", "a/b/two.MIDI": b"22", "three.Mid": b"333", "notes.txt": b"no", "a/.mid.bak": b"no"}
 MIDI = {"a/one.mid": b"1", "a/b/two.MIDI": b"22", "three.Mid": b"333"}

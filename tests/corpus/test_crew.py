@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
+from cantilena.corpus.crew import Crew
 from cantilena.errors import CorpusError
-from cantilena.music.crew import Crew
 
 
 def double(batch: Sequence[int]) -> list[int]:
@@ -128,7 +128,7 @@ def test_at_least_one_worker() -> None:
 
 
 UNGUARDED = """
-from cantilena.music.crew import Crew
+from cantilena.corpus.crew import Crew
 with Crew(len, workers=1) as crew:
     print(list(crew.run([[1, 2]])))
 """
@@ -145,7 +145,7 @@ def test_a_script_without_a_guard_is_told_so(tmp_path: Path) -> None:
 
 ORPHANS = """
 import os, sys, time
-from cantilena.music.crew import Crew
+from cantilena.corpus.crew import Crew
 def sleep(batch):
     print(os.getpid(), flush=True)
     time.sleep(60)

@@ -1,4 +1,4 @@
-"""`Corpus`: melodies on disk, de-duplicated, split by song and memory-mapped. `corpus_build` makes one.
+"""`Corpus`: melodies on disk, de-duplicated, split by song and memory-mapped. `build` makes one.
 
     corpus/pop/  manifest.json     what it was made of, what was left out and why, counts, fingerprint
                  melodies.npy      one row a melody (`MELODY`): split, group, file, labels, where its events are
@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cantilena.corpus.tunes import SPLITS, Split
 from cantilena.errors import CorpusError
 from cantilena.music.melody import BAR_STEPS, HOLD, PHRASE_STEPS, REST, Melody, is_silent
-from cantilena.music.tunes import SPLITS, Split
 
 __all__ = ["FORMAT", "MELODY", "PURITIES", "WINDOW_PHRASES", "Corpus", "distinct", "fingerprint", "purity"]
 
