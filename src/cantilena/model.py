@@ -20,12 +20,11 @@ from cantilena.latent import LatentSpace
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # before the import: a composer's machine reports to nobody
 import onnxruntime
 
-__all__ = ["DEFAULT_MODEL", "FORMAT", "LABELS", "LABEL_NULLS", "Model", "find_model"]
+__all__ = ["DEFAULT_MODEL", "FORMAT", "LABEL_NULLS", "Model", "find_model"]
 
 FORMAT = 1
 DEFAULT_MODEL = "pop-64"
-LABELS = ("role", "family", "purity", "rests")
-LABEL_NULLS = (3, 17, 3, 2)  # the index of each label that means "not said"
+LABEL_NULLS = (3, 17, 3, 2)  # role, family, purity, has rests: the index of each that means "not said"
 
 
 def find_model(name: str | Path) -> Path:

@@ -64,7 +64,7 @@ def compose(
         for one, melody in zip(some, melodies, strict=True):
             stem = output / ("tune" if number == 1 else f"tune-{one}")
             name = f"Cantilena, {voice}, seed {one}"  # so that a tune one liked can be had again
+            instrument = VOICES[voice].program if program is None else program
             for suffix in wanted:
-                instrument = VOICES[voice].program if program is None else program
                 melody.save(stem.with_suffix(f".{suffix}"), program=instrument, name=name)
             print(f"{stem}.{'|'.join(wanted)}  seed {one}  {melody!r}")

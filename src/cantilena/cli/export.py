@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cantilena.errors import RecipeError
+from cantilena.cli.train import training_recipes
 
 __all__ = ["export"]
 
@@ -20,11 +20,5 @@ def export(
     licence: Annotated[str, typer.Option(help="Terms of the weights.")] = "unknown",
 ) -> None:
     """Write encoder, decoder and denoiser as ONNX, with the latent space, model.json and a model card."""
-    try:
-        from cantilena.training.recipes import export_run
-    except ImportError as error:
-        if error.name and error.name.startswith("cantilena"):
-            raise
-        raise RecipeError(f"export needs PyTorch: pip install 'cantilena[train]' ({error.name} is missing)") from error
-    export_run(run, vae, output, data=data, licence=licence)
+    training_recipes("export").export_run(run, vae, output, data=data, licence=licence)
     print(f"{output}: written; try `cantilena compose --model {output}`")

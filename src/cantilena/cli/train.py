@@ -13,7 +13,7 @@ import typer
 
 from cantilena.errors import RecipeError
 
-__all__ = ["app"]
+__all__ = ["app", "training_recipes"]
 
 app = typer.Typer(
     help="Train the networks (needs PyTorch: pip install 'cantilena[train]').",
@@ -50,7 +50,7 @@ def denoiser(
 def _train(
     kind: str, recipe_path: Path, corpus_path: Path, run: Path, init: Path | None, settings: list[str] | None, dry: bool
 ) -> None:
-    recipes = _recipes()
+    recipes = training_recipes("training")
     from cantilena.corpus.store import Corpus
 
     recipe = recipes.read_recipe(recipe_path, settings)
@@ -70,7 +70,7 @@ def _train(
                 recipe, corpus, run, init=init, progress=_progress(training),
                 encoding=lambda done, total: encoding(done, total, ""),
             )  # fmt: skip
-    if int(os.environ.get("RANK", 0)) > 0:  # under torchrun only the first process prints
+    if not _is_first_process():
         return
     steps = recipe.table("loop", LoopConfig).steps
     print(
@@ -78,16 +78,20 @@ def _train(
     )
 
 
-def _recipes() -> ModuleType:
+def training_recipes(what: str) -> ModuleType:
+    """The module that needs PyTorch; RecipeError saying what to install for `what` where that is missing."""
     try:
         from cantilena.training import recipes
     except ImportError as error:
         if error.name and error.name.startswith("cantilena"):
             raise
-        raise RecipeError(
-            f"training needs PyTorch: pip install 'cantilena[train]' ({error.name} is missing)"
-        ) from error
+        raise RecipeError(f"{what} needs PyTorch: pip install 'cantilena[train]' ({error.name} is missing)") from error
     return recipes
+
+
+def _is_first_process() -> bool:
+    """Under torchrun only the first process draws and prints."""
+    return int(os.environ.get("RANK", 0)) == 0
 
 
 @contextmanager
@@ -95,7 +99,6 @@ def _bar(name: str) -> Iterator[Any]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    quiet = int(os.environ.get("RANK", 0)) > 0  # under torchrun only the first process draws
     columns = (
         TextColumn(name),
         BarColumn(),
@@ -103,7 +106,9 @@ def _bar(name: str) -> Iterator[Any]:
         TextColumn("{task.fields[figures]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True, quiet=quiet), refresh_per_second=2) as progress:
+    with Progress(
+        *columns, console=Console(stderr=True, quiet=not _is_first_process()), refresh_per_second=2
+    ) as progress:
         task = progress.add_task(name, total=None, figures="", visible=False)
         yield lambda done, total, figures: progress.update(
             task, completed=done, total=total, figures=figures, visible=True

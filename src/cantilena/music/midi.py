@@ -148,12 +148,9 @@ def to_midi(melody: Melody, *, program: int = 0, track_name: str = "Melody") -> 
 def write_whole(path: Path, data: bytes) -> None:
     """Write `data` to `path` in one step: a full disk or Ctrl-C leaves what was there before."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = None
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        error.filename = str(path)
-        raise
-    try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
@@ -161,7 +158,8 @@ def write_whole(path: Path, data: bytes) -> None:
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException as error:
-        os.unlink(temporary)
+        if temporary is not None:
+            os.unlink(temporary)
         if isinstance(error, OSError):
             error.filename = str(path)  # not the temporary's name
         raise

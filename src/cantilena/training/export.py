@@ -20,11 +20,11 @@ from torch import Tensor, nn
 
 from cantilena.errors import ModelError
 from cantilena.latent import LatentSpace
+from cantilena.model import FORMAT
 from cantilena.training.networks import LABEL_SIZES, Denoiser, MelodyVAE, PaperDenoiser
 
-__all__ = ["FORMAT", "export_model", "read_weights", "vae_fingerprint"]
+__all__ = ["export_model", "read_weights", "vae_fingerprint"]
 
-FORMAT = 1
 _OPSET = 17
 _ENCODER = ("embed", "encoder", "squeeze", "posterior")  # beginnings of the encoder's parameter names
 

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cantilena.corpus.store import WINDOW_PHRASES as PHRASES
 from cantilena.corpus.store import Corpus
 from cantilena.corpus.tunes import Split
 from cantilena.errors import CorpusError
@@ -31,7 +32,6 @@ from cantilena.training.networks import MelodyVAE
 
 __all__ = ["PHRASES", "Latents", "encode_corpus", "encode_phrases"]
 
-PHRASES = 32  # in a training example
 MAX_SILENT = 8  # silent phrases in a training example
 
 
@@ -61,13 +61,16 @@ class Latents:
 
     def draw(self, window: NDArray[np.int64], eps: NDArray[np.float32]) -> NDArray[np.float32]:
         """z ~ q(z | phrase) for windows (B,) and eps (B, 32, Z): mean + std * eps, (B, 32, Z)."""
-        index = self.rows[self.windows[window, 0, None] + np.arange(PHRASES)]
-        codes = self.codes[index].astype(np.float32)
+        codes = self.codes[self._rows_of(window)].astype(np.float32)
         return np.asarray(codes[:, :, 0] + codes[:, :, 1] * eps)
 
     def means(self, window: NDArray[np.int64]) -> NDArray[np.float32]:
         """Posterior means (B, 32, Z) of windows (B,)."""
-        return np.asarray(self.codes[self.rows[self.windows[window, 0, None] + np.arange(PHRASES)], 0], np.float32)
+        return np.asarray(self.codes[self._rows_of(window), 0], np.float32)
+
+    def _rows_of(self, window: NDArray[np.int64]) -> NDArray[np.int32]:
+        """Rows of `codes` of the phrases of windows (B,): (B, 32)."""
+        return np.asarray(self.rows[self.windows[window, 0, None] + np.arange(PHRASES)])
 
 
 @torch.no_grad()

@@ -37,6 +37,7 @@ __all__ = [
     "learning_rate",
     "load_checkpoint",
     "load_weights",
+    "process_rank",
 ]
 
 
@@ -87,6 +88,11 @@ class Progress(Protocol):
         """After each step, with its figures."""
 
 
+def process_rank() -> int:
+    """This process among those that torchrun started; 0 alone."""
+    return int(os.environ.get("RANK", 0))
+
+
 def learning_rate(step: int, config: LoopConfig) -> float:
     """Linear warm-up, constant, then a cosine to a hundredth: longer runs differ only in where the fall begins."""
     if step < config.warmup:
@@ -117,7 +123,7 @@ def fit(
 @contextmanager
 def _sole(run: Path) -> Iterator[None]:
     """The only training in this run; RecipeError where another one is at work, or `run` is no folder."""
-    if int(os.environ.get("RANK", 0)) > 0:  # rank 0 holds the lock for all
+    if process_rank() > 0:  # rank 0 holds the lock for all
         yield
         return
     if run.exists() and not run.is_dir():
@@ -141,7 +147,7 @@ def _fit(
     progress: Progress | None,
     stop_after: Callable[[int], bool] | None,
 ) -> int:
-    rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    rank, world = process_rank(), int(os.environ.get("WORLD_SIZE", 1))
     if config.batch % world:
         raise RecipeError(f"a batch of {config.batch} cannot be shared by {world} processes")
     torch.set_num_threads(config.threads)
@@ -156,7 +162,6 @@ def _fit(
         wrapped: nn.Module = nn.parallel.DistributedDataParallel(network)
     else:
         wrapped = network
-    run.mkdir(parents=True, exist_ok=True)
     log = _Log(run / "metrics.jsonl", step) if rank == 0 else None
     started = saved = time.monotonic()
     figures: dict[str, float] = {}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import time
 import tomllib
 from collections.abc import Callable, Mapping
@@ -30,7 +29,15 @@ from cantilena.training.data import Phrases
 from cantilena.training.denoiser import DenoiserTask, DiffusionConfig
 from cantilena.training.export import export_model, read_weights, vae_fingerprint
 from cantilena.training.latents import MAX_SILENT, Latents, encode_corpus
-from cantilena.training.loop import LoopConfig, Progress, find_checkpoint, fit, load_checkpoint, load_weights
+from cantilena.training.loop import (
+    LoopConfig,
+    Progress,
+    find_checkpoint,
+    fit,
+    load_checkpoint,
+    load_weights,
+    process_rank,
+)
 from cantilena.training.networks import (
     Denoiser,
     DenoiserConfig,
@@ -333,7 +340,7 @@ def _latents(
 ) -> Latents:
     name = vae_fingerprint(vae)
     folder = corpus.directory / f"latents-{name}" / f"{split}-{seed}-{data.windows or 'all'}"
-    while not folder.exists() and int(os.environ.get("RANK", 0)) > 0:
+    while not folder.exists() and process_rank() > 0:
         time.sleep(1)  # rank 0 encodes, the others wait for the folder, which appears in one step
     if folder.exists():
         return Latents.open(folder)
