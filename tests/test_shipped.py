@@ -29,7 +29,7 @@ def test_it_is_small_and_says_where_it_comes_from(model):
 def test_both_worlds_agree_on_it(model):
     folder = find_model(DEFAULT_MODEL)
     about = json.loads((folder / "model.json").read_text())
-    vae_weights, denoiser_weights = read_weights(folder)
+    vae_weights, denoiser_weights = read_weights(folder, "vae"), read_weights(folder, "denoiser")
     vae = MelodyVAE(VAEConfig(**about["vae"]["config"])).eval()
     vae.load_state_dict(vae_weights)
     assert vae_fingerprint(vae) == about["vae"]["fingerprint"]

@@ -16,16 +16,18 @@ from typing import NamedTuple, TypeAlias, TypedDict, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
+from cantilena.diffusion.condition import Condition
 from cantilena.diffusion.samplers import SAMPLERS, Denoise, SeededNoise, Step, ddpm
 from cantilena.diffusion.schedule import to_alpha_bar, to_x0
 from cantilena.model import DEFAULT_MODEL, LABEL_NULLS, Model
 from cantilena.music.melody import Melody
 
-__all__ = ["MAX_BARS", "STEPS", "TEMPERATURE", "VOICES", "Composer", "Sampling", "Voice", "load"]
+__all__ = ["MAX_BARS", "MAX_RESAMPLE", "STEPS", "TEMPERATURE", "VOICES", "Composer", "Sampling", "Voice", "load"]
 
 MAX_BARS = 64
 STEPS = 20
 TEMPERATURE = 0.95  # CHANGELOG: what it does to leaps, keys and repetitions
+MAX_RESAMPLE = 10
 _BATCH = 64  # melodies sampled at once: more gain nothing and cost memory
 OnStep: TypeAlias = Callable[[int, int], None]  # steps done, and in all
 
@@ -73,6 +75,9 @@ class Sampling(TypedDict, total=False):
     sampler: str  # "ddpm" (default), "ddim" or "dpm_solver_pp": see cantilena.diffusion
     steps: int  # 20
     temperature: float  # of ddpm: noise of each step, 0..1.5; lower is calmer and repeats more; TEMPERATURE
+    resample: (
+        int  # visits of each level when phrases are held fixed (RePaint), 1..10: better seams, as many times slower; 1
+    )
     guidance: float  # above 1 follows the voice more strictly (Ho & Salimans 2022); 1
     on_step: OnStep  # called with steps done, and in all
 
@@ -102,18 +107,27 @@ class Composer:
         melodies = (Melody.from_phrases(p[: -(-bars // 2)], qpm) for p in phrases)
         return [m if m.bars == bars else m.slice(1, bars) for m in melodies]
 
-    def sample(self, seeds: Sequence[int], **sampling: Unpack[Sampling]) -> NDArray[np.float32]:
-        """Latents of new melodies: (seeds, 32, D). Keywords as in `Sampling`."""
+    def sample(
+        self, seeds: Sequence[int], *, condition: Condition | None = None, **sampling: Unpack[Sampling]
+    ) -> NDArray[np.float32]:
+        """Latents of new melodies: (seeds, 32, D). Keywords as in `Sampling`; `condition` holds phrases of each fixed.
+
+        Raises ValueError where the condition is for another number of melodies.
+        """
+        if condition is not None and len(condition.x_0) != len(seeds):
+            raise ValueError(f"a condition for {len(condition.x_0)} melodies does not fit {len(seeds)} seeds")
         on_step = sampling.get("on_step")
         sample = _sampler(sampling)
         labels, guidance = _voice(sampling.get("voice", "lead")).labels, sampling.get("guidance", 1.0)
-        batches = [seeds[i : i + _BATCH] for i in range(0, len(seeds), _BATCH)]
+        batches = [slice(i, i + _BATCH) for i in range(0, len(seeds), _BATCH)]
         found = []
-        for k, batch in enumerate(batches):
+        for k, part in enumerate(batches):
+            batch = seeds[part]
+            held = condition and Condition(condition.x_0[part], condition.known[part])
             noise = SeededNoise(batch)
             x_T = noise((len(batch), 32, self.model.space.D))
             denoise = self.denoiser(np.tile(labels, (len(batch), 1)), guidance)
-            for step in sample(denoise, x_T, self.model.schedule, noise):
+            for step in sample(denoise, x_T, self.model.schedule, noise, condition=held):
                 if on_step:
                     on_step(k * step.steps + step.i, len(batches) * step.steps)
             found.append(step.x0_hat)
@@ -151,14 +165,18 @@ class Composer:
 
 def _sampler(sampling: Sampling) -> Callable[..., Iterator[Step]]:
     """The sampler that is asked for, with its settings bound."""
-    name = sampling.get("sampler", "ddpm")
+    name, steps, resample = (
+        sampling.get("sampler", "ddpm"), sampling.get("steps", STEPS), sampling.get("resample", 1)
+    )  # fmt: skip
+    if not 1 <= resample <= MAX_RESAMPLE:
+        raise ValueError(f"each level is visited 1 to {MAX_RESAMPLE} times, not {resample}")
     if name not in SAMPLERS:
         raise ValueError(f"a sampler is one of {', '.join(SAMPLERS)}, not {name!r}")
     if name == "ddpm":
-        return partial(ddpm, steps=sampling.get("steps", STEPS), temperature=sampling.get("temperature", TEMPERATURE))
+        return partial(ddpm, steps=steps, resample=resample, temperature=sampling.get("temperature", TEMPERATURE))
     if "temperature" in sampling:
         raise ValueError(f"a temperature is for the sampler ddpm: {name} draws no noise")
-    return partial(SAMPLERS[name], steps=sampling.get("steps", STEPS))
+    return partial(SAMPLERS[name], steps=steps, resample=resample)
 
 
 def _voice(voice: str | Voice) -> Voice:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +20,19 @@ from cantilena.latent import LatentSpace
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # before the import: a composer's machine reports to nobody
 import onnxruntime
 
-__all__ = ["DEFAULT_MODEL", "FORMAT", "LABEL_NULLS", "Model", "find_model"]
+__all__ = ["DEFAULT_MODEL", "FORMAT", "LABEL_NULLS", "Mixture", "Model", "find_model"]
 
 FORMAT = 1
 DEFAULT_MODEL = "pop-64"
 LABEL_NULLS = (3, 17, 3, 2)  # role, family, purity, has rests: the index of each that means "not said"
+
+
+class Mixture(NamedTuple):
+    """K diagonal Gaussians in D dimensions a melody: what an autoregressive model expects the next phrase to be."""
+
+    log_pi: NDArray[np.float32]  # (B, K) log weights
+    mean: NDArray[np.float32]  # (B, K, D)
+    log_std: NDArray[np.float32]  # (B, K, D)
 
 
 def find_model(name: str | Path) -> Path:
@@ -51,6 +59,7 @@ class Model:
     space: LatentSpace
     schedule: NoiseSchedule
     prediction: Prediction
+    threads: int
     _sessions: dict[str, onnxruntime.InferenceSession] = field(repr=False)
 
     @classmethod
@@ -76,7 +85,7 @@ class Model:
                 f"{folder}: the denoiser was trained in latent space {named}, latent.npz is {space.fingerprint}"
             )
         sessions = {part: _session(folder / f"{part}.onnx", threads) for part in ("encoder", "decoder", "denoiser")}
-        return cls(folder, about, space, schedule, prediction, sessions)
+        return cls(folder, about, space, schedule, prediction, threads, sessions)
 
     @property
     def name(self) -> str:
@@ -120,6 +129,40 @@ class Model:
         given = {"x_t": x_t, "log_snr": log_snr, "x0_prev": x0_prev, "labels": labels}
         wanted = {i.name for i in session.get_inputs()}
         return np.asarray(session.run(None, {k: v for k, v in given.items() if k in wanted})[0], np.float32)
+
+    # -- baselines of the paper's table ---------------------------------------------------------
+
+    @property
+    def baselines(self) -> tuple[str, ...]:
+        """Which rivals of its denoiser the folder holds: "mdn" (autoregressive), "paper" (its own choices)."""
+        return tuple(part for part in ("mdn", "paper") if part in self.about)
+
+    def next_phrase(self, x_0: NDArray[np.float32]) -> Mixture:
+        """Phrases so far (B, t, D), 0 <= t < 32 -> the mixture of the next one, by the autoregressive rival.
+
+        Raises ModelError where the folder holds none.
+        """
+        place = np.zeros((len(x_0), 1, self.space.D), np.float32)  # of the phrase that is asked for: never looked at
+        x_0 = np.concatenate([np.asarray(x_0, np.float32), place], axis=1)
+        return Mixture(*self._baseline("mdn").run(None, {"x_0": x_0}))
+
+    def rival(self) -> Model:
+        """The model with the paper's own choices in place of its denoiser: schedule, prediction and weights.
+
+        Raises ModelError where the folder holds none.
+        """
+        sessions = {**self._sessions, "denoiser": self._baseline("paper")}
+        about = self.about["paper"]
+        schedule = NoiseSchedule.from_config(about["schedule"])
+        return replace(self, schedule=schedule, prediction=about["prediction"], _sessions=sessions)
+
+    def _baseline(self, part: str) -> onnxruntime.InferenceSession:
+        """A rival's session, opened when it is first asked for: composing needs none."""
+        if part not in self.about:
+            raise ModelError(f"{self.folder}: holds no {part}.onnx; `cantilena export --{part} RUN` adds it")
+        if part not in self._sessions:
+            self._sessions[part] = _session(self.folder / f"{part}.onnx", self.threads)
+        return self._sessions[part]
 
 
 def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:

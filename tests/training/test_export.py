@@ -9,15 +9,16 @@ import torch
 
 from cantilena.errors import ModelError
 from cantilena.model import LABEL_NULLS, Model
-from cantilena.training.export import export_model, read_weights, vae_fingerprint
+from cantilena.training.export import Baseline, export_model, read_weights, vae_fingerprint
 from cantilena.training.networks import (
     LABEL_SIZES,
     Denoiser,
     DenoiserConfig,
+    MDNConfig,
     MelodyVAE,
-    PaperDenoiser,
-    PaperDenoiserConfig,
+    TransformerMDN,
 )
+from cantilena.training.paper import PaperDenoiser, PaperDenoiserConfig
 
 
 def test_both_worlds_agree_on_the_nulls():
@@ -59,9 +60,45 @@ def test_the_papers_network_exports_too(tmp_path, toy_networks):
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
+@torch.no_grad()
+def test_rivals_are_kept_in_half_precision_and_agree_with_torch(tmp_path, toy_networks):
+    vae, denoiser, space = toy_networks
+    torch.manual_seed(3)
+    mdn = TransformerMDN(MDNConfig(D=space.D, width=48, layers=2, heads=2, hidden=64, components=4)).eval()
+    for parameter in mdn.parameters():
+        parameter.copy_((parameter + 0.05 * torch.randn_like(parameter)).half().float())  # loses nothing by it
+    paper = Denoiser(DenoiserConfig(D=space.D, width=48, layers=1, heads=2, hidden=64)).eval()
+    diffusion = {"schedule": {"name": "linear", "T": 1000}, "prediction": "eps"}
+    export_model(
+        tmp_path / "m", vae, denoiser, space, diffusion=diffusion, provenance={}, card="",
+        baselines={"mdn": Baseline(mdn, {}), "paper": Baseline(paper, diffusion)},
+    )  # fmt: skip
+    model = Model.load(tmp_path / "m")
+    x_0 = np.random.default_rng(0).standard_normal((3, 32, space.D), np.float32)
+    whole = mdn(torch.from_numpy(x_0))
+    for t in (0, 1, 17, 31):
+        for expected, found in zip(whole, model.next_phrase(x_0[:, :t]), strict=True):
+            np.testing.assert_allclose(found, expected[:, t], atol=1e-4)
+    parameters = sum(p.numel() for p in mdn.parameters())
+    assert (tmp_path / "m" / "mdn.onnx").stat().st_size < 2 * parameters + 100_000
+    labels = np.tile(np.array(LABEL_SIZES), (3, 1))
+    expected = paper(torch.from_numpy(x_0), torch.zeros(3), torch.zeros(3, 32, space.D), torch.from_numpy(labels))
+    found = model.rival().denoise(x_0, np.zeros(3, np.float32), np.zeros_like(x_0), labels)
+    np.testing.assert_allclose(found, expected, atol=3e-3)
+
+
+def test_a_model_without_rivals_says_so(toy_model):
+    model = Model.load(toy_model)
+    assert model.baselines == ()
+    with pytest.raises(ModelError, match=r"no mdn.onnx; `cantilena export --mdn RUN` adds it"):
+        model.next_phrase(np.zeros((1, 0, model.space.D), np.float32))
+    with pytest.raises(ModelError, match=r"no paper.onnx"):
+        model.rival()
+
+
 def test_weights_come_back_from_the_graphs_bit_for_bit(toy_model, toy_networks):
-    for network, found in zip(toy_networks[:2], read_weights(toy_model), strict=True):
-        own = network.state_dict()
+    for network, kind in zip(toy_networks[:2], ("vae", "denoiser"), strict=True):
+        own, found = network.state_dict(), read_weights(toy_model, kind)
         assert own.keys() == found.keys()
         for name in own:
             assert torch.equal(own[name], found[name]), name

@@ -1,24 +1,33 @@
+import math
+
 import pytest
 import torch
 
+from cantilena.training.layers import parameter_count
+from cantilena.training.losses import mixture_log_likelihood
 from cantilena.training.networks import (
     LABEL_SIZES,
     Denoiser,
     DenoiserConfig,
+    MDNConfig,
     MelodyVAE,
-    PaperDenoiser,
-    PaperDenoiserConfig,
-    parameter_count,
+    TransformerMDN,
 )
+from cantilena.training.paper import PaperDenoiser, PaperDenoiserConfig, PaperMDN, PaperMDNConfig
 
 
 def test_the_papers_denoiser_has_the_papers_number_of_parameters():
     assert parameter_count(PaperDenoiser(PaperDenoiserConfig(D=42))) == 25_579_946
 
 
+def test_the_papers_mdn_has_the_papers_number_of_parameters():
+    assert parameter_count(PaperMDN(PaperMDNConfig(D=42))) == 38_050_484
+
+
 def test_the_shipped_networks_are_within_their_bounds():
     assert parameter_count(MelodyVAE()) == 1_032_826 <= 1_200_000
     assert parameter_count(Denoiser(DenoiserConfig(D=64))) <= 3_500_000
+    assert parameter_count(TransformerMDN(MDNConfig(D=42))) <= 1_200_000
 
 
 @pytest.mark.parametrize("make", [lambda: Denoiser(DenoiserConfig(D=5, width=16, layers=2, heads=2, hidden=16)),
@@ -49,3 +58,50 @@ def test_the_denoiser_hears_level_labels_and_previous_estimate():
         said = null.clone()
         said[0, label] = 0
         assert not torch.allclose(out, network(x, level, zeros, said), atol=1e-3)
+
+
+@pytest.mark.parametrize("make", [lambda: TransformerMDN(MDNConfig(D=5, width=16, layers=2, heads=2, hidden=16, components=3)),
+                                  lambda: PaperMDN(PaperMDNConfig(D=5, width=16, heads=2, hidden=32, components=3))])  # fmt: skip
+def test_the_mdn_sees_the_phrases_before_and_never_its_own(make):
+    torch.manual_seed(1)
+    network = make().eval()
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    x = torch.randn(2, 32, 5, requires_grad=True)
+    mixture = network(x)
+    assert [part.shape for part in mixture] == [(2, 32, 3), (2, 32, 3, 5), (2, 32, 3, 5)]
+    assert mixture.log_pi.exp().sum(-1).allclose(torch.ones(2, 32))
+    for part in mixture:
+        (gradient,) = torch.autograd.grad(part[0, 9].sum() + part[0, 9].square().sum(), x, retain_graph=True)
+        assert (gradient[0, :9].abs().sum(-1) > 0).all()
+        assert (gradient[0, 9:] == 0).all()
+        assert (gradient[1] == 0).all()
+
+
+def test_the_mdn_does_not_depend_on_how_long_the_sequence_is():
+    torch.manual_seed(1)
+    network = TransformerMDN(MDNConfig(D=5, width=16, layers=2, heads=2, hidden=16, components=3)).eval()
+    x = torch.randn(2, 32, 5)
+    for whole, part in zip(network(x), network(x[:, :7]), strict=True):
+        torch.testing.assert_close(whole[:, :7], part)
+
+
+def test_the_likelihood_of_a_mixture_is_that_of_torchs_distributions():
+    torch.manual_seed(0)
+    log_pi, mean, log_std = torch.randn(4, 6).log_softmax(-1), torch.randn(4, 6, 3), 0.5 * torch.randn(4, 6, 3)
+    x = torch.randn(4, 3)
+    components = torch.distributions.Independent(torch.distributions.Normal(mean, log_std.exp()), 1)
+    oracle = torch.distributions.MixtureSameFamily(torch.distributions.Categorical(logits=log_pi), components)
+    torch.testing.assert_close(mixture_log_likelihood(log_pi, mean, log_std, x), oracle.log_prob(x))
+
+
+def test_the_likelihood_neither_overflows_nor_vanishes():
+    log_pi = torch.tensor([0.0, -200.0]).log_softmax(-1)
+    mean, log_std = torch.zeros(2, 40), torch.full((2, 40), -5.0)
+    mean.requires_grad_()
+    far = mixture_log_likelihood(log_pi, mean, log_std, torch.full((40,), 50.0))
+    far.backward()
+    assert torch.isfinite(far)
+    assert torch.isfinite(mean.grad).all()
+    near = mixture_log_likelihood(log_pi, mean, log_std, torch.zeros(40))
+    assert float(near.detach()) == pytest.approx(40 * (5 - 0.5 * math.log(2 * math.pi)), rel=1e-4)

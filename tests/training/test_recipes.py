@@ -9,12 +9,14 @@ import torch
 
 from cantilena.composer import load
 from cantilena.errors import CorpusError, RecipeError
+from cantilena.latent import LatentSpace
 from cantilena.training.denoiser import drop_labels
 from cantilena.training.export import vae_fingerprint
 from cantilena.training.latents import PHRASES, Latents, encode_phrases
 from cantilena.training.loop import find_checkpoint
 from cantilena.training.networks import LABEL_SIZES
-from cantilena.training.recipes import describe, export_run, load_vae, read_recipe, train_denoiser, train_vae
+from cantilena.training.recipes import describe, forward_flops, make_network, read_recipe, training_flops
+from cantilena.training.runs import export_run, load_vae, train_denoiser, train_mdn, train_vae
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 TINY_VAE = ["network.width=16", "network.layers=1", "network.heads=2", "network.hidden=16", "network.slot=4", "network.latent=8",
@@ -37,6 +39,17 @@ def test_every_shipped_recipe_reads_and_describes_itself(corpus, tmp_path):
     for path in RECIPES.glob("*.toml"):
         assert "parameters" in describe(read_recipe(path), corpus, tmp_path)
     assert "25,579,946 parameters" in describe(read_recipe(RECIPES / "paper.toml"), corpus, tmp_path)
+    assert "38,050,484 parameters" in describe(read_recipe(RECIPES / "paper_mdn.toml"), corpus, tmp_path)
+
+
+def test_flops_are_counted_as_one_would_by_hand():
+    settings = ["network.width=16", "network.layers=1", "network.heads=2", "network.hidden=24", "network.components=2"]
+    recipe = read_recipe(RECIPES / "mdn.toml", [*settings, "loop.batch=4"])
+    network = make_network(recipe, 5)
+    per_phrase = 5 * 16 + 16 * 48 + 16 * 16 + 2 * 16 * 24 + 16 * 2 * 11  # multiplications of the linear layers
+    attention = 2 * 32 * 32 * 16  # scores and values, both heads
+    assert forward_flops("mdn", network) == 2 * (32 * per_phrase + attention)
+    assert training_flops(recipe, network, 10) == 3 * 4 * 10 * forward_flops("mdn", network)
 
 
 @pytest.mark.parametrize(
@@ -132,6 +145,63 @@ def test_the_decoder_alone_can_go_on_learning(runs, corpus, tmp_path):
     before, after = load_vae(runs / "vae"), load_vae(tmp_path / "vae")
     assert vae_fingerprint(before) == vae_fingerprint(after)
     assert not torch.equal(before.logits.weight, after.logits.weight)
+
+
+def test_a_model_folder_carries_its_rivals(runs, corpus, tmp_path):
+    common = [*TINY, f"data.vae={runs / 'vae'}", f"data.latent={runs / 'small'}", "loop.compile=false"]
+    mdn = read_recipe(RECIPES / "mdn.toml", [*common, "network.components=3", "data.posterior=mean"])
+    assert train_mdn(mdn, corpus, tmp_path / "mdn") == 20
+    losses = [json.loads(line)["validation"]["nll"] for line in (tmp_path / "mdn" / "metrics.jsonl").open()
+              if "validation" in line]  # fmt: skip
+    assert losses[-1] < losses[0]
+    train_denoiser(read_recipe(RECIPES / "paper_choices.toml", common), corpus, tmp_path / "paper")
+    rivals = {"mdn": tmp_path / "mdn", "paper": tmp_path / "paper"}
+    export_run(runs / "small", runs / "vae", tmp_path / "m", data="", licence="", **rivals)
+    model = load(tmp_path / "m").model
+    assert model.baselines == ("mdn", "paper")
+    assert model.rival().prediction == "eps"
+    assert model.rival().schedule.config["name"] == "linear"
+    assert model.about["mdn"]["training"]["flops"] == pytest.approx(
+        training_flops(mdn, make_network(mdn, model.space.D), 20), rel=1e-3
+    )
+    # warm start of the rival: weights come back, but for half precision
+    again = read_recipe(RECIPES / "mdn.toml", [*common, "network.components=3", "data.posterior=mean", "loop.lr=0", "loop.ema=0"])  # fmt: skip
+    train_mdn(again, corpus, tmp_path / "again", init=tmp_path / "m")
+    first = json.loads(next(line for line in (tmp_path / "again" / "metrics.jsonl").open() if "validation" in line))
+    assert first["validation"]["nll"] == pytest.approx(losses[-1], abs=5e-3)
+
+
+def test_a_rival_of_another_latent_space_is_not_exported(runs, corpus, tmp_path):
+    settings = [*TINY, f"data.vae={runs / 'vae'}", "loop.compile=false", "data.windows=300", "loop.steps=2"]
+    train_mdn(read_recipe(RECIPES / "mdn.toml", settings), corpus, tmp_path / "mdn")
+    with pytest.raises(RecipeError, match="trained in latent space"):
+        export_run(runs / "small", runs / "vae", tmp_path / "m", data="", licence="", mdn=tmp_path / "mdn")
+    with pytest.raises(RecipeError, match="a run of a mdn, where one of a denoiser is needed"):
+        export_run(tmp_path / "mdn", runs / "vae", tmp_path / "m", data="", licence="")
+
+
+def test_a_warm_start_takes_the_latent_space_of_its_weights(runs, corpus, tmp_path):
+    export_run(runs / "small", runs / "vae", tmp_path / "m", data="", licence="")
+    settings = [*TINY, f"data.vae={runs / 'vae'}", "data.windows=300", "loop.steps=2"]
+    train_denoiser(read_recipe(RECIPES / "small.toml", settings), corpus, tmp_path / "warm", init=tmp_path / "m")
+    train_denoiser(read_recipe(RECIPES / "small.toml", settings), corpus, tmp_path / "new")
+    spaces = [
+        LatentSpace.load(p / "latent.npz").fingerprint for p in (runs / "small", tmp_path / "warm", tmp_path / "new")
+    ]
+    assert spaces[0] == spaces[1] != spaces[2]
+
+
+def test_latents_are_draws_or_means(runs, corpus):
+    vae = load_vae(runs / "vae")
+    (folder,) = (corpus.directory / f"latents-{vae_fingerprint(vae)}").glob("validation-0-*")
+    latents, space = Latents.open(folder), LatentSpace.load(runs / "small" / "latent.npz")
+    window = np.array([0, 3])
+    generator = torch.Generator().manual_seed(0)
+    means = latents.x_0(window, space, "mean", generator)
+    np.testing.assert_array_equal(means, space.normalize(latents.means(window)))
+    draws = torch.stack([latents.x_0(window, space, "draw", generator) for _ in range(200)])
+    assert not torch.equal(draws[0], draws[1])
+    assert (draws.mean(0) - means).abs().max() < 0.4
 
 
 def test_the_papers_recipe_trains(runs, corpus, tmp_path):

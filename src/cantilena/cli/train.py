@@ -1,4 +1,4 @@
-"""`cantilena train vae` and `cantilena train denoiser`. The only verbs, with `export`, that need PyTorch."""
+"""`cantilena train vae`, `train denoiser` and `train mdn`. The only verbs, with `export`, that need PyTorch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import typer
 
 from cantilena.errors import RecipeError
 
-__all__ = ["app", "training_recipes"]
+__all__ = ["app", "training_modules"]
 
 app = typer.Typer(
     help="Train the networks (needs PyTorch: pip install 'cantilena[train]').",
@@ -47,10 +47,18 @@ def denoiser(
     _train("denoiser", recipe, corpus, run, init, set_, dry_run)
 
 
+@app.command()
+def mdn(
+    recipe: _Recipe, corpus: _Corpus, run: _Run, init: _Init = None, set_: _Set = None, dry_run: _Dry = False
+) -> None:
+    """Train the autoregressive rival; --set data.vae=RUN and --set data.latent=RUN name what it shares."""
+    _train("mdn", recipe, corpus, run, init, set_, dry_run)
+
+
 def _train(
     kind: str, recipe_path: Path, corpus_path: Path, run: Path, init: Path | None, settings: list[str] | None, dry: bool
 ) -> None:
-    recipes = training_recipes("training")
+    recipes, runs = training_modules("training")
     from cantilena.corpus.store import Corpus
 
     recipe = recipes.read_recipe(recipe_path, settings)
@@ -63,13 +71,10 @@ def _train(
     from cantilena.training.loop import LoopConfig
 
     with _bar("encoding") as encoding, _bar("training") as training:
-        if kind == "vae":
-            step = recipes.train_vae(recipe, corpus, run, init=init, progress=_progress(training))
-        else:
-            step = recipes.train_denoiser(
-                recipe, corpus, run, init=init, progress=_progress(training),
-                encoding=lambda done, total: encoding(done, total, ""),
-            )  # fmt: skip
+        step = {"vae": runs.train_vae, "denoiser": runs.train_denoiser, "mdn": runs.train_mdn}[kind](
+            recipe, corpus, run, init=init, progress=_progress(training),
+            **({} if kind == "vae" else {"encoding": lambda done, total: encoding(done, total, "")}),
+        )  # fmt: skip
     if not _is_first_process():
         return
     steps = recipe.table("loop", LoopConfig).steps
@@ -78,15 +83,15 @@ def _train(
     )
 
 
-def training_recipes(what: str) -> ModuleType:
-    """The module that needs PyTorch; RecipeError saying what to install for `what` where that is missing."""
+def training_modules(what: str) -> tuple[ModuleType, ModuleType]:
+    """`training.recipes` and `training.runs`; RecipeError saying what to install for `what` without PyTorch."""
     try:
-        from cantilena.training import recipes
+        from cantilena.training import recipes, runs
     except ImportError as error:
         if error.name and error.name.startswith("cantilena"):
             raise
         raise RecipeError(f"{what} needs PyTorch: pip install 'cantilena[train]' ({error.name} is missing)") from error
-    return recipes
+    return recipes, runs
 
 
 def _is_first_process() -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from cantilena.diffusion.schedule import NoiseSchedule, Prediction, target, to_x0
 from cantilena.latent import LatentSpace
-from cantilena.training.latents import PHRASES, Latents
+from cantilena.training.latents import Latents
 from cantilena.training.losses import denoising_weight
 from cantilena.training.networks import LABEL_SIZES
 
@@ -29,7 +30,7 @@ class DiffusionConfig:
 
 
 class DenoiserTask:
-    """The denoising loss on windows of 32 latents, drawn from the posterior, over several draws of transpositions."""
+    """The denoising loss on windows of 32 latents, over several draws of transpositions."""
 
     def __init__(
         self,
@@ -38,9 +39,11 @@ class DenoiserTask:
         train: Sequence[Latents],
         validation: Latents | None,
         config: DiffusionConfig,
+        posterior: Literal["draw", "mean"] = "draw",
     ):
         self.network = network
         self.space, self.train, self.validation, self.config = space, list(train), validation, config
+        self.posterior = posterior
         self.schedule = NoiseSchedule.from_config({"name": config.schedule, "T": config.T})
         self._labels = [latents.labels for latents in self.train]
         self._low, self._high = torch.tensor(space.low), torch.tensor(space.high)
@@ -52,8 +55,7 @@ class DenoiserTask:
         latents_index = int(torch.randint(len(self.train), (), generator=generator))
         latents = self.train[latents_index]
         window = torch.randint(len(latents.windows), (batch,), generator=generator).numpy()
-        z_eps = torch.randn(batch, PHRASES, self.space.Z, generator=generator).numpy()
-        x_0 = torch.from_numpy(self.space.normalize(latents.draw(window, z_eps)))
+        x_0 = latents.x_0(window, self.space, self.posterior, generator)
         labels = drop_labels(torch.from_numpy(self._labels[latents_index][window]), generator)
         level = (torch.randperm(batch, generator=generator) + torch.rand(batch, generator=generator)) / batch
         eps = torch.randn(x_0.shape, generator=generator)

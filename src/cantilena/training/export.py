@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import onnx
@@ -21,9 +22,10 @@ from torch import Tensor, nn
 from cantilena.errors import ModelError
 from cantilena.latent import LatentSpace
 from cantilena.model import FORMAT
-from cantilena.training.networks import LABEL_SIZES, Denoiser, MelodyVAE, PaperDenoiser
+from cantilena.training.networks import LABEL_SIZES, Denoiser, MelodyVAE
+from cantilena.training.paper import PaperDenoiser
 
-__all__ = ["export_model", "read_weights", "vae_fingerprint"]
+__all__ = ["Baseline", "export_model", "read_weights", "vae_fingerprint"]
 
 _OPSET = 17
 _ENCODER = ("embed", "encoder", "squeeze", "posterior")  # beginnings of the encoder's parameter names
@@ -36,6 +38,13 @@ def vae_fingerprint(network: MelodyVAE) -> str:
         if name.startswith(_ENCODER):
             digest.update(name.encode() + value.detach().float().numpy().tobytes())
     return digest.hexdigest()[:16]
+
+
+class Baseline(NamedTuple):
+    """A rival that a model folder carries for the paper's table; its large weights are kept in half precision."""
+
+    network: nn.Module
+    about: Mapping[str, Any]  # goes into model.json, beside the network's config
 
 
 class _Encode(nn.Module):
@@ -57,6 +66,17 @@ class _Decode(nn.Module):
         return self.vae.decode(z)
 
 
+class _Next(nn.Module):
+    """Phrases so far and a place for the next one (B, t + 1, D) -> the mixture of that one alone."""
+
+    def __init__(self, mdn: nn.Module):
+        super().__init__()
+        self.mdn = mdn.eval()
+
+    def forward(self, x_0: Tensor) -> tuple[Tensor, ...]:
+        return tuple(part[:, -1] for part in self.mdn(x_0))  # the network shifts right: the last input is never seen
+
+
 def export_model(
     folder: Path,
     vae: MelodyVAE,
@@ -66,11 +86,13 @@ def export_model(
     diffusion: Mapping[str, Any],
     provenance: Mapping[str, Any],
     card: str,
+    baselines: Mapping[str, Baseline] | None = None,
 ) -> None:
     """Write a model folder in one step; an older one of this name is replaced only when the new one is complete.
 
     `diffusion` is the schedule's config under "schedule" and the "prediction"; `provenance` says where the weights
-    come from; `card` is the README. Raises ModelError when it cannot be written.
+    come from; `card` is the README; `baselines` may hold an "mdn" and a "paper" denoiser. Raises
+    ModelError when it cannot be written.
     """
     folder = folder.resolve()
     if (
@@ -96,6 +118,16 @@ def export_model(
             "labels": torch.zeros(2, len(LABEL_SIZES), dtype=torch.long),
         }
         _to_onnx(denoiser, temporary / "denoiser.onnx", inputs, ["prediction"])
+        for name, baseline in (baselines or {}).items():
+            path = temporary / f"{name}.onnx"
+            if name == "mdn":
+                sequence = {"x_0": torch.zeros(2, 3, D)}
+                _to_onnx(
+                    _Next(baseline.network), path, sequence, ["log_pi", "mean", "log_std"], {"x_0": {1: "phrases"}}
+                )
+            else:
+                _to_onnx(baseline.network.eval(), path, inputs, ["prediction"])
+            _halve(path)
         space.save(temporary / "latent.npz")
         model = {
             "format": FORMAT,
@@ -106,6 +138,10 @@ def export_model(
                 "config": asdict(denoiser.config),
                 "latent": space.fingerprint,
                 **diffusion,
+            },
+            **{
+                name: {"config": asdict(baseline.network.config), **baseline.about}  # type: ignore[call-overload]
+                for name, baseline in (baselines or {}).items()
             },
             "provenance": dict(provenance),
         }
@@ -121,7 +157,13 @@ def export_model(
         raise ModelError(f"{folder}: cannot write the model ({error.strerror or error})") from error
 
 
-def _to_onnx(network: nn.Module, path: Path, inputs: dict[str, Tensor], outputs: list[str]) -> None:
+def _to_onnx(
+    network: nn.Module,
+    path: Path,
+    inputs: dict[str, Tensor],
+    outputs: list[str],
+    more_axes: Mapping[str, Mapping[int, str]] | None = None,
+) -> None:
     names = list(inputs)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the tracing exporter is deprecated, but keeps every parameter's name
@@ -131,19 +173,39 @@ def _to_onnx(network: nn.Module, path: Path, inputs: dict[str, Tensor], outputs:
             path,
             input_names=names,
             output_names=outputs,
-            dynamic_axes={name: {0: "batch"} for name in names + outputs},
+            dynamic_axes={name: {0: "batch", **(more_axes or {}).get(name, {})} for name in names + outputs},
             opset_version=_OPSET,
             do_constant_folding=False,  # folding would rename the weights; the runtime folds when it loads
             dynamo=False,
         )
 
 
-def read_weights(folder: Path) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """The state dicts of VAE and denoiser, read back from a model folder's ONNX graphs (for warm starts)."""
-    vae: dict[str, Tensor] = {}
-    for name in ("encoder", "decoder"):
-        vae |= {key.removeprefix("vae."): value for key, value in _initializers(folder / f"{name}.onnx").items()}
-    return vae, _initializers(folder / "denoiser.onnx")
+def _halve(path: Path) -> None:
+    """Keep large weights as float16, each with a Cast to float32: half the bytes; the runtime casts on loading."""
+    model = onnx.load(path)
+    casts = []
+    for tensor in model.graph.initializer:
+        if tensor.data_type == onnx.TensorProto.FLOAT and math.prod(tensor.dims) >= 1024:
+            name = tensor.name
+            half = numpy_helper.to_array(tensor).astype(np.float16)
+            tensor.CopyFrom(numpy_helper.from_array(half, f"{name}.half"))
+            casts.append(onnx.helper.make_node("Cast", [tensor.name], [name], to=onnx.TensorProto.FLOAT))
+    for cast in reversed(casts):
+        model.graph.node.insert(0, cast)
+    onnx.save(model, path)
+
+
+def read_weights(folder: Path, kind: Literal["vae", "denoiser", "mdn"]) -> dict[str, Tensor]:
+    """A network's state dict, read back from a model folder's ONNX graphs (for warm starts)."""
+    match kind:
+        case "vae":
+            graphs = [_initializers(folder / f"{name}.onnx") for name in ("encoder", "decoder")]
+            return {key.removeprefix("vae."): value for graph in graphs for key, value in graph.items()}
+        case "denoiser":
+            return _initializers(folder / "denoiser.onnx")
+        case "mdn":
+            found = _initializers(folder / "mdn.onnx")
+            return {key.removeprefix("mdn.").removesuffix(".half"): value.float() for key, value in found.items()}
 
 
 def _initializers(path: Path) -> dict[str, Tensor]:

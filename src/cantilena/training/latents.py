@@ -16,7 +16,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ from cantilena.corpus.store import WINDOW_PHRASES as PHRASES
 from cantilena.corpus.store import Corpus
 from cantilena.corpus.tunes import Split
 from cantilena.errors import CorpusError
+from cantilena.latent import LatentSpace
 from cantilena.music.melody import is_silent
 from cantilena.training.data import SHIFTS, shift_pitches
 from cantilena.training.networks import MelodyVAE
@@ -63,6 +64,19 @@ class Latents:
         """z ~ q(z | phrase) for windows (B,) and eps (B, 32, Z): mean + std * eps, (B, 32, Z)."""
         codes = self.codes[self._rows_of(window)].astype(np.float32)
         return np.asarray(codes[:, :, 0] + codes[:, :, 1] * eps)
+
+    def x_0(
+        self,
+        window: NDArray[np.int64],
+        space: LatentSpace,
+        posterior: Literal["draw", "mean"],
+        generator: torch.Generator,
+    ) -> torch.Tensor:
+        """What is learnt of windows (B,): normalised draws from the posterior, or its means, (B, 32, D)."""
+        if posterior == "mean":
+            return torch.from_numpy(space.normalize(self.means(window)))
+        eps = torch.randn(len(window), PHRASES, space.Z, generator=generator).numpy()
+        return torch.from_numpy(space.normalize(self.draw(window, eps)))
 
     def means(self, window: NDArray[np.int64]) -> NDArray[np.float32]:
         """Posterior means (B, 32, Z) of windows (B,)."""

@@ -1,12 +1,14 @@
-"""Losses as pure functions of network outputs: the ELBO and the denoising loss."""
+"""Losses as pure functions of network outputs: the ELBO, the denoising loss and the likelihood of a mixture."""
 
 from __future__ import annotations
+
+import math
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["denoising_weight", "elbo_terms"]
+__all__ = ["denoising_weight", "elbo_terms", "mixture_log_likelihood"]
 
 
 def elbo_terms(logits: Tensor, tokens: Tensor, mean: Tensor, log_var: Tensor) -> tuple[Tensor, Tensor]:
@@ -29,3 +31,16 @@ def denoising_weight(log_snr: Tensor, kind: str, min_snr: float | None) -> Tenso
     snr = log_snr.exp()
     clamped = snr.clamp(max=min_snr)
     return {"x0": clamped, "v": clamped / (snr + 1), "eps": clamped / snr}[kind]
+
+
+def mixture_log_likelihood(log_pi: Tensor, mean: Tensor, log_std: Tensor, x_0: Tensor) -> Tensor:
+    """Log density of x_0 (..., D) under mixtures of diagonal Gaussians, (...,): Bishop 1994, eq. 22 and 23.
+
+        log sum_k exp(log_pi_k + sum_d log N(x_d; mean_kd, std_kd))
+
+    log_pi (..., K), mean and log_std (..., K, D). Weights and deviations enter as logarithms and the sum is a
+    log-sum-exp, so that nothing over- or underflows however far x_0 lies from every component.
+    """
+    distance = (x_0[..., None, :] - mean) * (-log_std).exp()
+    log_normal = -0.5 * distance.square().sum(-1) - log_std.sum(-1) - 0.5 * mean.shape[-1] * math.log(2 * math.pi)
+    return torch.logsumexp(log_pi + log_normal, dim=-1)

@@ -1,92 +1,33 @@
-"""The networks: `MelodyVAE`, `Denoiser` (shipped) and `PaperDenoiser` (the paper's), each on about a page.
+"""The networks that ship: `MelodyVAE`, `Denoiser` and `TransformerMDN`, each on about a page.
 
-All are plain `nn.Module`s with a config dataclass beside them; sequences are 32 long and every position is computed
-in parallel, so one ONNX graph serves any batch. Attention is written as two batched products: at 32 positions it is
-faster on a CPU than the fused kernel, in bfloat16 by a factor of five.
+All are plain `nn.Module`s with a config dataclass beside them. Sequences are 32 long; VAE and denoiser compute every
+position in parallel, so one ONNX graph serves any batch.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cantilena.training.layers import Attention, Block, FeedForward
+
 __all__ = [
     "LABEL_SIZES",
     "Denoiser",
     "DenoiserConfig",
+    "MDNConfig",
     "MelodyVAE",
-    "PaperDenoiser",
-    "PaperDenoiserConfig",
+    "Mixture",
+    "TransformerMDN",
     "VAEConfig",
-    "parameter_count",
 ]
 
 LABEL_SIZES = (3, 17, 3, 2)  # role, family, purity, has rests: one more index each is "not said" (null)
-
-
-def parameter_count(network: nn.Module) -> int:
-    """Trainable numbers in `network`."""
-    return sum(p.numel() for p in network.parameters())
-
-
-class Attention(nn.Module):
-    """Multi-head self-attention over all positions, with an optional learned bias for each distance and head."""
-
-    def __init__(self, width: int, heads: int, positions: int = 0):
-        super().__init__()
-        if width % heads:
-            raise ValueError(f"a width of {width} cannot be shared by {heads} heads")
-        self.heads = heads
-        self.qkv = nn.Linear(width, 3 * width)
-        self.out = nn.Linear(width, width)
-        self.distance_bias = nn.Parameter(torch.zeros(heads, 2 * positions - 1)) if positions else None
-        steps = torch.arange(max(positions, 1))
-        self.register_buffer("distance", steps[None] - steps[:, None] + max(positions, 1) - 1, persistent=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        B, T, W = x.shape
-        heads, d = self.heads, W // self.heads
-        qkv = self.qkv(x).view(B, T, 3, heads, d).permute(2, 0, 3, 1, 4).reshape(3, B * heads, T, d)
-        q, k, v = qkv.unbind(0)  # (B h, T, d)
-        score = torch.bmm(q, k.transpose(1, 2)) * d**-0.5  # (B h, T, T)
-        if self.distance_bias is not None:
-            bias = self.distance_bias[:, self.distance].to(score.dtype)  # type: ignore[index]
-            score = (score.view(B, heads, T, T) + bias).view(B * heads, T, T)
-        y = torch.bmm(score.softmax(-1, dtype=score.dtype), v)  # (B h, T, d)
-        out: Tensor = self.out(y.view(B, heads, T, d).transpose(1, 2).reshape(B, T, W))
-        return out
-
-
-class FeedForward(nn.Module):
-    """Two layers with a squared ReLU (So et al. 2021, Primer): cheap, and as good as GELU."""
-
-    def __init__(self, width: int, hidden: int):
-        super().__init__()
-        self.up = nn.Linear(width, hidden)
-        self.down = nn.Linear(hidden, width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.down(F.relu(self.up(x)).square())
-        return out
-
-
-class Block(nn.Module):
-    """A pre-norm transformer layer."""
-
-    def __init__(self, width: int, heads: int, hidden: int):
-        super().__init__()
-        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.attention = Attention(width, heads)
-        self.feed_forward = FeedForward(width, hidden)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = x + self.attention(self.norm1(x))
-        out: Tensor = x + self.feed_forward(self.norm2(x))
-        return out
 
 
 # -- the phrase VAE --------------------------------------------------------------------------------
@@ -214,99 +155,73 @@ class Denoiser(nn.Module):
         return out
 
 
-# -- the paper's denoiser --------------------------------------------------------------------------
+# -- the autoregressive rival ----------------------------------------------------------------------
+
+
+class Mixture(NamedTuple):
+    """K diagonal Gaussians in D dimensions for each phrase: what comes next, given the phrases before."""
+
+    log_pi: Tensor  # (B, T, K) log weights, they sum to 1
+    mean: Tensor  # (B, T, K, D)
+    log_std: Tensor  # (B, T, K, D)
+
+
+class MixtureHead(nn.Module):
+    """Hidden features -> `Mixture`."""
+
+    def __init__(self, hidden: int, components: int, D: int):
+        super().__init__()
+        self.components, self.D = components, D
+        self.linear = nn.Linear(hidden, components * (2 * D + 1))
+
+    def forward(self, x: Tensor) -> Mixture:
+        K, D = self.components, self.D
+        out = self.linear(x).float()
+        log_pi, mean, log_std = out.split([K, K * D, K * D], dim=-1)
+        shape = (*x.shape[:2], K, D)
+        return Mixture(log_pi.log_softmax(-1), mean.view(shape), log_std.view(shape).clamp(-5, 3))
+
+
+def shift_right(x: Tensor) -> Tensor:
+    """(B, T, D): zeros first, then every phrase but the last, so that a position never sees its own answer."""
+    return F.pad(x, (0, 0, 1, 0))[:, :-1]
 
 
 @dataclass(frozen=True)
-class PaperDenoiserConfig:
-    """Shape of the paper's network: 25,579,946 parameters at D = 42."""
+class MDNConfig:
+    """Shape of a `TransformerMDN` over `phrases` latents of D dimensions."""
 
     D: int
     phrases: int = 32
-    width: int = 128
-    layers: int = 6
-    heads: int = 8
-    hidden: int = 2048
-    film_blocks: int = 2
+    width: int = 160
+    layers: int = 3
+    heads: int = 5
+    hidden: int = 640
+    components: int = 16
 
 
-class PaperDenoiser(nn.Module):
-    """Mittal et al. 2021, section 3.2: 6 transformer layers, then residual dense blocks with FiLM on the noise level.
+class TransformerMDN(nn.Module):
+    """The denoiser's trunk, causal: phrases so far -> a mixture of Gaussians for the next.
 
-    Called like `Denoiser`; x0_prev and labels are ignored, because the paper has neither.
+    Mixture density network: Bishop 1994. It has no noise level and so no modulation, and no labels.
     """
 
-    def __init__(self, config: PaperDenoiserConfig):
+    def __init__(self, config: MDNConfig):
         super().__init__()
         self.config = c = config
         self.inputs = nn.Linear(c.D, c.width)
-        self.layers = nn.ModuleList(PaperLayer(c.width, c.heads, c.hidden) for _ in range(c.layers))
-        self.norm = nn.LayerNorm(c.width)
-        self.widen = nn.Linear(c.width, c.hidden)
-        self.films = nn.ModuleList(FiLM(c.width, c.hidden) for _ in range(c.film_blocks))
-        self.residuals = nn.ModuleList(FiLMBlock(c.hidden) for _ in range(c.film_blocks))
-        self.last_norm = nn.LayerNorm(c.hidden)
-        self.prediction = nn.Linear(c.hidden, c.D)
-        self.register_buffer("position", sinusoids(torch.arange(c.phrases).float(), c.width), persistent=False)
+        self.position = nn.Parameter(0.02 * torch.randn(c.phrases, c.width))
+        self.norms = nn.ModuleList(nn.LayerNorm(c.width) for _ in range(2 * c.layers))
+        self.attentions = nn.ModuleList(Attention(c.width, c.heads, c.phrases, causal=True) for _ in range(c.layers))
+        self.feed_forwards = nn.ModuleList(FeedForward(c.width, c.hidden) for _ in range(c.layers))
+        self.last_norm = nn.LayerNorm(c.width)
+        self.head = MixtureHead(c.width, c.components, c.D)
 
-    def forward(self, x_t: Tensor, log_snr: Tensor, x0_prev: Tensor, labels: Tensor) -> Tensor:
-        """x_t (B, 32, D), log_snr (B,) -> eps_hat (B, 32, D)."""
-        level = torch.sigmoid(log_snr).sqrt()  # sqrt(alpha_bar), the paper's continuous noise level
-        x = self.inputs(x_t) + self.position
-        for layer in self.layers:
-            x = layer(x)
-        x = self.widen(self.norm(x))
-        for film, residual in zip(self.films, self.residuals, strict=True):
-            x = residual(x, *film(level))
-        out: Tensor = self.prediction(self.last_norm(x)).float()
+    def forward(self, x_0: Tensor) -> Mixture:
+        """x_0 (B, T, D), T <= 32 -> for each position the mixture of its phrase, given those before it, float32."""
+        x = self.inputs(shift_right(x_0)) + self.position[: x_0.shape[1]]
+        for i in range(self.config.layers):
+            x = x + self.attentions[i](self.norms[2 * i](x))
+            x = x + self.feed_forwards[i](self.norms[2 * i + 1](x))
+        out: Mixture = self.head(self.last_norm(x))
         return out
-
-
-class PaperLayer(nn.Module):
-    """The pre-norm transformer layer of the paper: `Block` with GELU."""
-
-    def __init__(self, width: int, heads: int, hidden: int):
-        super().__init__()
-        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.attention = Attention(width, heads)
-        self.up, self.down = nn.Linear(width, hidden), nn.Linear(hidden, width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = x + self.attention(self.norm1(x))
-        out: Tensor = x + self.down(F.gelu(self.up(self.norm2(x)), approximate="tanh"))
-        return out
-
-
-class FiLM(nn.Module):
-    """Noise level -> scale and shift of every hidden feature (Perez et al. 2018; encoding as in WaveGrad)."""
-
-    def __init__(self, channels: int, hidden: int):
-        super().__init__()
-        self.channels = channels
-        self.first, self.second = nn.Linear(channels, 4 * channels), nn.Linear(4 * channels, 4 * channels)
-        self.scale, self.shift = nn.Linear(4 * channels, hidden), nn.Linear(4 * channels, hidden)
-
-    def forward(self, level: Tensor) -> tuple[Tensor, Tensor]:
-        y = self.second(F.silu(self.first(sinusoids(5000 * level, self.channels))))[:, None]
-        return self.scale(y), self.shift(y)
-
-
-class FiLMBlock(nn.Module):
-    """Two dense layers, each normalised, modulated and rectified, around a shortcut."""
-
-    def __init__(self, hidden: int):
-        super().__init__()
-        self.norm1, self.norm2 = nn.LayerNorm(hidden), nn.LayerNorm(hidden)
-        self.dense1, self.dense2 = nn.Linear(hidden, hidden), nn.Linear(hidden, hidden)
-
-    def forward(self, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-        y = self.dense1(F.silu(scale * self.norm1(x) + shift))
-        out: Tensor = x + self.dense2(F.silu(scale * self.norm2(y) + shift))
-        return out
-
-
-def sinusoids(value: Tensor, channels: int) -> Tensor:
-    """(N,) -> (N, channels): sines and cosines at geometric frequencies 1 .. 1e-4 (Vaswani et al. 2017)."""
-    half = channels // 2
-    angle = value[:, None] * torch.exp(-math.log(10_000) * torch.arange(half) / (half - 1))
-    return torch.cat([angle.sin(), angle.cos()], dim=-1)

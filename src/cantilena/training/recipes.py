@@ -1,68 +1,58 @@
-"""Recipe TOML -> trained checkpoint: reading a recipe, overriding it, and running it.
+"""Recipe TOML -> what to train: reading a recipe, overriding it, checking it, and saying what it would cost.
 
-A recipe has the tables [network], [loop] and, by kind, [loss] (vae) or [diffusion] and [data] (denoiser); each is a
-dataclass, and a key that none of them knows is refused.
+A recipe has the tables [network] and [loop] and, by kind, [loss] (vae), [diffusion] and [data] (denoiser) or [data]
+(mdn); each is a dataclass, and a key that none of them knows is refused.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
-import time
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from cantilena.corpus.store import Corpus
-from cantilena.corpus.tunes import Split
-from cantilena.errors import ModelError, RecipeError
-from cantilena.latent import LatentSpace
-from cantilena.model import find_model
-from cantilena.training.data import Phrases
-from cantilena.training.denoiser import DenoiserTask, DiffusionConfig
-from cantilena.training.export import export_model, read_weights, vae_fingerprint
-from cantilena.training.latents import MAX_SILENT, Latents, encode_corpus
-from cantilena.training.loop import (
-    LoopConfig,
-    Progress,
-    find_checkpoint,
-    fit,
-    load_checkpoint,
-    load_weights,
-    process_rank,
-)
+from cantilena.errors import RecipeError
+from cantilena.training.denoiser import DiffusionConfig
+from cantilena.training.latents import MAX_SILENT
+from cantilena.training.layers import parameter_count
+from cantilena.training.loop import LoopConfig, find_checkpoint
 from cantilena.training.networks import (
+    LABEL_SIZES,
     Denoiser,
     DenoiserConfig,
+    MDNConfig,
     MelodyVAE,
-    PaperDenoiser,
-    PaperDenoiserConfig,
+    TransformerMDN,
     VAEConfig,
-    parameter_count,
 )
-from cantilena.training.vae import VAETask
+from cantilena.training.paper import PaperDenoiser, PaperDenoiserConfig, PaperMDN, PaperMDNConfig
 
 __all__ = [
+    "NETWORKS",
     "DataConfig",
     "LossConfig",
     "Recipe",
     "describe",
-    "export_run",
-    "load_vae",
+    "forward_flops",
+    "make_network",
     "read_recipe",
-    "train_denoiser",
-    "train_vae",
+    "training_flops",
 ]
 
-Kind = Literal["vae", "denoiser"]
+Kind = Literal["vae", "denoiser", "mdn"]
 _C = TypeVar("_C")
+NETWORKS: dict[Kind, dict[str, tuple[Any, Any]]] = {  # kind -> network_type -> network and its config
+    "vae": {"melody_vae": (MelodyVAE, VAEConfig)},
+    "denoiser": {"small": (Denoiser, DenoiserConfig), "paper": (PaperDenoiser, PaperDenoiserConfig)},
+    "mdn": {"small": (TransformerMDN, MDNConfig), "paper": (PaperMDN, PaperMDNConfig)},
+}
 
 
 @dataclass(frozen=True)
@@ -76,12 +66,14 @@ class LossConfig:
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Which latents a denoiser learns from."""
+    """Which latents a denoiser or mdn learns from."""
 
     vae: str = ""  # run or model folder of the VAE
+    latent: str = ""  # run or model folder whose latent space is taken; fitted to the training phrases if not said
     draws: int = 1  # transposition draws of the corpus
     windows: int = 0  # about so many windows a draw; 0 = all
     scaling: Literal["standard", "min_max"] = "standard"
+    posterior: Literal["draw", "mean"] = "draw"  # a phrase's latent: drawn from its posterior at each step, or its mean
     precision: str = "fp32"  # of the encoder, once; "bf16" is faster on some processors
 
 
@@ -91,7 +83,7 @@ class Recipe:
 
     name: str
     kind: Kind
-    network: str  # "melody_vae", "small" or "paper"
+    network: str  # the kind's key in NETWORKS
     tables: Mapping[str, Mapping[str, Any]]
 
     def table(self, name: str, config: type[_C], **given: Any) -> _C:
@@ -132,35 +124,73 @@ def read_recipe(path: Path, settings: list[str] | None = None) -> Recipe:
             raise RecipeError(f"--set {setting}: {parts[0]} is no table")
         table[parts[1]] = parsed
     kind, network = raw.pop("kind", None), raw.pop("network_type", None)
-    if (kind, network) not in (("vae", "melody_vae"), ("denoiser", "small"), ("denoiser", "paper")):
-        raise RecipeError(f"{path.name}: kind and network_type must be vae + melody_vae, or denoiser + small or paper")
+    if kind not in NETWORKS or network not in NETWORKS[kind]:
+        possible = "; ".join(f"{k} + {' or '.join(types)}" for k, types in NETWORKS.items())
+        raise RecipeError(f"{path.name}: kind and network_type must be {possible}")
     if odd := [key for key, table in raw.items() if not isinstance(table, dict)]:
         raise RecipeError(f"{path.name}: {odd[0]} stands outside a table")
-    known = {"network", "loop", "loss"} if kind == "vae" else {"network", "loop", "diffusion", "data"}
+    known = {"network", "loop"} | {"vae": {"loss"}, "denoiser": {"diffusion", "data"}, "mdn": {"data"}}[kind]
     if unknown := sorted(set(raw) - known):
         raise RecipeError(f"{path.name}: unknown table {', '.join(unknown)} (known: {', '.join(sorted(known))})")
     return Recipe(path.stem, kind, network, raw)
 
 
+def make_network(recipe: Recipe, D: int) -> nn.Module:
+    """The network that a recipe asks for; one of latents is made for D dimensions."""
+    network, config = NETWORKS[recipe.kind][recipe.network]
+    given = {} if recipe.kind == "vae" else {"D": D}
+    made: nn.Module = network(recipe.table("network", config, **given))
+    return made
+
+
+def training_flops(recipe: Recipe, network: nn.Module, steps: int) -> float:
+    """Floating-point operations of `steps` steps: a backward pass counts as two forward passes (Kaplan et al. 2020).
+
+    A denoiser that feeds back its own x0_hat in a share of the steps makes one more forward pass in those.
+    """
+    passes = 3.0
+    if recipe.kind == "denoiser":
+        passes += recipe.table("diffusion", DiffusionConfig).self_conditioning
+    return passes * forward_flops(recipe.kind, network) * recipe.table("loop", LoopConfig).batch * steps
+
+
+def forward_flops(kind: Kind, network: nn.Module) -> int:
+    """Floating-point operations of one forward pass of one example: a phrase (VAE) or a window of 32 (the others)."""
+    config: Any = network.config
+    inputs: dict[Kind, Callable[[], tuple[Tensor, ...]]] = {
+        "vae": lambda: (torch.zeros(1, 32, dtype=torch.long), torch.zeros(1, config.latent)),
+        "denoiser": lambda: (
+            torch.zeros(1, config.phrases, config.D),
+            torch.zeros(1),
+            torch.zeros(1, config.phrases, config.D),
+            torch.zeros(1, len(LABEL_SIZES), dtype=torch.long),
+        ),
+        "mdn": lambda: (torch.zeros(1, config.phrases, config.D),),
+    }
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(*inputs[kind]())
+    return int(counter.get_total_flops())
+
+
 def describe(recipe: Recipe, corpus: Corpus, run: Path) -> str:
     """What training would do, in a few lines (`--dry-run`)."""
-    loop = recipe.table("loop", LoopConfig)
+    loop, network = recipe.table("loop", LoopConfig), make_network(recipe, 42)
     if recipe.kind == "vae":
-        network: nn.Module = MelodyVAE(recipe.table("network", VAEConfig))
-        examples = (
-            f"{len(corpus.unique_phrases('train')[0]):,} distinct phrases, beta {recipe.table('loss', LossConfig).beta}"
-        )
-    else:
-        network = make_denoiser(recipe, 42)
+        count, detail = len(corpus.unique_phrases("train")[0]), f"beta {recipe.table('loss', LossConfig).beta}"
+        examples = f"{count:,} distinct phrases, {detail}"
+    elif recipe.kind == "denoiser":
         data, diffusion = recipe.table("data", DataConfig), recipe.table("diffusion", DiffusionConfig)
         count = len(corpus.windows("train", max_silent=MAX_SILENT))
         examples = f"{count:,} windows in {data.draws} draws, predicts {diffusion.prediction}, {diffusion.schedule}"
+    else:
+        examples = f"{len(corpus.windows('train')):,} windows in {recipe.table('data', DataConfig).draws} draws"
     done = f"resumes from {latest[1]}" if (latest := find_checkpoint(run)) else "starts anew"
     return (
         f"{recipe.name}: {recipe.network} with {parameter_count(network):,} parameters"
-        f"{' at D = 42' if recipe.kind == 'denoiser' else ''}\n"
+        f"{'' if recipe.kind == 'vae' else ' at D = 42'}\n"
         f"data:  {examples}\n"
-        f"loop:  {loop.steps:,} steps of {loop.batch}, lr {loop.lr:g}, {loop.precision}, {loop.threads} thread(s)\n"
+        f"loop:  {loop.steps:,} steps of {loop.batch}, lr {loop.lr:g}, {loop.precision}, {loop.threads} thread(s), "
+        f"{training_flops(recipe, network, loop.steps):.3g} FLOPs\n"
         f"run:   {run} {done}"
     )
 
@@ -171,201 +201,3 @@ def _fits(value: Any, hint: Any) -> bool:
         return value in get_args(hint)
     kinds = get_args(hint) or (hint,)
     return type(value) in kinds or (float in kinds and type(value) is int)
-
-
-# -- the VAE ---------------------------------------------------------------------------------------
-
-
-def train_vae(
-    recipe: Recipe, corpus: Corpus, run: Path, *, init: Path | None = None, progress: Progress | None = None
-) -> int:
-    """Train a MelodyVAE in `run`; returns the step reached. `init` warm-starts from a run or a model folder."""
-    loop, loss = recipe.table("loop", LoopConfig), recipe.table("loss", LossConfig)
-    torch.manual_seed(loop.seed)  # initial weights only; every later draw has its own generator
-    network = MelodyVAE(recipe.table("network", VAEConfig))
-    if init is not None:
-        _warm_start(network, init, 0)
-    if loss.freeze_encoder:
-        for name, parameter in network.named_parameters():
-            parameter.requires_grad_(name.startswith(("expand", "unsqueeze", "decoder", "logits")))
-    train, validation = (distinct_phrases(corpus, split) for split in ("train", "validation"))
-    task = VAETask(network, train, validation, beta=loss.beta, beta_warmup=loss.beta_warmup)
-    meta = {"kind": "vae", "network": asdict(network.config), "recipe": recipe.tables, "corpus": corpus.fingerprint}
-    return fit(task, loop, run, meta=meta, progress=progress)
-
-
-def distinct_phrases(corpus: Corpus, split: Split) -> Phrases:
-    """The distinct phrases of a split, with how often each occurs."""
-    tokens, counts = corpus.unique_phrases(split)
-    if not len(tokens):
-        raise RecipeError(f"the corpus has no {split} phrases: it is too small to train on")
-    return Phrases(tokens, counts)
-
-
-def load_vae(source: Path) -> MelodyVAE:
-    """The VAE of a run (averaged weights), of a model folder or of a shipped model."""
-    if (model := _model_folder(source)) is not None:
-        source = model
-        about = json.loads((source / "model.json").read_text())
-        network = MelodyVAE(VAEConfig(**about["vae"]["config"]))
-        network.load_state_dict(read_weights(source)[0])
-    else:
-        meta, folder = load_checkpoint(source)
-        if meta.get("kind") != "vae":
-            raise RecipeError(f"{source}: a run of a {meta.get('kind')}, where a VAE's is needed")
-        network = MelodyVAE(VAEConfig(**meta["network"]))
-        network.load_state_dict(load_weights(folder))
-    return network.eval()
-
-
-# -- the denoiser ----------------------------------------------------------------------------------
-
-
-def train_denoiser(
-    recipe: Recipe,
-    corpus: Corpus,
-    run: Path,
-    *,
-    init: Path | None = None,
-    progress: Progress | None = None,
-    encoding: Callable[[int, int], None] | None = None,
-) -> int:
-    """Train a denoiser in `run`; the corpus is encoded first, once for each VAE, beside the corpus.
-
-    `encoding` gets phrases done and in all. Returns the step reached.
-    """
-    loop, data = recipe.table("loop", LoopConfig), recipe.table("data", DataConfig)
-    diffusion = recipe.table("diffusion", DiffusionConfig)
-    if not data.vae:
-        raise RecipeError(f"{recipe.name}: say which VAE encodes the corpus, with --set data.vae=RUN or a model folder")
-    vae = load_vae(Path(data.vae))
-    draws = [_latents(vae, corpus, "train", seed, data, encoding) for seed in range(1, data.draws + 1)]
-    validation = None  # a small corpus may have no validation song of 64 bars
-    if len(corpus.windows("validation", max_silent=MAX_SILENT)):
-        validation = _latents(vae, corpus, "validation", 0, replace(data, windows=0), encoding)
-    fitted = run / "latent.npz"  # one fit a run, also when it goes on with more draws
-    space = LatentSpace.load(fitted) if fitted.exists() else fit_space(draws[0], data)
-    torch.manual_seed(loop.seed)
-    network = make_denoiser(recipe, space.D)
-    if init is not None:
-        _warm_start(network, init, 1)
-    run.mkdir(parents=True, exist_ok=True)
-    space.save(fitted)
-    task = DenoiserTask(network, space, draws, validation, diffusion)
-    meta = {
-        "kind": "denoiser",
-        "network_type": recipe.network,
-        "network": asdict(network.config),
-        "diffusion": {"schedule": task.schedule.to_config(), "prediction": diffusion.prediction},
-        "latent": space.fingerprint,
-        "vae": vae_fingerprint(vae),
-        "recipe": recipe.tables,
-        "corpus": corpus.fingerprint,
-        "windows": [len(d.windows) for d in draws],
-    }
-    return fit(task, loop, run, meta=meta, progress=progress)
-
-
-def load_denoiser(source: Path) -> tuple[Denoiser | PaperDenoiser, dict[str, Any]]:
-    """The denoiser of a run, with averaged weights, and what its run.json says."""
-    meta, folder = load_checkpoint(source)
-    if meta.get("kind") != "denoiser":
-        raise RecipeError(f"{source}: a run of a {meta.get('kind')}, where a denoiser's is needed")
-    network: Denoiser | PaperDenoiser
-    if meta["network_type"] == "paper":
-        network = PaperDenoiser(PaperDenoiserConfig(**meta["network"]))
-    else:
-        network = Denoiser(DenoiserConfig(**meta["network"]))
-    network.load_state_dict(load_weights(folder))
-    return network.eval(), meta
-
-
-def export_run(run: Path, vae_source: Path, folder: Path, *, data: str, licence: str) -> None:
-    """Write the model folder of a denoiser's run and its VAE; RecipeError where the two do not belong together."""
-    denoiser, meta = load_denoiser(run)
-    vae = load_vae(vae_source)
-    if (name := vae_fingerprint(vae)) != meta["vae"]:
-        raise RecipeError(f"{run}: trained on latents of VAE {meta['vae']}, but {vae_source} is {name}")
-    provenance = {
-        "data": data,
-        "licence": licence,
-        "corpus": meta["corpus"],
-        "steps": meta["step"],
-        "batch": meta["loop"]["batch"],
-        "hours": round(meta["seconds"] / 3600, 2),
-        "cantilena": version("cantilena"),
-    }
-    space = LatentSpace.load(run / "latent.npz")
-    export_model(
-        folder,
-        vae,
-        denoiser,
-        space,
-        diffusion=meta["diffusion"],
-        provenance=provenance,
-        card=_card(folder.name, provenance),
-    )
-
-
-def _card(name: str, provenance: Mapping[str, Any]) -> str:
-    lines = "\n".join(f"- {key}: {value}" for key, value in provenance.items())
-    return f"# {name}\n\nA Cantilena model: 64 bars of melody by latent diffusion.\n\n{lines}\n"
-
-
-def make_denoiser(recipe: Recipe, D: int) -> Denoiser | PaperDenoiser:
-    """The network that a recipe asks for, over D dimensions."""
-    if recipe.network == "paper":
-        return PaperDenoiser(recipe.table("network", PaperDenoiserConfig, D=D))
-    return Denoiser(recipe.table("network", DenoiserConfig, D=D))
-
-
-def fit_space(latents: Latents, data: DataConfig, most: int = 200_000) -> LatentSpace:
-    """The latent space of training phrases, each counted as often as it occurs in training windows."""
-    rows = (
-        latents.rows
-        if len(latents.rows) <= most
-        else np.random.default_rng(0).choice(latents.rows, most, replace=False)
-    )
-    codes = latents.codes[np.sort(rows)].astype(np.float64)
-    return (LatentSpace.fit if data.scaling == "standard" else LatentSpace.fit_min_max)(codes[:, 0], codes[:, 1])
-
-
-def _latents(
-    vae: MelodyVAE,
-    corpus: Corpus,
-    split: Split,
-    seed: int,
-    data: DataConfig,
-    progress: Callable[[int, int], None] | None,
-) -> Latents:
-    name = vae_fingerprint(vae)
-    folder = corpus.directory / f"latents-{name}" / f"{split}-{seed}-{data.windows or 'all'}"
-    while not folder.exists() and process_rank() > 0:
-        time.sleep(1)  # rank 0 encodes, the others wait for the folder, which appears in one step
-    if folder.exists():
-        return Latents.open(folder)
-    torch.set_num_threads(1)
-    return encode_corpus(
-        vae, corpus, split, folder, seed=seed, limit=data.windows or None, precision=data.precision,
-        meta={"vae": name}, progress=progress,
-    )  # fmt: skip
-
-
-def _warm_start(network: nn.Module, source: Path, which: int) -> None:
-    """Weights from a model, by folder or name (0 = VAE, 1 = denoiser), or from a run."""
-    if (model := _model_folder(source)) is not None:
-        weights = read_weights(model)[which]
-    else:
-        weights = load_weights(load_checkpoint(source)[1])
-    try:
-        network.load_state_dict(weights)
-    except RuntimeError as error:
-        raise RecipeError(f"--init {source}: its network has another shape than the recipe's") from error
-
-
-def _model_folder(source: Path) -> Path | None:
-    """The model folder that `source` is or names; None where it must be a run."""
-    try:
-        return find_model(source)
-    except ModelError:
-        return None

@@ -1,0 +1,303 @@
+"""A recipe carried out: corpus -> run (checkpoints), and runs -> model folder."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from torch import nn
+
+from cantilena.corpus.store import Corpus
+from cantilena.corpus.tunes import Split
+from cantilena.diffusion.schedule import NoiseSchedule
+from cantilena.errors import ModelError, RecipeError
+from cantilena.latent import LatentSpace
+from cantilena.model import find_model
+from cantilena.training.data import Phrases
+from cantilena.training.denoiser import DenoiserTask, DiffusionConfig
+from cantilena.training.export import Baseline, export_model, read_weights, vae_fingerprint
+from cantilena.training.latents import MAX_SILENT, Latents, encode_corpus
+from cantilena.training.loop import (
+    LoopConfig,
+    Progress,
+    Task,
+    fit,
+    load_checkpoint,
+    load_weights,
+    process_rank,
+)
+from cantilena.training.mdn import MDNTask
+from cantilena.training.networks import Denoiser, MelodyVAE, VAEConfig
+from cantilena.training.paper import PaperDenoiser
+from cantilena.training.recipes import NETWORKS, DataConfig, Kind, LossConfig, Recipe, make_network, training_flops
+from cantilena.training.vae import VAETask
+
+__all__ = ["export_run", "load_latent_network", "load_vae", "train_denoiser", "train_mdn", "train_vae"]
+
+Encoding: TypeAlias = Callable[[int, int], None]  # phrases done, and in all
+
+
+# -- the VAE ---------------------------------------------------------------------------------------
+
+
+def train_vae(
+    recipe: Recipe, corpus: Corpus, run: Path, *, init: Path | None = None, progress: Progress | None = None
+) -> int:
+    """Train a MelodyVAE in `run`; returns the step reached. `init` warm-starts from a run or a model folder."""
+    loop, loss = recipe.table("loop", LoopConfig), recipe.table("loss", LossConfig)
+    torch.manual_seed(loop.seed)  # initial weights only; every later draw has its own generator
+    network: MelodyVAE = make_network(recipe, 0)  # type: ignore[assignment]
+    if init is not None:
+        _warm_start(network, init, "vae")
+    if loss.freeze_encoder:
+        for name, parameter in network.named_parameters():
+            parameter.requires_grad_(name.startswith(("expand", "unsqueeze", "decoder", "logits")))
+    train, validation = (distinct_phrases(corpus, split) for split in ("train", "validation"))
+    task = VAETask(network, train, validation, beta=loss.beta, beta_warmup=loss.beta_warmup)
+    meta = {"kind": "vae", "network": asdict(network.config), "recipe": recipe.tables, "corpus": corpus.fingerprint}
+    return fit(task, loop, run, meta=meta, progress=progress)
+
+
+def distinct_phrases(corpus: Corpus, split: Split) -> Phrases:
+    """The distinct phrases of a split, with how often each occurs."""
+    tokens, counts = corpus.unique_phrases(split)
+    if not len(tokens):
+        raise RecipeError(f"the corpus has no {split} phrases: it is too small to train on")
+    return Phrases(tokens, counts)
+
+
+def load_vae(source: Path) -> MelodyVAE:
+    """The VAE of a run (averaged weights), of a model folder or of a shipped model."""
+    if (model := _model_folder(source)) is not None:
+        source = model
+        about = json.loads((source / "model.json").read_text())
+        network = MelodyVAE(VAEConfig(**about["vae"]["config"]))
+        network.load_state_dict(read_weights(source, "vae"))
+    else:
+        meta, folder = load_checkpoint(source)
+        if meta.get("kind") != "vae":
+            raise RecipeError(f"{source}: a run of a {meta.get('kind')}, where a VAE's is needed")
+        network = MelodyVAE(VAEConfig(**meta["network"]))
+        network.load_state_dict(load_weights(folder))
+    return network.eval()
+
+
+# -- networks of latents ---------------------------------------------------------------------------
+
+
+def train_denoiser(
+    recipe: Recipe,
+    corpus: Corpus,
+    run: Path,
+    *,
+    init: Path | None = None,
+    progress: Progress | None = None,
+    encoding: Encoding | None = None,
+) -> int:
+    """Train a denoiser in `run`; the corpus is encoded first, once for each VAE, beside the corpus.
+
+    `encoding` gets phrases done and in all. Returns the step reached.
+    """
+    diffusion = recipe.table("diffusion", DiffusionConfig)
+
+    def make_task(network: nn.Module, space: LatentSpace, draws: list[Latents], validation: Latents | None) -> Task:
+        return DenoiserTask(network, space, draws, validation, diffusion, recipe.table("data", DataConfig).posterior)
+
+    schedule = NoiseSchedule.from_config({"name": diffusion.schedule, "T": diffusion.T})
+    meta = {"diffusion": {"schedule": schedule.to_config(), "prediction": diffusion.prediction}}
+    return _train_on_latents(recipe, corpus, run, make_task, meta, init=init, progress=progress, encoding=encoding)
+
+
+def train_mdn(
+    recipe: Recipe,
+    corpus: Corpus,
+    run: Path,
+    *,
+    init: Path | None = None,
+    progress: Progress | None = None,
+    encoding: Encoding | None = None,
+) -> int:
+    """Train a TransformerMDN in `run`, on the latents that denoisers learn from; as `train_denoiser`."""
+    posterior = recipe.table("data", DataConfig).posterior
+    make_task = partial(MDNTask, posterior=posterior, compiled=recipe.table("loop", LoopConfig).compile)
+    return _train_on_latents(recipe, corpus, run, make_task, {}, init=init, progress=progress, encoding=encoding)
+
+
+def _train_on_latents(
+    recipe: Recipe,
+    corpus: Corpus,
+    run: Path,
+    make_task: Callable[[nn.Module, LatentSpace, list[Latents], Latents | None], Task],
+    meta: dict[str, Any],
+    *,
+    init: Path | None,
+    progress: Progress | None,
+    encoding: Encoding | None,
+) -> int:
+    loop, data = recipe.table("loop", LoopConfig), recipe.table("data", DataConfig)
+    if not data.vae:
+        raise RecipeError(f"{recipe.name}: say which VAE encodes the corpus, with --set data.vae=RUN or a model folder")
+    vae = load_vae(Path(data.vae))
+    draws = [_latents(vae, corpus, "train", seed, data, encoding) for seed in range(1, data.draws + 1)]
+    validation = None  # a small corpus may have no validation song of 64 bars
+    if len(corpus.windows("validation", max_silent=MAX_SILENT)):
+        validation = _latents(vae, corpus, "validation", 0, replace(data, windows=0), encoding)
+    space = _space(run, data, init, draws[0])
+    torch.manual_seed(loop.seed)
+    network = make_network(recipe, space.D)
+    if init is not None:
+        _warm_start(network, init, recipe.kind)
+    run.mkdir(parents=True, exist_ok=True)
+    space.save(run / "latent.npz")
+    about = {
+        "kind": recipe.kind,
+        "network_type": recipe.network,
+        "network": asdict(network.config),  # type: ignore[call-overload]
+        **meta,
+        "latent": space.fingerprint,
+        "vae": vae_fingerprint(vae),
+        "recipe": recipe.tables,
+        "corpus": corpus.fingerprint,
+        "windows": [len(d.windows) for d in draws],
+        "flops_a_step": training_flops(recipe, network, 1),
+    }
+    return fit(make_task(network, space, draws, validation), loop, run, meta=about, progress=progress)
+
+
+def _space(run: Path, data: DataConfig, init: Path | None, latents: Latents) -> LatentSpace:
+    """The run's own latent space; else the one asked for, else that of the weights it starts from, else a new fit."""
+    if (run / "latent.npz").exists():  # one fit a run, also when it goes on with more draws
+        return LatentSpace.load(run / "latent.npz")
+    for source in (Path(data.latent) if data.latent else None, init):
+        if source is not None:
+            return LatentSpace.load((_model_folder(source) or source) / "latent.npz")
+    return fit_space(latents, data)
+
+
+def load_latent_network(source: Path, kind: Kind) -> tuple[nn.Module, dict[str, Any]]:
+    """The denoiser or mdn of a run, with averaged weights, and what its run.json says."""
+    meta, folder = load_checkpoint(source)
+    if meta.get("kind") != kind:
+        raise RecipeError(f"{source}: a run of a {meta.get('kind')}, where one of a {kind} is needed")
+    network_class, config = NETWORKS[kind][meta["network_type"]]
+    network: nn.Module = network_class(config(**meta["network"]))
+    network.load_state_dict(load_weights(folder))
+    return network.eval(), meta
+
+
+def export_run(
+    run: Path,
+    vae_source: Path,
+    folder: Path,
+    *,
+    data: str,
+    licence: str,
+    mdn: Path | None = None,
+    paper: Path | None = None,
+) -> None:
+    """Write the model folder of a denoiser's run and its VAE, with the baselines `mdn` and `paper` where given.
+
+    `mdn` is a run of the autoregressive rival, `paper` a denoiser's run with the paper's own choices, both in the
+    latent space of `run`. RecipeError where runs do not belong together.
+    """
+    denoiser, meta = load_latent_network(run, "denoiser")
+    assert isinstance(denoiser, Denoiser | PaperDenoiser)
+    vae = load_vae(vae_source)
+    if (name := vae_fingerprint(vae)) != meta["vae"]:
+        raise RecipeError(f"{run}: trained on latents of VAE {meta['vae']}, but {vae_source} is {name}")
+    baselines = {}
+    for key, source, kind in (("mdn", mdn, "mdn"), ("paper", paper, "denoiser")):
+        if source is not None:
+            network, about = load_latent_network(source, kind)  # type: ignore[arg-type]
+            if about["latent"] != meta["latent"]:
+                raise RecipeError(f"{source}: trained in latent space {about['latent']}, and {run} in {meta['latent']}")
+            baselines[key] = Baseline(network, {**about.get("diffusion", {}), "training": _provenance(about)})
+    provenance = {"data": data, "licence": licence, **_provenance(meta), "cantilena": version("cantilena")}
+    export_model(
+        folder,
+        vae,
+        denoiser,
+        LatentSpace.load(run / "latent.npz"),
+        diffusion=meta["diffusion"],
+        provenance=provenance,
+        card=_card(folder.name, provenance),
+        baselines=baselines,
+    )
+
+
+def _provenance(meta: Mapping[str, Any]) -> dict[str, Any]:
+    """What a model folder says of a run."""
+    found = {
+        "corpus": meta["corpus"],
+        "steps": meta["step"],
+        "batch": meta["loop"]["batch"],
+        "hours": round(meta["seconds"] / 3600, 2),
+    }
+    if "flops_a_step" in meta:
+        found["flops"] = float(f"{meta['flops_a_step'] * meta['step']:.4g}")
+    return found
+
+
+def _card(name: str, provenance: Mapping[str, Any]) -> str:
+    lines = "\n".join(f"- {key}: {value}" for key, value in provenance.items())
+    return f"# {name}\n\nA Cantilena model: 64 bars of melody by latent diffusion.\n\n{lines}\n"
+
+
+def fit_space(latents: Latents, data: DataConfig, most: int = 200_000) -> LatentSpace:
+    """The latent space of training phrases, each counted as often as it occurs in training windows."""
+    rows = (
+        latents.rows
+        if len(latents.rows) <= most
+        else np.random.default_rng(0).choice(latents.rows, most, replace=False)
+    )
+    codes = latents.codes[np.sort(rows)].astype(np.float64)
+    return (LatentSpace.fit if data.scaling == "standard" else LatentSpace.fit_min_max)(codes[:, 0], codes[:, 1])
+
+
+def _latents(
+    vae: MelodyVAE,
+    corpus: Corpus,
+    split: Split,
+    seed: int,
+    data: DataConfig,
+    progress: Callable[[int, int], None] | None,
+) -> Latents:
+    name = vae_fingerprint(vae)
+    folder = corpus.directory / f"latents-{name}" / f"{split}-{seed}-{data.windows or 'all'}"
+    while not folder.exists() and process_rank() > 0:
+        time.sleep(1)  # rank 0 encodes, the others wait for the folder, which appears in one step
+    if folder.exists():
+        return Latents.open(folder)
+    torch.set_num_threads(1)
+    return encode_corpus(
+        vae, corpus, split, folder, seed=seed, limit=data.windows or None, precision=data.precision,
+        meta={"vae": name}, progress=progress,
+    )  # fmt: skip
+
+
+def _warm_start(network: nn.Module, source: Path, kind: Kind) -> None:
+    """Weights from a model, by folder or name, or from a run."""
+    if (model := _model_folder(source)) is not None:
+        weights = read_weights(model, kind)
+    else:
+        weights = load_weights(load_checkpoint(source)[1])
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise RecipeError(f"--init {source}: its network has another shape than the recipe's") from error
+
+
+def _model_folder(source: Path) -> Path | None:
+    """The model folder that `source` is or names; None where it must be a run."""
+    try:
+        return find_model(source)
+    except ModelError:
+        return None
