@@ -14,8 +14,10 @@ import typer
 
 from cantilena.cli.compose import compose
 from cantilena.cli.corpus import app as corpus_app
+from cantilena.cli.evaluate import evaluate
 from cantilena.cli.export import export
 from cantilena.cli.inspect import inspect
+from cantilena.cli.reproduce import reproduce
 from cantilena.cli.train import app as train_app
 from cantilena.errors import CantilenaError
 
@@ -30,8 +32,10 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command()(compose)
+app.command()(evaluate)
 app.command()(inspect)
 app.command()(export)
+app.command()(reproduce)
 app.add_typer(corpus_app, name="corpus")
 app.add_typer(train_app, name="train")
 

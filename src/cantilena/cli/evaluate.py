@@ -1,0 +1,41 @@
+"""`cantilena evaluate`: melodies of yours measured against others. No model and no PyTorch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    generated: Annotated[
+        str,
+        typer.Argument(
+            metavar="GENERATED", help="A folder of MIDI, an .npz with `events` (n, steps), or CORPUS:SPLIT."
+        ),
+    ],
+    reference: Annotated[str, typer.Option(metavar="REFERENCE", help="What it is measured against; likewise.")],
+    json: Annotated[Path | None, typer.Option(metavar="F.json", help="Write all figures there.")] = None,
+    plot: Annotated[Path | None, typer.Option(metavar="F.svg", help="Draw the comparison there.")] = None,
+    novelty: Annotated[bool, typer.Option("--novelty", help="Also find what is copied from REFERENCE.")] = False,
+) -> None:
+    """Measure melodies against others: the paper's scores, music features, and what is copied."""
+    from json import dumps
+
+    from cantilena.evaluation.novelty import NoveltyIndex
+    from cantilena.evaluation.pieces import read_pieces
+    from cantilena.evaluation.report import evaluate as measure
+    from cantilena.music.midi import write_whole
+
+    if plot is not None and plot.suffix.lower() != ".svg":
+        raise ValueError(f"{plot}: a picture is written as .svg")
+    sides = read_pieces(generated), read_pieces(reference)
+    report = measure(*sides, NoveltyIndex.read(reference) if novelty else None)
+    print(report.text(), end="")
+    if json is not None:
+        write_whole(json, (dumps(report.as_dict(), indent=1, allow_nan=False) + "\n").encode())
+    if plot is not None:
+        write_whole(plot, report.picture().encode())

@@ -1,0 +1,65 @@
+"""`cantilena reproduce`: the paper's table for a model and a corpus, with everything that belongs to it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cantilena.model import DEFAULT_MODEL
+
+__all__ = ["reproduce"]
+
+_SAMPLES = 20  # of each row and setting
+
+
+def reproduce(
+    corpus: Annotated[Path, typer.Option(metavar="DIR", help="What `cantilena corpus build` made.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where table, page and samples go.")],
+    model: Annotated[str, typer.Option(help="A shipped model's name, or a model folder.")] = DEFAULT_MODEL,
+    number: Annotated[int, typer.Option("-n", min=10, help="Melodies a row and setting.")] = 1000,
+    seeds: Annotated[int, typer.Option(min=1, help="Repeat so many times with other noise and test windows.")] = 1,
+    steps: Annotated[int, typer.Option(min=1, max=1000, help="Sampling steps.")] = 20,
+    paper_steps: Annotated[
+        int | None, typer.Option(min=1, max=1000, help="Of the row with the paper's choices (the paper: 1000).")
+    ] = None,
+    temperature: Annotated[float, typer.Option(min=0, max=1.5, help="Of the diffusion rows.")] = 1.0,
+    resample: Annotated[int, typer.Option(min=1, max=10, help="RePaint visits of each level when infilling.")] = 1,
+    listen: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Another corpus for samples with real notes: one that may be passed on."),
+    ] = None,
+    sweep: Annotated[bool, typer.Option("--sweep", help="Instead: samplers by steps, 200 melodies each.")] = False,
+    workers: Annotated[int, typer.Option(min=1, help="Rows made side by side.")] = os.cpu_count() or 1,
+) -> None:
+    """Make every row of the paper's table, measure it, and write results.json, table.md, figures and index.html."""
+    if output.exists() and not output.is_dir():
+        raise ValueError(f"-o {output}: is a file, and a folder is needed")
+    from cantilena.composer import load
+    from cantilena.corpus.store import Corpus
+    from cantilena.evaluation.baselines import ROWS
+    from cantilena.evaluation.publish import publish, publish_sweep
+    from cantilena.evaluation.reproduction import Plan, Reproduction
+    from cantilena.evaluation.table import table_text
+
+    plan = Plan(number, seeds, steps, paper_steps, temperature, resample, workers)
+    made = Reproduction(load(model), Corpus.open(corpus), plan)
+    heard = Corpus.open(listen) if listen else None
+    for row in sorted(set(ROWS) - {row for row, _ in made.rows}):
+        print(f"{row}: left out, the model folder does not hold that network")
+    output.mkdir(parents=True, exist_ok=True)  # before the work, so that a bad place is known at once
+    if sweep:
+        publish_sweep(output, made.about(), made.sweep(say=print))
+        print(f"{output}/sweep.svg")
+        return
+    print(f"{number * seeds:,} melodies a row on {workers} worker(s): about {made.seconds() / 60:.0f} min")
+    results = made.run(say=print)
+    if heard:
+        results["about"]["heard"] = f"Real music that is heard here is of the corpus {heard.directory.name}."
+    publish(output, results, made.samples(_SAMPLES, heard), made.reference_windows)
+    print()
+    print(table_text(results, shutil.get_terminal_size((120, 24)).columns))
+    print(f"\n{output}/index.html: every row to hear and see ({results['about']['seconds'] / 60:.1f} min)")

@@ -1,0 +1,195 @@
+"""The rows that diffusion is measured against: `Row` names them, `Bench` makes the melodies of each.
+
+A row is made unconditionally, from nothing, or infilling: phrases 0..7 and 24..31 of real melodies (bars 1-16 and
+49-64) are held and the middle 16 made. What is held stays as it was written: real tokens, never decoded ones.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cantilena.composer import Composer, Sampling, Voice
+from cantilena.corpus.store import WINDOW_PHRASES
+from cantilena.diffusion.condition import Condition
+from cantilena.diffusion.samplers import SeededNoise
+from cantilena.evaluation.pieces import Pieces
+from cantilena.evaluation.spurious import Spurious
+from cantilena.model import Mixture, Model
+from cantilena.music.melody import Melody
+
+__all__ = ["HELD", "ROWS", "Bench", "Setting", "draw_mixture", "interpolate", "sample_autoregressive", "slerp"]
+
+Setting: TypeAlias = Literal["unconditional", "infilling"]
+Tokens: TypeAlias = NDArray[np.int8]  # (n, 32, 32): melodies, phrases, steps
+Latents: TypeAlias = NDArray[np.float32]
+
+HELD = np.r_[np.ones(8, bool), np.zeros(16, bool), np.ones(8, bool)]  # phrases that infilling keeps
+ENDS = (7, 24)  # first and last phrase of an interpolation: 18 points; 0..6 and 25..31 stay
+ROWS: dict[str, tuple[Setting, ...]] = {  # in the table's order
+    "train": ("unconditional",),
+    "test": ("unconditional", "infilling"),
+    "diffusion": ("unconditional", "infilling"),
+    "autoregression": ("unconditional",),
+    "interpolation": ("unconditional", "infilling"),
+    "prior": ("unconditional", "infilling"),
+    "paper": ("unconditional", "infilling"),
+    "reconstruction": ("unconditional", "infilling"),
+    "spurious": ("unconditional", "infilling"),
+    "shuffled": ("unconditional", "infilling"),
+}
+_BATCH = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Bench:
+    """Makes the melodies of every row from the same real ones.
+
+    `train` are other training windows than the reference, `test` windows of songs that no model has met; melody i
+    of a row is made with seed `seeds[i]` and, where a row needs real music, from `test` i.
+    """
+
+    composer: Composer
+    train: Pieces
+    test: Pieces
+    seeds: Sequence[int]  # one for each piece of `test`
+    sampling: Sampling  # of the diffusion row
+    paper_sampling: Sampling
+    spurious: Spurious
+
+    def make(self, row: str, setting: Setting) -> Pieces:
+        """The pieces of a row; real ones and what was made of them keep their songs as groups."""
+        if setting not in ROWS[row]:
+            raise ValueError(f"the row {row} is made {' or '.join(ROWS[row])}, not {setting}")
+        name = f"{row}, {setting}"
+        if row in ("train", "test"):  # infilled with what stood there: the melodies themselves
+            pieces = self.train if row == "train" else self.test
+            return Pieces(pieces.events, pieces.groups, name)
+        real = np.stack([Melody(events).phrases() for events in self.test.events])
+        tokens = getattr(self, f"_{row}")(real, setting)
+        if setting == "infilling":
+            held = HELD.copy()
+            if row == "interpolation":
+                held[list(ENDS)] = False
+            tokens = np.where(held[:, None], real, tokens)
+        invented = setting == "unconditional" and row in ("diffusion", "autoregression", "prior", "paper", "spurious")
+        groups = np.arange(len(tokens)) if invented else self.test.groups
+        return Pieces([Melody.from_phrases(phrases).events for phrases in tokens], groups, name)
+
+    # -- one method a row: real (n, 32, 32) -> tokens (n, 32, 32) --------------------------------
+
+    def _diffusion(self, real: Tokens, setting: Setting) -> Tokens:
+        return _compose(self.composer, real, setting, self.seeds, self.sampling)
+
+    def _paper(self, real: Tokens, setting: Setting) -> Tokens:
+        return _compose(Composer(self.composer.model.rival()), real, setting, self.seeds, self.paper_sampling)
+
+    def _autoregression(self, real: Tokens, setting: Setting) -> Tokens:
+        return self.composer.decode(sample_autoregressive(self.composer.model, self.seeds))
+
+    def _prior(self, real: Tokens, setting: Setting) -> Tokens:
+        model = self.composer.model
+        made = [
+            model.decode(SeededNoise([seed])((1, WINDOW_PHRASES, model.space.Z))[0]).argmax(-1) for seed in self.seeds
+        ]
+        return np.stack(made).astype(np.int8)
+
+    def _interpolation(self, real: Tokens, setting: Setting) -> Tokens:
+        first, last = ENDS if setting == "infilling" else (0, WINDOW_PHRASES - 1)
+        z, _ = self.composer.model.encode(real[:, [first, last]])  # (n, 2, Z)
+        tokens = real.copy()
+        for i in range(0, len(z), _BATCH):
+            between = interpolate(z[i : i + _BATCH, 0], z[i : i + _BATCH, 1], last - first + 1)
+            tokens[i : i + _BATCH, first : last + 1] = self.composer.model.decode(between).argmax(-1)
+        return tokens
+
+    def _reconstruction(self, real: Tokens, setting: Setting) -> Tokens:
+        model = self.composer.model
+        parts = [model.decode(model.encode(real[i : i + _BATCH])[0]).argmax(-1) for i in range(0, len(real), _BATCH)]
+        return np.concatenate(parts).astype(np.int8)
+
+    def _spurious(self, real: Tokens, setting: Setting) -> Tokens:
+        return self.spurious.make(self.seeds)
+
+    def _shuffled(self, real: Tokens, setting: Setting) -> Tokens:
+        movable = ~HELD if setting == "infilling" else np.ones(WINDOW_PHRASES, bool)
+        tokens = real.copy()
+        for i, seed in enumerate(self.seeds):
+            places = np.flatnonzero(movable)
+            tokens[i, places] = real[i, np.random.default_rng(seed).permutation(places)]
+        return tokens
+
+
+def _compose(composer: Composer, real: Tokens, setting: Setting, seeds: Sequence[int], sampling: Sampling) -> Tokens:
+    """The model without a label but "no rests", which is what the paper trains on."""
+    found = []
+    for i in range(0, len(seeds), _BATCH):
+        some = real[i : i + _BATCH]
+        condition = None
+        if setting == "infilling":
+            x_0 = composer.model.space.normalize(composer.model.encode(some)[0])
+            condition = Condition(x_0, np.tile(HELD, (len(some), 1)))
+        asked: Sampling = {**sampling, "voice": Voice(rests=0)}
+        latents = composer.sample(seeds[i : i + _BATCH], condition=condition, **asked)
+        found.append(composer.decode(latents))
+    return np.concatenate(found)
+
+
+# -- autoregression ------------------------------------------------------------------------------
+
+
+def sample_autoregressive(model: Model, seeds: Sequence[int]) -> Latents:
+    """Latents (seeds, 32, D), phrase by phrase, each drawn from the mixture that the ones before it call for.
+
+    Melody i depends on its seed alone. ModelError where the model folder holds no mdn.onnx.
+    """
+    found = []
+    for begin in range(0, len(seeds), _BATCH):
+        noise = SeededNoise(seeds[begin : begin + _BATCH])
+        x_0 = np.zeros((len(noise.seeds), 0, model.space.D), np.float32)
+        for _ in range(WINDOW_PHRASES):
+            drawn = draw_mixture(model.next_phrase(x_0), noise)
+            x_0 = np.concatenate([x_0, model.space.clip(drawn)[:, None]], axis=1)
+        found.append(x_0)
+    return np.concatenate(found)
+
+
+def draw_mixture(mixture: Mixture, noise: SeededNoise) -> Latents:
+    """One draw (B, D) from each mixture: a component by its weight, then its Gaussian."""
+    uniform = [[0.5 * (1 + math.erf(v / math.sqrt(2)))] for v in noise((len(mixture.mean), 1))[:, 0].tolist()]
+    reached = np.cumsum(np.exp(mixture.log_pi), axis=1)
+    k = (reached < uniform * reached[:, -1:]).sum(1)
+    rows = np.arange(len(k))
+    eps = noise((len(k), mixture.mean.shape[-1]))
+    return np.asarray(mixture.mean[rows, k] + np.exp(mixture.log_std[rows, k]) * eps, np.float32)
+
+
+# -- interpolation -------------------------------------------------------------------------------
+
+
+def interpolate(z_first: Latents, z_last: Latents, points: int) -> Latents:
+    """`points` phrases from z_first to z_last (B, Z), both included, along the sphere: (B, points, Z)."""
+    return np.stack([slerp(z_first, z_last, u) for u in np.linspace(0, 1, points)], axis=1).astype(np.float32)
+
+
+def slerp(a: Latents, b: Latents, u: float) -> Latents:
+    """Spherical interpolation (Shoemake 1985; White 2016) at 0 <= u <= 1 of vectors (B, Z); straight where parallel.
+
+    >>> slerp(np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]]), 0.5).round(4)
+    array([[0.7071, 0.7071]])
+    """
+    cosine = (a * b).sum(-1, keepdims=True) / np.maximum(
+        np.linalg.norm(a, axis=-1, keepdims=True) * np.linalg.norm(b, axis=-1, keepdims=True), 1e-12
+    )
+    angle = np.arccos(cosine.clip(-1, 1))
+    sine = np.sin(angle)
+    parallel = sine < 1e-6
+    safe = np.where(parallel, 1, sine)
+    to_a = np.where(parallel, 1 - u, np.sin((1 - u) * angle) / safe)
+    to_b = np.where(parallel, u, np.sin(u * angle) / safe)
+    return np.asarray(to_a * a + to_b * b)
