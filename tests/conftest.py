@@ -15,8 +15,8 @@ from cantilena.corpus.build import build
 from cantilena.corpus.store import Corpus
 from cantilena.latent import LatentSpace
 from cantilena.music.midi import to_midi
-from cantilena.training.export import export_model
-from cantilena.training.networks import Denoiser, DenoiserConfig, MelodyVAE, VAEConfig
+from cantilena.training.export import Baseline, export_model
+from cantilena.training.networks import Denoiser, DenoiserConfig, MDNConfig, MelodyVAE, TransformerMDN, VAEConfig
 from melodies import random_melody
 
 torch.set_num_threads(1)
@@ -57,4 +57,21 @@ def toy_model(tmp_path_factory: pytest.TempPathFactory, toy_networks: tuple[Melo
     vae, denoiser, space = toy_networks
     diffusion = {"schedule": {"name": "cosine", "T": 1000, "s": 0.008}, "prediction": "v"}
     export_model(folder, vae, denoiser, space, diffusion=diffusion, provenance={"data": "none"}, card="# toy\n")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def toy_rivals(tmp_path_factory: pytest.TempPathFactory, toy_networks: tuple[MelodyVAE, Denoiser, LatentSpace]) -> Path:
+    """The toy model with both rivals of the paper's table, untrained as well."""
+    folder = tmp_path_factory.mktemp("models") / "rivals"
+    vae, denoiser, space = toy_networks
+    torch.manual_seed(5)
+    mdn = TransformerMDN(MDNConfig(D=space.D, width=16, layers=1, heads=2, hidden=16, components=3))
+    paper = Denoiser(DenoiserConfig(D=space.D, width=16, layers=1, heads=2, hidden=16))
+    diffusion = {"schedule": {"name": "cosine", "T": 1000, "s": 0.008}, "prediction": "v"}
+    linear = {"schedule": {"name": "linear", "T": 1000}, "prediction": "eps"}
+    export_model(
+        folder, vae, denoiser, space, diffusion=diffusion, provenance={"data": "none"}, card="# toy\n",
+        baselines={"mdn": Baseline(mdn, {}), "paper": Baseline(paper, linear)},
+    )  # fmt: skip
     return folder

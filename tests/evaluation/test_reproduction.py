@@ -1,0 +1,129 @@
+"""The whole table on a toy corpus with toy networks: complete, the same for any number of workers, fair."""
+
+import json
+
+import numpy as np
+import pytest
+
+from cantilena.composer import load
+from cantilena.errors import CorpusError
+from cantilena.evaluation import reproduction
+from cantilena.evaluation.baselines import ROWS
+from cantilena.evaluation.page import notes
+from cantilena.evaluation.publish import publish, publish_sweep
+from cantilena.evaluation.reproduction import PUBLISHED, Plan, Reproduction
+from cantilena.evaluation.scores import overlaps, scores
+from cantilena.music.midi import read_song
+
+
+@pytest.fixture(scope="module")
+def made(corpus, toy_rivals):
+    made = Reproduction(load(toy_rivals), corpus, Plan(n=12, steps=2, workers=2))
+    return made, made.run()
+
+
+def test_every_row_and_cell_is_there(made):
+    _, results = made
+    places = {(row, setting) for row, settings in ROWS.items() for setting in settings}
+    for part in (results["rows"], *(results[p]["rows"] for p in ("latent", "music", "novelty"))):
+        assert {(row, setting) for row, settings in part.items() for setting in settings} == places
+    for row, setting in places:
+        for kind in ("pitch", "duration"):
+            for cell in results["rows"][row][setting][kind].values():
+                assert 0 <= cell["low"] <= cell["value"] <= cell["high"] <= 1
+            assert len(results["curves"]["overlap_along"][row][setting][kind]) == 30
+    json.dumps(results, allow_nan=False)
+
+
+def test_the_papers_figures_are_the_papers():
+    assert PUBLISHED["diffusion"]["unconditional"] == {
+        "pitch": {"C": 0.99, "var": 0.90},
+        "duration": {"C": 0.96, "var": 0.92},
+    }
+    assert PUBLISHED["prior"]["infilling"] == {"pitch": {"C": 0.89, "var": 0.19}, "duration": {"C": 0.94, "var": 0.54}}
+    assert set(PUBLISHED["autoregression"]) == {"unconditional"}
+
+
+def test_workers_change_nothing(made, corpus, toy_rivals):
+    _, results = made
+    alone = Reproduction(load(toy_rivals), corpus, Plan(n=12, steps=2, workers=1)).run()
+    for results_of in (alone, results):
+        results_of["about"]["seconds"] = 0
+    assert alone == results
+
+
+def test_nothing_is_measured_against_itself(made):
+    reproduced, _ = made
+    reference = {tuple(w) for w in reproduced.reference_windows.tolist()}
+    train = {tuple(w) for w in reproduced._train_windows[1].tolist()}
+    assert reference
+    assert not reference & train
+    splits = reproduced.corpus.table["split"]
+    assert {int(splits[m]) for m, _ in reference} == {0}
+
+
+def test_the_cells_are_those_of_evaluate(made):
+    reproduced, results = made
+    bench = reproduced.bench()
+    found = scores(bench.make("prior", "infilling"), overlaps(reproduced.reference))
+    assert results["rows"]["prior"]["infilling"]["pitch"]["C"]["value"] == found["pitch"]["C"].value
+
+
+def test_more_seeds_are_more_melodies_and_each_is_told(corpus, toy_networks, toy_model):
+    made = Reproduction(load(toy_model), corpus, Plan(n=10, seeds=2, steps=1))
+    assert {row for row, _ in made.rows} == set(ROWS) - {"autoregression", "paper"}  # the folder has no rivals
+    results = made.run()
+    cell = results["rows"]["prior"]["unconditional"]["pitch"]["C"]
+    assert len(cell["by_seed"]) == 2
+    assert results["about"]["n"] == 20
+
+
+def test_what_is_published_can_be_opened(made, tmp_path):
+    reproduced, results = made
+    samples = reproduced.samples(3)
+    publish(tmp_path, results, samples, reproduced.reference_windows)
+    assert json.loads((tmp_path / "results.json").read_text()) == results
+    assert np.array_equal(np.load(tmp_path / "reference.npy"), reproduced.reference_windows)
+    assert "| diffusion" in (tmp_path / "table.md").read_text()
+    assert (tmp_path / "scores.svg").exists()
+    heard = notes((tmp_path / "index.html").read_text())
+    assert heard["shuffled"]["infilling"] == samples["shuffled"]["infilling"]
+    song = read_song(tmp_path / "samples" / "diffusion-infilling-03.mid")
+    assert song.tracks
+    assert len(list((tmp_path / "samples").iterdir())) == 3 * sum(map(len, ROWS.values()))
+
+
+def test_samples_with_real_notes_come_from_the_corpus_that_may_be_shared(made, corpus):
+    reproduced, _ = made
+    usual, shared = reproduced.samples(2), reproduced.samples(2, listen=corpus)
+    assert usual["diffusion"]["unconditional"] == shared["diffusion"]["unconditional"]
+    first = corpus.windows("test")[np.random.default_rng(0).permutation(len(corpus.windows("test")))[:2]]
+    events = [corpus.melody(m).events[32 * p : 32 * p + 1024] for m, p in first.tolist()]
+    assert [m.notes.pitch.tolist() for m in shared["test"]["unconditional"]] == [
+        [int(t) + 19 for t in e if t > 1] for e in events
+    ]
+
+
+def test_a_sweep_is_told_and_goes_onto_the_next_page(made, tmp_path, monkeypatch):
+    reproduced, results = made
+    monkeypatch.setattr(reproduction, "SWEEP", [("ddpm", 2), ("ddim", 1), ("dpm_solver_pp", 2)])
+    said = []
+    rows = reproduced.sweep(10, said.append)
+    assert [(r["sampler"], r["steps"]) for r in rows] == [("ddpm", 2), ("ddim", 1), ("dpm_solver_pp", 2)]
+    assert len(said) == 3
+    assert all(r["seconds"] > 0 and 0 <= r["pitch_C"] <= 1 and r["frechet"] > 0 for r in rows)
+    publish_sweep(tmp_path, reproduced.about(), rows)
+    publish(tmp_path, results, reproduced.samples(1), reproduced.reference_windows)
+    assert json.loads((tmp_path / "results.json").read_text())["sweep"] == rows
+
+
+def test_a_corpus_that_is_too_small_is_refused(corpus, toy_model, monkeypatch):
+    monkeypatch.setattr(corpus.__class__, "windows", lambda self, split, **_: np.zeros((3, 2), np.int64))
+    with pytest.raises(CorpusError, match="3 training windows of 64 bars"):
+        Reproduction(load(toy_model), corpus, Plan(n=10)).run()
+
+
+@pytest.mark.parametrize("wrong", [{"n": 3}, {"seeds": 0}, {"workers": 0}])
+def test_a_plan_is_checked(wrong):
+    with pytest.raises(ValueError, match="n is 10 or more"):
+        Plan(**wrong)
