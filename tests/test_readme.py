@@ -17,6 +17,7 @@ README = (ROOT / "README.md").read_text()
 SHORT = {  # training takes hours; here it takes two steps with toy networks
     "vae": ["network.width=16", "network.layers=1", "network.heads=2", "network.hidden=16", "loop.steps=2"],
     "denoiser": ["network.width=16", "network.layers=1", "network.heads=2", "network.hidden=16", "loop.steps=2"],
+    "mdn": ["network.width=16", "network.layers=1", "network.heads=2", "network.hidden=16", "loop.steps=2"],
 }
 
 
@@ -43,6 +44,8 @@ def test_every_command_runs(desk):
         assert words[0] == "cantilena", command
         if words[1] == "train":
             words += [word for setting in SHORT[words[2]] for word in ("--set", setting)]
+        if words[1] == "reproduce":
+            words += ["-n", "10", "--steps", "1", "--workers", "1"]
         done = subprocess.run(
             [sys.executable, "-m", *words],
             cwd=desk,

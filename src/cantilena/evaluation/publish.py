@@ -20,12 +20,13 @@ from cantilena.music.midi import to_midi, write_whole
 __all__ = ["publish", "publish_sweep"]
 
 
-def publish(folder: Path, results: Results, samples: Samples, reference: NDArray[np.int64]) -> None:
+def publish(folder: str | Path, results: Results, samples: Samples, reference: NDArray[np.int64]) -> None:
     """Write results.json, reference.npy, table.md, the figures, samples/*.mid and index.html; each file in one step.
 
     `reference` (n, 2) lists the windows that scores compare with: melody and first phrase in the corpus. A sweep of
     the same model that is there already goes onto the page.
     """
+    folder = Path(folder)
     if (found := _sweep_of(folder, results["about"]["fingerprint"])) is not None:
         results = {**results, "sweep": found}
     _json(folder / "results.json", results)
