@@ -31,7 +31,7 @@ def bench(toy_rivals):
         Pieces.of([m.events for m in some], groups=[3, 3, 8, 9], name=name)
         for some, name in ((melodies[:4], "train"), (melodies[4:], "test"))
     )
-    return Bench(load(toy_rivals), train, test, range(4), {"steps": 3}, {"steps": 3}, SPURIOUS)
+    return Bench(load(toy_rivals), train, test, range(4), lambda _: {"steps": 3}, {"steps": 3}, SPURIOUS)
 
 
 def phrases(pieces):

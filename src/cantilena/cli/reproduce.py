@@ -27,7 +27,8 @@ def reproduce(
         int | None, typer.Option(min=1, max=1000, help="Of the row with the paper's choices (the paper: 1000).")
     ] = None,
     temperature: Annotated[float, typer.Option(min=0, max=1.5, help="Of the diffusion rows.")] = 1.0,
-    resample: Annotated[int, typer.Option(min=1, max=10, help="RePaint visits of each level when infilling.")] = 1,
+    resample: Annotated[int, typer.Option(min=1, max=10, help="Visits of each level, diffusion unconditional.")] = 2,
+    infill_resample: Annotated[int, typer.Option(min=1, max=10, help="The same when infilling (RePaint).")] = 6,
     listen: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Another corpus for samples with real notes: one that may be passed on."),
@@ -45,7 +46,7 @@ def reproduce(
     from cantilena.evaluation.reproduction import Plan, Reproduction
     from cantilena.evaluation.table import table_text
 
-    plan = Plan(number, seeds, steps, paper_steps, temperature, resample, workers)
+    plan = Plan(number, seeds, steps, paper_steps, temperature, resample, infill_resample, workers)
     made = Reproduction(load(model), Corpus.open(corpus), plan)
     heard = Corpus.open(listen) if listen else None
     for row in sorted(set(ROWS) - {row for row, _ in made.rows}):

@@ -7,7 +7,7 @@ A row is made unconditionally, from nothing, or infilling: phrases 0..7 and 24..
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -58,7 +58,7 @@ class Bench:
     train: Pieces
     test: Pieces
     seeds: Sequence[int]  # one for each piece of `test`
-    sampling: Sampling  # of the diffusion row
+    sampling: Callable[[Setting], Sampling]  # of the diffusion row
     paper_sampling: Sampling
     spurious: Spurious
 
@@ -84,7 +84,7 @@ class Bench:
     # -- one method a row: real (n, 32, 32) -> tokens (n, 32, 32) --------------------------------
 
     def _diffusion(self, real: Tokens, setting: Setting) -> Tokens:
-        return _compose(self.composer, real, setting, self.seeds, self.sampling)
+        return _compose(self.composer, real, setting, self.seeds, self.sampling(setting))
 
     def _paper(self, real: Tokens, setting: Setting) -> Tokens:
         return _compose(Composer(self.composer.model.rival()), real, setting, self.seeds, self.paper_sampling)

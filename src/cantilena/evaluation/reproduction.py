@@ -62,7 +62,8 @@ class Plan:
     steps: int = 20  # of the diffusion rows, ancestral
     paper_steps: int | None = None  # of the row with the paper's choices, which has 1000; as `steps` if not given
     temperature: float = 1.0
-    resample: int = 1  # visits of each level when infilling (RePaint)
+    resample: int = 2  # visits of each level, unconditional; each more lets later phrases and earlier ones agree
+    infill_resample: int = 6  # the same when infilling: what is made has to agree with what is held (RePaint)
     workers: int = 1
 
     def __post_init__(self) -> None:
@@ -71,10 +72,10 @@ class Plan:
                 f"n is 10 or more, seeds and workers 1 or more; not {self.n}, {self.seeds}, {self.workers}"
             )
 
-    @property
-    def sampling(self) -> Sampling:
+    def sampling(self, setting: Setting) -> Sampling:
         """The keywords of the diffusion row."""
-        return {"steps": self.steps, "temperature": self.temperature, "resample": self.resample}
+        resample = self.resample if setting == "unconditional" else self.infill_resample
+        return {"steps": self.steps, "temperature": self.temperature, "resample": resample}
 
     @property
     def paper_sampling(self) -> Sampling:
@@ -151,7 +152,7 @@ class Reproduction:
         denoise = _timed(lambda: model.denoise(x, np.zeros(16, np.float32), x, labels)) / 16
         decode = _timed(lambda: model.decode(model.space.denormalize(x))) / 16
         encode = _timed(lambda: model.encode(np.ones((16, WINDOW_PHRASES, 32), np.int64))) / 16
-        passes = plan.steps * (1 + plan.resample) + 2 * (plan.paper_steps or plan.steps)
+        passes = plan.steps * (plan.resample + plan.infill_resample) + 2 * (plan.paper_steps or plan.steps)
         measuring = 0.03  # a melody and row: overlaps, features, novelty, latent distances
         each = denoise * passes + decode * 11 + encode * 16 + (measuring + encode * 10 / 32) * len(self.rows)
         return 40 + 1.3 * melodies * each / plan.workers
@@ -225,6 +226,7 @@ class Reproduction:
             "paper_steps": plan.paper_steps or plan.steps,
             "temperature": plan.temperature,
             "resample": plan.resample,
+            "infill_resample": plan.infill_resample,
             "reference": len(self.reference),
             "training": {"diffusion": model.about.get("provenance", {}), **rivals},
         }

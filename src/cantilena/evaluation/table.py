@@ -206,7 +206,19 @@ def about_text(results: Results) -> str:
     text = f"{n:,} melodies of 64 bars a row and setting" if isinstance(n, int) else "Melodies"
     if isinstance(seconds := about.get("seconds"), (int, float)):
         about["seconds"] = f"{seconds:,.0f}"
-    known = ("model", "fingerprint", "corpus", "sampler", "steps", "temperature", "seeds", "seconds", "cantilena")
+    known = (
+        "model",
+        "fingerprint",
+        "corpus",
+        "sampler",
+        "steps",
+        "temperature",
+        "resample",
+        "infill_resample",
+        "seeds",
+        "seconds",
+        "cantilena",
+    )
     facts = [f"{name} {_fact(about[name])}" for name in known if about.get(name) not in (None, "")]
     return f"{text}; {', '.join(facts)}. Rows: {names}."
 
