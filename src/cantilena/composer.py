@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, TypeAlias, TypedDict, Unpack
+from typing import Literal, NamedTuple, TypeAlias, TypedDict, Unpack, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,16 +19,37 @@ from numpy.typing import NDArray
 from cantilena.diffusion.condition import Condition
 from cantilena.diffusion.samplers import SAMPLERS, Denoise, SeededNoise, Step, ddpm
 from cantilena.diffusion.schedule import to_alpha_bar, to_x0
+from cantilena.edit import Correct, recompose
 from cantilena.model import DEFAULT_MODEL, LABEL_NULLS, Model
+from cantilena.music.bars import parse_bars
+from cantilena.music.extract import ROLES, UNKNOWN_FAMILY
+from cantilena.music.locks import Locks, lock_melody
 from cantilena.music.melody import Melody
+from cantilena.music.midi import write_whole
+from cantilena.music.passage import read_passage
 
-__all__ = ["MAX_BARS", "MAX_RESAMPLE", "STEPS", "TEMPERATURE", "VOICES", "Composer", "Sampling", "Voice", "load"]
+__all__ = [
+    "MAX_BARS",
+    "MAX_RESAMPLE",
+    "RESAMPLE",
+    "STEPS",
+    "TEMPERATURE",
+    "VOICES",
+    "Composer",
+    "Edited",
+    "Sampling",
+    "Voice",
+    "load",
+]
 
 MAX_BARS = 64
 STEPS = 20
-TEMPERATURE = 0.95  # CHANGELOG: what it does to leaps, keys and repetitions
+TEMPERATURE = 0.97  # CHANGELOG: what it does to leaps, keys and repetitions
 MAX_RESAMPLE = 10
+RESAMPLE = 4  # of edits: benchmarks/edits.py shows the seams
 _BATCH = 64  # melodies sampled at once: more gain nothing and cost memory
+BarsGiven: TypeAlias = str | Sequence[tuple[int, int]]
+Grid: TypeAlias = Literal["odd", "even"]
 OnStep: TypeAlias = Callable[[int, int], None]  # steps done, and in all
 
 
@@ -75,11 +96,23 @@ class Sampling(TypedDict, total=False):
     sampler: str  # "ddpm" (default), "ddim" or "dpm_solver_pp": see cantilena.diffusion
     steps: int  # 20
     temperature: float  # of ddpm: noise of each step, 0..1.5; lower is calmer and repeats more; TEMPERATURE
-    resample: (
-        int  # visits of each level when phrases are held fixed (RePaint), 1..10: better seams, as many times slower; 1
-    )
+    resample: int  # visits of each level, 1..10: phrases agree better, with held ones too, for as many times the time
     guidance: float  # above 1 follows the voice more strictly (Ho & Salimans 2022); 1
     on_step: OnStep  # called with steps done, and in all
+
+
+@dataclass(frozen=True, eq=False)
+class Edited:
+    """A song after an edit."""
+
+    midi: bytes  # the file
+    track: int  # index of the edited one
+    before: Melody  # its melody, of the whole stretch in 4/4 around the edited bars
+    after: Melody
+
+    def save(self, path: str | Path) -> None:
+        """Write the file, replacing what is there in one step."""
+        write_whole(Path(path), self.midi)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,11 +140,74 @@ class Composer:
         melodies = (Melody.from_phrases(p[: -(-bars // 2)], qpm) for p in phrases)
         return [m if m.bars == bars else m.slice(1, bars) for m in melodies]
 
+    @overload
+    def infill(
+        self, song: Melody, bars: BarsGiven, *, keep: Melody | None = None, grid: Grid | None = None, seed: int = 0,
+        **sampling: Unpack[Sampling],
+    ) -> Melody: ...  # fmt: skip
+
+    @overload
+    def infill(
+        self, song: str | Path | bytes, bars: BarsGiven, *, track: int | None = None,
+        keep: str | Path | bytes | None = None, grid: Grid | None = None, seed: int = 0, **sampling: Unpack[Sampling],
+    ) -> Edited: ...  # fmt: skip
+
+    def infill(
+        self, song: Melody | str | Path | bytes, bars: BarsGiven, *, track: int | None = None,
+        keep: Melody | str | Path | bytes | None = None, grid: Grid | None = None, seed: int = 0,
+        **sampling: Unpack[Sampling],
+    ) -> Melody | Edited:  # fmt: skip
+        """Compose `bars` ("17-32,41-44", counted from 1, or pairs) of a song anew; all else stays as it is.
+
+        `song` is a MIDI file, of which everything but the bars' notes comes back event by event, or a Melody. The
+        melody's track is chosen as `cantilena inspect` shows, or `track`. Notes of `keep` stand in the result as they
+        are. Phrases of two bars begin on bars of the `grid`, "odd" or "even"; by default on the first bar given. The
+        voice is the track's own unless it is given; `resample` is RESAMPLE. Raises ValueError for a wrong argument,
+        MidiError (one line) for a song that cannot be edited so.
+        """
+        spans = parse_bars(bars)
+        if seed < 0:
+            raise ValueError(f"seeds are integers from 0 up, not {seed}")
+        if grid not in (None, "odd", "even"):
+            raise ValueError(f"phrases begin on odd or even bars, not {grid!r}")
+        sampling.setdefault("resample", RESAMPLE)
+        on_odd = spans[0][0] % 2 == 1 if grid is None else grid == "odd"
+
+        def recomposed(locks: Locks, first: int, voice: Voice) -> NDArray[np.int8]:
+            sampling.setdefault("voice", voice)
+            return recompose(
+                self.model,
+                locks,
+                lambda one, condition, correct: self.sample([one], condition=condition, correct=correct, **sampling),
+                seed=seed,
+                lead=int((first % 2 == 1) != on_odd),
+            )
+
+        if isinstance(song, Melody):
+            if track is not None or not (keep is None or isinstance(keep, Melody)):
+                raise ValueError("of a Melody no track is chosen, and the notes to keep are a Melody")
+            locks = lock_melody(song, spans, keep)
+            return Melody.from_tokens(locks.paste(recomposed(locks, 1, Voice(purity=0))), song.qpm)
+        if isinstance(keep, Melody):
+            raise ValueError("of a MIDI file the notes to keep are a MIDI file")
+        passage = read_passage(song, spans, track=track, keep=keep)
+        found = passage.candidate
+        family = None if found.family == UNKNOWN_FAMILY else found.family
+        own = Voice(role=ROLES.index(found.role), family=family, purity=0)
+        after = passage.melody(recomposed(passage.locks, passage.stretch.first, own))
+        return Edited(passage.write(after), found.track, passage.before, after)
+
     def sample(
-        self, seeds: Sequence[int], *, condition: Condition | None = None, **sampling: Unpack[Sampling]
+        self,
+        seeds: Sequence[int],
+        *,
+        condition: Condition | None = None,
+        correct: Correct | None = None,
+        **sampling: Unpack[Sampling],
     ) -> NDArray[np.float32]:
         """Latents of new melodies: (seeds, 32, D). Keywords as in `Sampling`; `condition` holds phrases of each fixed.
 
+        `correct` is given every x0_hat (B, 32, D), of at most 64 melodies, and returns the one to go on with.
         Raises ValueError where the condition is for another number of melodies.
         """
         if condition is not None and len(condition.x_0) != len(seeds):
@@ -126,7 +222,7 @@ class Composer:
             held = condition and Condition(condition.x_0[part], condition.known[part])
             noise = SeededNoise(batch)
             x_T = noise((len(batch), 32, self.model.space.D))
-            denoise = self.denoiser(np.tile(labels, (len(batch), 1)), guidance)
+            denoise = _corrected(self.denoiser(np.tile(labels, (len(batch), 1)), guidance), correct)
             for step in sample(denoise, x_T, self.model.schedule, noise, condition=held):
                 if on_step:
                     on_step(k * step.steps + step.i, len(batches) * step.steps)
@@ -161,6 +257,12 @@ class Composer:
             return model.space.clip(to_x0(prediction, x_t, alpha_bar, model.prediction))
 
         return denoise
+
+
+def _corrected(denoise: Denoise, correct: Correct | None) -> Denoise:
+    if correct is None:
+        return denoise
+    return lambda x_t, log_snr, x0_prev: correct(denoise(x_t, log_snr, x0_prev))
 
 
 def _sampler(sampling: Sampling) -> Callable[..., Iterator[Step]]:

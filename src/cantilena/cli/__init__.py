@@ -16,6 +16,7 @@ from cantilena.cli.compose import compose
 from cantilena.cli.corpus import app as corpus_app
 from cantilena.cli.evaluate import evaluate
 from cantilena.cli.export import export
+from cantilena.cli.infill import infill
 from cantilena.cli.inspect import inspect
 from cantilena.cli.reproduce import reproduce
 from cantilena.cli.train import app as train_app
@@ -32,6 +33,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command()(compose)
+app.command()(infill)
 app.command()(evaluate)
 app.command()(inspect)
 app.command()(export)

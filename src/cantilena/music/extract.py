@@ -18,7 +18,19 @@ from cantilena.errors import MidiError
 from cantilena.music.melody import BAR_STEPS, MAX_PITCH, MIN_PITCH, QUARTER_STEPS, Melody, Notes
 from cantilena.music.midi import Song, Track
 
-__all__ = ["FAMILIES", "MIN_BARS", "ROLES", "UNKNOWN_FAMILY", "Candidate", "Role", "candidates", "extract"]
+__all__ = [
+    "FAMILIES",
+    "MIN_BARS",
+    "ROLES",
+    "UNKNOWN_FAMILY",
+    "Candidate",
+    "Role",
+    "candidates",
+    "extract",
+    "regions",
+    "skyline",
+    "to_steps",
+]
 
 Role = Literal["lead", "bass", "other"]
 ROLES: tuple[Role, ...] = ("lead", "bass", "other")
@@ -54,7 +66,7 @@ def candidates(song: Song) -> list[Candidate]:
     found = [
         _candidate(song, index, track, number, begin, end)
         for index, track in enumerate(song.tracks)
-        for number, (begin, end) in enumerate(_regions(song))
+        for number, (begin, end) in enumerate(regions(song))
     ]
     return _with_roles(found, song)
 
@@ -74,19 +86,19 @@ def extract(song: Song, track: int | None = None) -> Candidate:
     return min(melodies, key=lambda c: (order[c.role], -(c.melody.bars if c.melody else 0), c.dropped))
 
 
-def _regions(song: Song) -> list[tuple[int, int]]:
+def regions(song: Song) -> list[tuple[int, int]]:
     """Ticks (begin, end) of the stretches in 4/4 or 2/2; neighbours are joined where bar lines agree."""
     bar = 4 * song.ticks_per_quarter
     ends = [change.tick for change in song.time_signatures[1:]] + [max(song.end, 1)]
-    regions: list[tuple[int, int]] = []
+    found: list[tuple[int, int]] = []
     for (tick, numerator, denominator), end in zip(song.time_signatures, ends, strict=True):
         if (numerator, denominator) not in ((4, 4), (2, 2)) or end <= tick:
             continue
-        if regions and regions[-1][1] == tick and (tick - regions[-1][0]) % bar == 0:
-            regions[-1] = (regions[-1][0], end)
+        if found and found[-1][1] == tick and (tick - found[-1][0]) % bar == 0:
+            found[-1] = (found[-1][0], end)
         else:
-            regions.append((tick, end))
-    return regions
+            found.append((tick, end))
+    return found
 
 
 def _candidate(song: Song, index: int, track: Track, number: int, begin: int, end: int) -> Candidate:
@@ -100,9 +112,9 @@ def _candidate(song: Song, index: int, track: Track, number: int, begin: int, en
     inside = (track.start >= begin) & (track.start < end) & (track.pitch >= MIN_PITCH) & (track.pitch <= MAX_PITCH)
     if not inside.any():
         return refused("without notes in 4/4")
-    notes, dropped = _skyline(
-        _to_steps(track.start[inside] - begin, song.ticks_per_quarter),
-        _to_steps(np.minimum(track.end[inside], end) - begin, song.ticks_per_quarter),
+    notes, dropped = skyline(
+        to_steps(track.start[inside] - begin, song.ticks_per_quarter),
+        to_steps(np.minimum(track.end[inside], end) - begin, song.ticks_per_quarter),
         track.pitch[inside],
     )
     first_bar = int(notes.start[0]) // BAR_STEPS
@@ -117,12 +129,12 @@ def _candidate(song: Song, index: int, track: Track, number: int, begin: int, en
     return Candidate(index, track.name, number, first_bar, melody, "", dropped, family, "other")
 
 
-def _to_steps(ticks: NDArray[np.int64], ticks_per_quarter: int) -> NDArray[np.int64]:
+def to_steps(ticks: NDArray[np.int64], ticks_per_quarter: int) -> NDArray[np.int64]:
     """Round ticks to sixteenths, halves up."""
     return (2 * QUARTER_STEPS * ticks + ticks_per_quarter) // (2 * ticks_per_quarter)
 
 
-def _skyline(start: NDArray[np.int64], end: NDArray[np.int64], pitch: NDArray[np.int64]) -> tuple[Notes, float]:
+def skyline(start: NDArray[np.int64], end: NDArray[np.int64], pitch: NDArray[np.int64]) -> tuple[Notes, float]:
     """The highest note at each onset, cut by the next; and the share of notes that dropped out."""
     order = np.lexsort((-pitch, start))
     start, end, pitch = start[order], end[order], pitch[order]

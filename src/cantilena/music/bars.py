@@ -1,0 +1,98 @@
+"""Bars as a DAW counts them: from 1, from the start of the file, through every change of metre."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple, TypeAlias
+
+from cantilena.errors import MidiError
+from cantilena.music.extract import regions
+from cantilena.music.midi import Song
+
+__all__ = ["Bar", "Bars", "Stretch", "bar_lines", "find_stretch", "parse_bars"]
+
+Bars: TypeAlias = tuple[tuple[int, int], ...]  # (first, last), counted from 1, inclusive, in order and apart
+
+_SPAN = re.compile(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?")
+
+
+class Bar(NamedTuple):
+    """A bar of a song: from `begin` to `end` ticks, in numerator/denominator."""
+
+    begin: int
+    end: int
+    metre: str
+
+
+class Stretch(NamedTuple):
+    """Neighbouring bars in 4/4 or 2/2."""
+
+    region: int  # its index, as `Candidate.region`
+    first: int  # number of its first bar in the song
+    bars: int  # how many there are
+    begin: int  # tick of its first bar line
+    end: int  # tick at which it, or the song, ends
+
+
+def parse_bars(bars: str | Iterable[tuple[int, int]]) -> Bars:
+    """Bars to edit, in order, neighbours joined: "17-32,41-44", "7", or pairs (first, last).
+
+    Raises ValueError for anything else.
+
+    >>> parse_bars("41-44, 17-30, 31, 32")
+    ((17, 32), (41, 44))
+    """
+    if isinstance(bars, str):
+        parts = [_SPAN.fullmatch(part) for part in bars.split(",")]
+        if not all(parts):
+            raise ValueError(f"bars are written like 17-32,41-44 (counted from 1), not {bars!r}")
+        spans = [(int(part[1]), int(part[2] or part[1])) for part in parts if part]
+    else:
+        spans = [(int(first), int(last)) for first, last in bars]
+    if not spans:
+        raise ValueError("no bars are given: they are written like 17-32,41-44 (counted from 1)")
+    for first, last in spans:
+        if not 1 <= first <= last:
+            raise ValueError(f"bars are counted from 1, the first before the last: not {first}-{last}")
+    joined: list[tuple[int, int]] = []
+    for first, last in sorted(spans):
+        if joined and first <= joined[-1][1] + 1:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], last))
+        else:
+            joined.append((first, last))
+    return tuple(joined)
+
+
+def bar_lines(song: Song) -> list[Bar]:
+    """Every bar of a song up to its last note; a change of metre begins a new one, as in a DAW."""
+    changes = song.time_signatures
+    ends = [*(change.tick for change in changes[1:]), max(song.end, 1)]
+    bars = []
+    for (tick, numerator, denominator), end in zip(changes, ends, strict=True):
+        length = max(4 * song.ticks_per_quarter * numerator // denominator, 1)
+        bars += [Bar(at, at + length, f"{numerator}/{denominator}") for at in range(tick, min(end, song.end), length)]
+    return bars
+
+
+def find_stretch(song: Song, bars: Bars) -> Stretch:
+    """The bars in 4/4 or 2/2 around those that are asked for.
+
+    Raises MidiError (one line) where a bar is outside the song, in another metre, or beyond a change of metre.
+    """
+    lines = bar_lines(song)
+    for first, last in bars:
+        if last > len(lines):
+            raise MidiError(f"{song.name}: bars {first}-{last} are outside the song, which has {len(lines)} bars")
+    asked = [(number, lines[number - 1]) for first, last in bars for number in range(first, last + 1)]
+    for number, bar in asked:
+        if bar.metre not in ("4/4", "2/2"):
+            raise MidiError(f"{song.name}: bar {number} is in {bar.metre}; Cantilena composes in 4/4 (and 2/2)")
+    for index, (begin, end) in enumerate(regions(song)):
+        inside = [begin <= bar.begin < end for _, bar in asked]
+        if all(inside):
+            first = next(i for i, bar in enumerate(lines) if bar.begin == begin) + 1
+            return Stretch(index, first, -(-(end - begin) // (4 * song.ticks_per_quarter)), begin, end)
+        if any(inside):
+            break
+    raise MidiError(f"{song.name}: there is a change of metre between the bars; edit them one after the other")

@@ -1,0 +1,168 @@
+"""`Passage`: the bars of a song that are composed anew, with all that must stay as it is.
+
+A note belongs to the bar of its nearest sixteenth, as the extractor reads it: one that is played a little before the
+bar line is the next bar's. What stays is never rewritten: locked notes keep their own ticks, on the grid or off it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cantilena.errors import MidiError
+from cantilena.music.bars import Bars, Stretch, bar_lines, find_stretch
+from cantilena.music.extract import Candidate, candidates, extract, skyline, to_steps
+from cantilena.music.locks import Locks
+from cantilena.music.melody import BAR_STEPS, MAX_PITCH, MIN_PITCH, QUARTER_STEPS, Melody, Notes, pitch_name
+from cantilena.music.midi import Song, read_song
+from cantilena.music.splice import Part, PartNote, TickNote, find_part, read_notes
+
+__all__ = ["Passage", "read_passage"]
+
+_NEIGHBOURS = 8  # locked notes on either side that give a new note its velocity
+_VELOCITY = 80  # where a track has no other note
+
+
+@dataclass(frozen=True, eq=False)
+class Passage:
+    """Bars of one track of a song, on the grid of the melody around them. `read_passage` makes it."""
+
+    song: Song
+    candidate: Candidate  # the track as the extractor sees it
+    bars: Bars
+    stretch: Stretch  # the bars in 4/4 around them
+    part: Part
+    gone: frozenset[PartNote]  # the bars' own notes
+    planted: tuple[TickNote, ...]  # kept notes that the song does not have
+    before: Melody  # of the whole stretch
+    locks: Locks  # (steps of the stretch,)
+
+    def melody(self, tokens: NDArray[np.integer]) -> Melody:
+        """Tokens of the whole stretch as a melody with the locked notes in it."""
+        return Melody.from_tokens(self.locks.paste(tokens), self.song.qpm)
+
+    def write(self, melody: Melody) -> bytes:
+        """The song's file with the new notes of `melody` in place of the bars' own; nothing else differs."""
+        per_step = self.song.ticks_per_quarter / QUARTER_STEPS
+        stays = [n for n in self.part.notes if n not in self.gone]
+        locked = sorted([*((n.start, _end(n), n.pitch, n.velocity) for n in stays), *self.planted])
+        others = sorted((n.start, _end(n), n.pitch, n.velocity) for n in self.part.others)
+        new = []
+        for step, end, pitch in zip(*(a.tolist() for a in melody.notes), strict=True):
+            if not self.locks.locked[step]:
+                near = [*locked, *(n for n in others if n[2] == pitch)]
+                start, stop = (self.stretch.begin + round(s * per_step) for s in (step, end))
+                if span := _fit(start, stop, pitch, near, per_step):
+                    new.append(TickNote(*span, pitch, _velocity(locked, span[0])))
+        return self.part.replace(self.gone, [*self.planted, *new])
+
+
+def read_passage(
+    source: str | Path | bytes,
+    bars: Bars,
+    *,
+    track: int | None = None,
+    keep: str | Path | bytes | None = None,
+    name: str | None = None,
+) -> Passage:
+    """The `bars` of a song's melody, or of track number `track`, ready to be composed anew.
+
+    The notes of the file `keep` stand in the result as they are: those that the song has there stay, others are
+    added. Raises MidiError (one line) where the song, its melody or a bar is not as it must be; ValueError where a
+    kept note lies outside the bars.
+    """
+    song = read_song(source, name=name)
+    if track is not None and not 0 <= track < len(song.tracks):
+        raise ValueError(f"{song.name}: a track is 0 to {len(song.tracks) - 1}, not {track} (`cantilena inspect`)")
+    stretch = find_stretch(song, bars)
+    index = extract(song, track).track
+    candidate = next(c for c in candidates(song) if (c.track, c.region) == (index, stretch.region))
+    if candidate.melody is None:
+        first, last = stretch.first, stretch.first + stretch.bars - 1
+        raise MidiError(f"{song.name}: track {index} has no melody in bars {first}-{last}: {candidate.reason}")
+    part = find_part(source if isinstance(source, bytes) else Path(source).read_bytes(), song, index)
+    free = np.zeros(stretch.bars * BAR_STEPS, np.bool_)
+    for first, last in bars:
+        free[(first - stretch.first) * BAR_STEPS : (last + 1 - stretch.first) * BAR_STEPS] = True
+    kept = [] if keep is None else _read_kept(keep, song)
+    inside = {n for n in part.notes if _is_free(n.start, free, song, stretch)}
+    have = {(n.start, n.pitch): n for n in part.notes}
+    spared = {have[n.start, n.pitch] for n in kept if (n.start, n.pitch) in have}
+    planted = tuple(n for n in kept if (n.start, n.pitch) not in have)
+    for n in planted:
+        if not _is_free(n.start, free, song, stretch):
+            bar = sum(line.begin <= n.start for line in bar_lines(song))
+            where = f"{pitch_name(n.pitch)} in bar {bar}"
+            raise ValueError(f"{song.name}: the note to keep, {where}, is neither in track {index} nor in the bars")
+    melody = _on_grid([(n.start, _end(n), n.pitch) for n in part.notes if n.end is not None], song, stretch)
+    held = [(n.start, _end(n), n.pitch) for n in spared & inside] + [n[:3] for n in planted]
+    before = Melody.from_notes(*melody, bars=stretch.bars, qpm=song.qpm)
+    locks = Locks.around(melody, free, _on_grid(held, song, stretch))
+    return Passage(song, candidate, bars, stretch, part, frozenset(inside - spared), planted, before, locks)
+
+
+def _read_kept(keep: str | Path | bytes, song: Song) -> list[TickNote]:
+    """The notes of a file, on the ticks of `song`."""
+    other = read_song(keep, name="the notes to keep" if isinstance(keep, bytes) else None)
+    ratio = song.ticks_per_quarter / other.ticks_per_quarter
+    found = read_notes(keep if isinstance(keep, bytes) else Path(keep).read_bytes(), other.name)
+    scaled = [n._replace(start=round(n.start * ratio), end=round(n.end * ratio)) for n in found]
+    once = {(n.start, n.pitch): n._replace(end=max(n.end, n.start + 1)) for n in scaled}
+    return list(once.values())
+
+
+def _step(tick: int, song: Song, stretch: Stretch) -> int:
+    return int(to_steps(np.array([tick - stretch.begin]), song.ticks_per_quarter)[0])
+
+
+def _is_free(tick: int, free: NDArray[np.bool_], song: Song, stretch: Stretch) -> bool:
+    return stretch.begin <= tick < stretch.end and bool(free[min(_step(tick, song, stretch), free.size - 1)])
+
+
+def _on_grid(notes: Sequence[tuple[int, int, int]], song: Song, stretch: Stretch) -> Notes:
+    """The melody of notes (start, end, pitch) in ticks, in steps of the stretch, as `extract` reads it."""
+    table = np.array(notes, np.int64).reshape(-1, 3)
+    start, end, pitch = table[
+        (stretch.begin <= table[:, 0]) & (table[:, 0] < stretch.end)
+        & (table[:, 2] >= MIN_PITCH) & (table[:, 2] <= MAX_PITCH)
+    ].T  # fmt: skip
+    steps = stretch.bars * BAR_STEPS
+    on = to_steps(start - stretch.begin, song.ticks_per_quarter)
+    off = np.minimum(to_steps(end - stretch.begin, song.ticks_per_quarter), steps)
+    if not on.size:
+        return Notes(on, off, pitch)
+    fits = on < steps  # a note played just before the stretch ends has no step of its own
+    return skyline(on[fits], off[fits], pitch[fits])[0]
+
+
+def _end(note: PartNote) -> int:
+    return note.end if note.end is not None else 1 << 40  # sounds until the file ends, and blocks its pitch
+
+
+def _fit(
+    start: int, end: int, pitch: int, locked: Sequence[tuple[int, int, int, int]], sixteenth: float
+) -> tuple[int, int] | None:
+    """Where a new note can sound among locked ones, in ticks; None where nothing worth hearing is left of it.
+
+    It waits for a locked note that still sounds for less than a sixteenth (rounded, or played legato) and ends where
+    the next begins. Over a long one, as in chords, it sounds if it has another pitch.
+    """
+    for begins, ends, other, _ in locked:
+        if begins <= start < ends and (other == pitch or ends - start < sixteenth):
+            start = ends
+    if any(begins <= start < ends and other == pitch for begins, ends, other, _ in locked):
+        return None
+    end = min([end, *(begins for begins, *_ in locked if begins >= start)])
+    return (start, end) if end - start >= max(sixteenth / 4, 1) else None
+
+
+def _velocity(locked: Sequence[tuple[int, int, int, int]], start: int) -> int:
+    """The median of the locked notes nearest before and after."""
+    before = [n[3] for n in locked if n[0] < start][-_NEIGHBOURS:]
+    after = [n[3] for n in locked if n[0] >= start][:_NEIGHBOURS]
+    return round(median(before + after)) if before or after else _VELOCITY

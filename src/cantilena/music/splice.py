@@ -1,0 +1,248 @@
+"""A user's MIDI file, event by event: the notes of one track change, every other event stays as it is.
+
+Libraries drop or rewrite what they do not model when they save a file: texts, SysEx escapes, odd key signatures,
+channels. So a file is edited here as bytes: chunks that are not touched are copied, and in the edited chunk every
+message keeps its bytes, tick and order; only the notes that go, and the new ones, differ.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from cantilena.errors import MidiError
+from cantilena.music.midi import Song, Track
+
+__all__ = ["DRUM_CHANNEL", "Part", "PartNote", "TickNote", "find_part", "read_notes"]
+
+DRUM_CHANNEL = 9  # counted from 0
+_META, _END_OF_TRACK = 0xFF, 0x2F
+
+
+class TickNote(NamedTuple):
+    """A note in ticks."""
+
+    start: int
+    end: int
+    pitch: int
+    velocity: int
+
+
+class PartNote(NamedTuple):
+    """A note of a file, with the events that make it."""
+
+    start: int
+    end: int | None  # None where the file never ends it
+    pitch: int
+    velocity: int
+    on: int  # index of its note-on in the chunk's events
+    off: int | None
+
+
+class _Event(NamedTuple):
+    tick: int
+    message: bytes  # with its status byte
+    running: bool  # whether the file left the status byte out
+
+    @property
+    def status(self) -> int:
+        return self.message[0]
+
+
+class _Voice(NamedTuple):
+    """What symusic calls a track: the notes of a chunk on one channel, started under one program."""
+
+    chunk: int
+    channel: int
+    program: int
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One track of a song, in the events of its file. `find_part` makes it."""
+
+    chunks: tuple[bytes, ...]  # all of the file's, with their heads
+    chunk: int  # index of the one that holds this track
+    channel: int  # 0..15
+    events: tuple[_Event, ...]  # of that chunk
+    notes: tuple[PartNote, ...]  # this track's, in the order of their note-ons
+    others: tuple[PartNote, ...]  # notes of other programs on the same channel of the chunk
+
+    def replace(self, gone: Collection[PartNote], new: Sequence[TickNote]) -> bytes:
+        """The file without the notes `gone`, and with the notes `new` on the track's channel.
+
+        Raises ValueError for a new note that is empty or overlaps one of its own pitch on the channel: the file's
+        note-offs could then not say which one they end.
+        """
+        stay = [(n.start, n.end, n.pitch) for n in (*self.notes, *self.others) if n not in set(gone)]
+        _check([*stay, *(note[:3] for note in new)], new)
+        drop = {i for note in gone for i in (note.on, note.off)}
+        *kept, last = (e for i, e in enumerate(self.events) if i not in drop)
+        ons = [_Event(n.start, bytes([0x90 | self.channel, n.pitch, n.velocity]), False) for n in new]
+        offs = [_Event(n.end, bytes([0x80 | self.channel, n.pitch, 64]), False) for n in new]
+        # at one tick: what ends, then the file's own events in their order, then what begins
+        ranked = [(offs, 0), (kept, 1), (ons, 2)]
+        events = [(e.tick, rank, i, e) for some, rank in ranked for i, e in enumerate(some)]
+        ordered = [e for *_, e in sorted(events, key=lambda item: item[:3])]
+        end = last._replace(tick=max([last.tick, *(e.tick for e in offs)]))
+        body = _write([*ordered, end])
+        edited = b"MTrk" + len(body).to_bytes(4, "big") + body
+        return b"".join(edited if i == self.chunk else chunk for i, chunk in enumerate(self.chunks))
+
+
+def find_part(data: bytes, song: Song, track: int) -> Part:
+    """Track `track` of `song`, which was read from `data`, in the events of the file.
+
+    Raises MidiError where the events of the file cannot be followed.
+    """
+    chunks, voices = _voices(data, song.name)
+    notes = _tuples(song.tracks[track])
+    same = [v for v, found in voices.items() if sorted(n[:3] for n in found if n.end is not None) == notes]
+    if not same:
+        raise MidiError(f"{song.name}: track {track} cannot be edited: its notes are not in the file's events as read")
+    equal = [i for i, t in enumerate(song.tracks) if _tuples(t) == notes]  # they stand in the file in this order
+    voice = same[min(equal.index(track), len(same) - 1)]
+    others = tuple(n for v, found in voices.items() if v != voice and v[:2] == voice[:2] for n in found)
+    events = tuple(_events(chunks[voice.chunk], song.name))
+    return Part(tuple(chunks), voice.chunk, voice.channel, events, tuple(voices[voice]), others)
+
+
+def _tuples(track: Track) -> list[tuple[int, int, int]]:
+    return sorted(zip(track.start.tolist(), track.end.tolist(), track.pitch.tolist(), strict=True))
+
+
+def read_notes(data: bytes, name: str) -> list[TickNote]:
+    """All notes of a file but the drums', in ticks, sorted."""
+    _, voices = _voices(data, name)
+    found = (n for voice, notes in voices.items() if voice.channel != DRUM_CHANNEL for n in notes)
+    return sorted(TickNote(n.start, n.end, n.pitch, n.velocity) for n in found if n.end is not None)
+
+
+def _voices(data: bytes, name: str) -> tuple[list[bytes], dict[_Voice, list[PartNote]]]:
+    """The chunks of a file, and its notes as symusic divides them into tracks, in its order."""
+    chunks = _chunks(data, name)
+    voices: dict[_Voice, list[PartNote]] = {}
+    for index, chunk in enumerate(chunks):
+        if chunk[:4] == b"MTrk":
+            found = _notes(_events(chunk, name))
+            voices |= {_Voice(index, *key): sorted(notes, key=lambda n: n.on) for key, notes in sorted(found.items())}
+    return chunks, voices
+
+
+def _chunks(data: bytes, name: str) -> list[bytes]:
+    """The file's chunks with their heads, whatever they are; what wraps an .rmi is left out."""
+    at = data.find(b"MThd") if data[:4] == b"RIFF" else 0
+    wanted = int.from_bytes(data[at + 10 : at + 12], "big")
+    chunks: list[bytes] = []
+    while len(data) - at >= 8 and (not chunks or wanted):
+        size = int.from_bytes(data[at + 4 : at + 8], "big")
+        chunks.append(data[at : at + 8 + size])
+        wanted -= data[at : at + 4] == b"MTrk"
+        at += 8 + size
+    if len(data) < at:
+        raise MidiError(f"{name}: cannot be edited: it ends before its last track does")
+    return [*chunks, data[at:]]  # what follows the last track, often nothing
+
+
+def _events(chunk: bytes, name: str) -> list[_Event]:
+    """The events of an MTrk chunk; the last is its end."""
+    events: list[_Event] = []
+    at, tick, status = 8, 0, 0
+    try:
+        while at < len(chunk):
+            delta, at = _variable_length(chunk, at)
+            tick += delta
+            running = chunk[at] < 0x80
+            if running:
+                if not 0x80 <= status < 0xF0:
+                    raise ValueError("a data byte where an event begins")
+                head, size = bytes([status]), _data_bytes(status)
+            else:
+                first = chunk[at]
+                head, at = chunk[at : at + 1], at + 1
+                if first in (_META, 0xF0, 0xF7):
+                    begin = at + (first == _META)
+                    length, body = _variable_length(chunk, begin)
+                    head, at, size = head + chunk[at:body], body, length
+                elif first < 0xF0:
+                    status, size = first, _data_bytes(first)
+                else:
+                    raise ValueError(f"the byte {first:#x} where an event begins")
+            if at + size > len(chunk):
+                raise IndexError
+            events.append(_Event(tick, head + chunk[at : at + size], running))
+            at += size
+            if events[-1].message[:2] == bytes([_META, _END_OF_TRACK]):
+                return events
+    except (IndexError, ValueError) as error:
+        raise MidiError(f"{name}: cannot be edited: broken events ({str(error) or 'a track is cut off'})") from error
+    return [*events, _Event(tick, bytes([_META, _END_OF_TRACK, 0]), False)]
+
+
+def _write(events: Sequence[_Event]) -> bytes:
+    """The inverse of `_events`; the status byte is left out where the file left it out and it still is the last one."""
+    out, now, status = bytearray(), 0, 0
+    for tick, message, running in events:
+        delta = tick - now
+        number = [delta & 0x7F]
+        while delta := delta >> 7:
+            number.append(delta & 0x7F | 0x80)
+        out += bytes(reversed(number))
+        out += message[1:] if running and message[0] == status else message
+        now, status = tick, message[0] if message[0] < 0xF0 else 0
+    return bytes(out)
+
+
+def _variable_length(data: bytes, at: int) -> tuple[int, int]:
+    """A number in groups of seven bits, and where it ends."""
+    number = 0
+    while True:
+        byte = data[at]
+        number, at = number << 7 | byte & 0x7F, at + 1
+        if byte < 0x80:
+            return number, at
+
+
+def _data_bytes(status: int) -> int:
+    return 1 if status >> 4 in (0xC, 0xD) else 2
+
+
+def _notes(events: Sequence[_Event]) -> dict[tuple[int, int], list[PartNote]]:
+    """Notes by (channel, program at their start). A note-off ends the oldest note of its pitch, as symusic reads it."""
+    notes: dict[tuple[int, int], list[PartNote]] = defaultdict(list)
+    program = [0] * 16
+    open_: dict[tuple[int, int], deque[tuple[int, int]]] = defaultdict(deque)  # (channel, pitch) -> (program, on)
+    for i, (tick, message, _) in enumerate(events):
+        kind, channel = message[0] >> 4, message[0] & 0xF
+        if kind == 0xC:
+            program[channel] = message[1]
+        elif kind == 0x9 and message[2]:
+            open_[channel, message[1]].append((program[channel], i))
+        elif kind in (0x8, 0x9) and open_[channel, message[1]]:
+            played, on = open_[channel, message[1]].popleft()
+            start, (_, pitch, velocity) = events[on].tick, events[on].message
+            notes[channel, played].append(PartNote(start, tick, pitch, velocity, on, i))
+    for (channel, pitch), left in open_.items():
+        for played, on in left:
+            velocity = events[on].message[2]
+            notes[channel, played].append(PartNote(events[on].tick, None, pitch, velocity, on, None))
+    return notes
+
+
+def _check(notes: Sequence[tuple[int, int | None, int]], new: Sequence[TickNote]) -> None:
+    """No new note is empty or overlaps one of its pitch; the new ones stand last in `notes`."""
+    if any(n.end <= n.start or n.start < 0 for n in new):
+        raise ValueError("new notes begin at tick 0 or later and end after they begin")
+    first = len(notes) - len(new)
+    reach: dict[tuple[int, bool], float] = {}  # how far notes of (pitch, whether new) sound
+    for (start, end, pitch), k in sorted((note, k) for k, note in enumerate(_ended(notes))):
+        fresh = k >= first
+        if start < reach.get((pitch, True), 0) or (fresh and start < reach.get((pitch, False), 0)):
+            raise ValueError(f"a new note of pitch {pitch} overlaps another of that pitch at tick {start}")
+        reach[pitch, fresh] = max(reach.get((pitch, fresh), 0), end)
+
+
+def _ended(notes: Sequence[tuple[int, int | None, int]]) -> list[tuple[int, float, int]]:
+    return [(start, float("inf") if end is None else end, pitch) for start, end, pitch in notes]
