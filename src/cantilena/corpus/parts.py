@@ -6,6 +6,7 @@ import ast
 import hashlib
 import io
 import json
+import threading
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -46,6 +47,7 @@ FOUND = np.dtype(
     ]
 )
 File = tuple[bytes, bytes]  # hash, data
+_PARSING = threading.Lock()  # Python 3.11 counts the depth of all threads' trees together, and then fails
 Extractor = Callable[[bytes], Sequence[Candidate]]
 
 
@@ -63,7 +65,8 @@ def rules(extractor: Extractor) -> str:
     """16 hex digits of the code that turns a file into melodies: a build does not go on from another's parts."""
     digest = hashlib.blake2b(f"{symusic.__version__} {MIN_BARS} {_name(extractor)}".encode(), digest_size=8)
     for file in (melody.__file__, midi.__file__, extract.__file__, tunes.__file__, __file__):
-        tree = ast.parse(Path(file).read_bytes())  # comments and layout do not count
+        with _PARSING:
+            tree = ast.parse(Path(file).read_bytes())  # comments and layout do not count
         digest.update(ast.dump(tree).encode())
     return digest.hexdigest()
 
