@@ -30,6 +30,17 @@ def test_it_writes_the_melody_in_every_format(toy_model, tmp_path):
     assert candidates(song)
 
 
+def test_more_visits_of_each_level_are_another_melody_and_the_one_that_python_gives(toy_model, tmp_path):
+    assert (
+        run("compose", "--model", toy_model, "--seed", 7, "--resample", 2, "--format", "mid", cwd=tmp_path).returncode
+        == 0
+    )
+    pitch = read_song(tmp_path / "tune.mid").tracks[0].pitch.tolist()
+    composer = load(toy_model)
+    assert pitch == composer.compose(seed=7, resample=2).notes.pitch.tolist()
+    assert pitch != composer.compose(seed=7).notes.pitch.tolist()
+
+
 def test_several_melodies_are_named_by_seed_and_the_same_as_alone(toy_model, tmp_path):
     assert (
         run(

@@ -33,6 +33,9 @@ def compose(
     temperature: Annotated[
         float | None, typer.Option(min=0, max=1.5, help="Of ddpm: lower is calmer and repeats more, higher is wilder.")
     ] = None,
+    resample: Annotated[
+        int, typer.Option(min=1, max=10, help="Visits of each level: 2 agrees more with itself, for twice the time.")
+    ] = 1,
     guidance: Annotated[float, typer.Option(min=0, max=10, help="Above 1 follows the voice more strictly.")] = 1.0,
     program: Annotated[
         int | None, typer.Option(min=0, max=127, help="General MIDI program; the voice's if not given.")
@@ -53,7 +56,7 @@ def compose(
     composer = load(model)
     first = secrets.randbelow(2**31) if seed is None else seed
     seeds = list(range(first, first + number))
-    sampling = Sampling(voice=voice, sampler=sampler, guidance=guidance)
+    sampling = Sampling(voice=voice, sampler=sampler, resample=resample, guidance=guidance)
     if steps is not None:
         sampling["steps"] = steps
     if temperature is not None:
