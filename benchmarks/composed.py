@@ -10,42 +10,29 @@ import sys
 import time
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cantilena.composer import Voice, load
 from cantilena.corpus.store import Corpus
-from cantilena.corpus.tunes import Split
-from cantilena.evaluation.overlap import framewise_overlap
+from cantilena.evaluation.features import pitch_range
+from cantilena.evaluation.pieces import Pieces, corpus_pieces
+from cantilena.evaluation.scores import consistency, overlaps
 from cantilena.model import DEFAULT_MODEL
-from cantilena.music.melody import BAR_STEPS, Melody
+from cantilena.music.melody import BAR_STEPS
 
 
-def windows(corpus: Corpus, split: Split, most: int) -> NDArray[np.int8]:
-    """Events (n, 1024) of windows of 64 bars without a silent phrase; `most` of them, drawn with seed 0."""
-    rows = corpus.windows(split)
-    if len(rows) > most:
-        rows = rows[np.sort(np.random.default_rng(0).choice(len(rows), most, replace=False))]
-    return np.stack([Melody.from_phrases(corpus.phrases(m)[p : p + 32]).events for m, p in rows.tolist()])
-
-
-def figures(events: NDArray[np.int8]) -> dict[str, float]:
-    """Plain figures of melodies (n, steps)."""
-    on = events > 1
-    pitch = np.where(on, events + 19, np.nan)
-    sounding = np.maximum.accumulate(np.where(events != 0, np.arange(events.shape[1]), -1), axis=1)
-    token = np.take_along_axis(events, np.maximum(sounding, 0), axis=1)
-    silent = ((token <= 1) | (sounding < 0)).reshape(len(events), -1, BAR_STEPS).all(-1)
-    overlap = framewise_overlap(events)
+def figures(pieces: Pieces) -> dict[str, float]:
+    """Plain figures of melodies of one length."""
+    events = np.stack(pieces.events)
+    sounding = np.maximum.accumulate(np.where(events != 0, np.arange(events.shape[1]), 0), axis=1)
+    silent = (np.take_along_axis(events, sounding, axis=1) <= 1).reshape(len(events), -1, BAR_STEPS).all(-1)
+    found = overlaps(pieces).moments
     return {
-        "notes a melody": on.sum(1).mean(),
-        "pitch range, semitones": (np.nanmax(pitch, 1) - np.nanmin(pitch, 1)).mean(),
+        "notes a melody": (events > 1).sum(1).mean(),
+        "pitch range, semitones": pitch_range(events).mean(),
         "silent bars, %": 100 * silent.mean(),
-        "overlap, pitch": overlap.pitch.mean(),
-        "overlap, duration": overlap.duration.mean(),
-        "variance of pieces, pitch": overlap.pitch.mean(1).var(),
-        "variance of pieces, duration": overlap.duration.mean(1).var(),
-        "variance of windows, pitch": overlap.pitch.var(),
-        "variance of windows, duration": overlap.duration.var(),
+        **{f"overlap, {kind}": m.mean for kind, m in found.items()},
+        **{f"variance of pieces, {kind}": m.var_pieces for kind, m in found.items()},
+        **{f"variance of windows, {kind}": m.var_pooled for kind, m in found.items()},
     }
 
 
@@ -56,9 +43,9 @@ def main(corpus_dir: str, name: str = DEFAULT_MODEL, number: str = "1000", tempe
     seconds = time.perf_counter() - began
     melodies = [m for m in melodies if m.notes.pitch.size]
     columns = {
-        f"composed ({len(melodies):,})": figures(np.stack([m.events for m in melodies])),
-        "train (10,000)": figures(windows(corpus, "train", 10_000)),
-        "test": figures(windows(corpus, "test", 10**9)),
+        f"composed ({len(melodies):,})": figures(Pieces.of([m.events for m in melodies])),
+        "train (10,000)": figures(corpus_pieces(corpus, "train", 10_000)),
+        "test": figures(corpus_pieces(corpus, "test")),
     }
     composed, train, _ = columns.values()
     model = f"{composer.model.name} {composer.model.fingerprint}"
@@ -68,7 +55,7 @@ def main(corpus_dir: str, name: str = DEFAULT_MODEL, number: str = "1000", tempe
         print(f"{key:32}" + "".join(f"{column[key]:20.4f}" for column in columns.values()))
     for key in ("overlap, pitch", "overlap, duration", "variance of pieces, pitch", "variance of pieces, duration"):
         label = key.replace("overlap", "consistency").replace("variance of pieces", "Var")
-        scores = (max(0.0, 1 - abs(c[key] - train[key]) / train[key]) for c in columns.values())
+        scores = (consistency(column[key], train[key]) for column in columns.values())  # Var has the same formula
         print(f"{label:32}" + "".join(f"{score:20.3f}" for score in scores))
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeAlias, TypedDict, Unpack, overload
+from typing import Any, Literal, NamedTuple, TypeAlias, TypedDict, Unpack, cast, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,7 @@ __all__ = [
     "Edited",
     "Sampling",
     "Voice",
+    "chosen",
     "load",
 ]
 
@@ -99,6 +100,11 @@ class Sampling(TypedDict, total=False):
     resample: int  # visits of each level, 1..10: phrases agree better, with held ones too, for as many times the time
     guidance: float  # above 1 follows the voice more strictly (Ho & Salimans 2022); 1
     on_step: OnStep  # called with steps done, and in all
+
+
+def chosen(**options: Any) -> Sampling:
+    """The options that were chosen, as keywords: None is what was left to the default."""
+    return cast(Sampling, {name: value for name, value in options.items() if value is not None})
 
 
 @dataclass(frozen=True, eq=False)

@@ -50,17 +50,15 @@ def compose(
         raise ValueError(f"--format is {', '.join(_FORMATS)} joined by commas, not {formats!r}")
     if output.exists() and not output.is_dir():
         raise ValueError(f"-o {output}: is a file, and a folder is needed")
-    from cantilena.composer import VOICES, Sampling, load
+    from cantilena.composer import VOICES, chosen, load
 
     voice = "any" if anything else voice
     composer = load(model)
     first = secrets.randbelow(2**31) if seed is None else seed
     seeds = list(range(first, first + number))
-    sampling = Sampling(voice=voice, sampler=sampler, resample=resample, guidance=guidance)
-    if steps is not None:
-        sampling["steps"] = steps
-    if temperature is not None:
-        sampling["temperature"] = temperature
+    sampling = chosen(
+        voice=voice, sampler=sampler, resample=resample, guidance=guidance, steps=steps, temperature=temperature
+    )
     for begin in range(0, number, 64):
         some = seeds[begin : begin + 64]
         melodies = composer.compose_many(some, bars=bars, qpm=qpm, **sampling)

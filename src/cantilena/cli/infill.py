@@ -50,20 +50,12 @@ def infill(
     for given in (song, keep):
         if given is not None and not force and output.exists() and given.exists() and output.samefile(given):
             raise ValueError(f"-o {output}: is what is read; give another name, or --force to replace it")
-    from cantilena.composer import Sampling, load
+    from cantilena.composer import chosen, load
     from cantilena.music.bars import parse_bars
 
     spans = parse_bars(bars)
     one = secrets.randbelow(2**31) if seed is None else seed
-    sampling = Sampling(guidance=guidance)
-    if voice is not None:
-        sampling["voice"] = voice
-    if resample is not None:
-        sampling["resample"] = resample
-    if steps is not None:
-        sampling["steps"] = steps
-    if temperature is not None:
-        sampling["temperature"] = temperature
+    sampling = chosen(guidance=guidance, voice=voice, resample=resample, steps=steps, temperature=temperature)
     edited = load(model).infill(
         song, spans, track=track, keep=keep, grid=cast("Grid | None", grid), seed=one, **sampling
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -23,7 +24,17 @@ from cantilena.evaluation.spurious import Spurious
 from cantilena.model import Mixture, Model
 from cantilena.music.melody import Melody
 
-__all__ = ["HELD", "ROWS", "Bench", "Setting", "draw_mixture", "interpolate", "sample_autoregressive", "slerp"]
+__all__ = [
+    "HELD",
+    "ROWS",
+    "Bench",
+    "Setting",
+    "draw_mixture",
+    "interpolate",
+    "is_invented",
+    "sample_autoregressive",
+    "slerp",
+]
 
 Setting: TypeAlias = Literal["unconditional", "infilling"]
 Tokens: TypeAlias = NDArray[np.int8]  # (n, 32, 32): melodies, phrases, steps
@@ -43,7 +54,13 @@ ROWS: dict[str, tuple[Setting, ...]] = {  # in the table's order
     "spurious": ("unconditional", "infilling"),
     "shuffled": ("unconditional", "infilling"),
 }
+_FROM_NOTHING = ("diffusion", "autoregression", "prior", "paper", "spurious")  # unconditional, without a real note
 _BATCH = 64
+
+
+def is_invented(row: str, setting: Setting) -> bool:
+    """Whether no note of a row comes from real music: each piece is then a song of its own, and may be passed on."""
+    return setting == "unconditional" and row in _FROM_NOTHING
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,16 +87,20 @@ class Bench:
         if row in ("train", "test"):  # infilled with what stood there: the melodies themselves
             pieces = self.train if row == "train" else self.test
             return Pieces(pieces.events, pieces.groups, name)
-        real = np.stack([Melody(events).phrases() for events in self.test.events])
+        real = self._real
         tokens = getattr(self, f"_{row}")(real, setting)
         if setting == "infilling":
             held = HELD.copy()
             if row == "interpolation":
                 held[list(ENDS)] = False
             tokens = np.where(held[:, None], real, tokens)
-        invented = setting == "unconditional" and row in ("diffusion", "autoregression", "prior", "paper", "spurious")
-        groups = np.arange(len(tokens)) if invented else self.test.groups
+        groups = np.arange(len(tokens)) if is_invented(row, setting) else self.test.groups
         return Pieces([Melody.from_phrases(phrases).events for phrases in tokens], groups, name)
+
+    @cached_property
+    def _real(self) -> Tokens:
+        """The phrases of `test`: (n, 32, 32)."""
+        return np.stack([Melody(events).phrases() for events in self.test.events])
 
     # -- one method a row: real (n, 32, 32) -> tokens (n, 32, 32) --------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from cantilena.evaluation.features import features, music_table
 from cantilena.evaluation.latent_metrics import floor, frechet_distance, latent_table
 from cantilena.evaluation.novelty import NoveltyIndex, novelty_table
 from cantilena.evaluation.pieces import Pieces
-from cantilena.evaluation.scores import Overlaps, overlaps, scores
+from cantilena.evaluation.scores import Moments, Overlaps, overlaps, scores
 from cantilena.model import Model
 from cantilena.music.melody import Melody
 
@@ -30,9 +30,17 @@ class Measures:
     twice as many.
     """
 
-    def __init__(self, model: Model, reference: Pieces, n: int, *, index: NoveltyIndex | None = None, parts: int = 1):
-        self.model, self.index, self.parts = model, index, parts
-        self.moments = overlaps(reference).moments
+    def __init__(
+        self,
+        model: Model,
+        reference: Pieces,
+        moments: Mapping[str, Moments],  # of the overlaps of `reference`
+        n: int,
+        *,
+        index: NoveltyIndex | None = None,
+        parts: int = 1,
+    ):
+        self.model, self.moments, self.index, self.parts = model, moments, index, parts
         some = _every(reference, 2 * n)
         latents = self.neighbours(some)
         self.real = latents.reshape(len(some), NEIGHBOURS, -1)[::2].reshape(-1, latents.shape[-1])

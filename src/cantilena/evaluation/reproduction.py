@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from cantilena.composer import Composer, Sampling, Voice
 from cantilena.corpus.store import WINDOW_PHRASES, Corpus
 from cantilena.errors import CorpusError
-from cantilena.evaluation.baselines import ROWS, Bench, Setting
+from cantilena.evaluation.baselines import ROWS, Bench, Setting, is_invented
 from cantilena.evaluation.measures import Measures
 from cantilena.evaluation.novelty import NoveltyIndex
 from cantilena.evaluation.pieces import Pieces, corpus_pieces, window_pieces
@@ -129,10 +129,8 @@ class Reproduction:
             test = _tests(self.corpus, size)
         else:
             train, test = corpus_pieces(corpus, "train", size), _tests(corpus, size)
-        made = Bench(
-            self.composer, train, test, range(size), plan.sampling, plan.paper_sampling, Spurious(self.moments)
-        )
-        return made
+        spurious = Spurious(self.moments)
+        return Bench(self.composer, train, test, range(size), plan.sampling, plan.paper_sampling, spurious)
 
     @property
     def rows(self) -> list[tuple[str, Setting]]:
@@ -160,10 +158,9 @@ class Reproduction:
     def run(self, say: Say = lambda _: None) -> dict[str, Any]:
         """Make and measure everything; `say` gets a line for each row. See the module's text for the shape."""
         began = time.perf_counter()
-        bench = self.bench()
+        bench, plan = self.bench(), self.plan
         index = NoveltyIndex.build(self.corpus)
-        plan = self.plan
-        measure = Measures(self.composer.model, self.reference, plan.n * plan.seeds, index=index, parts=plan.seeds)
+        measure = self._measures(plan.n * plan.seeds, index=index, parts=plan.seeds)
         say(f"reference: {len(self.reference):,} training windows, index of {len(index.phrases):,} phrases")
         found: dict[str, Any] = {
             "about": self.about(),
@@ -199,16 +196,15 @@ class Reproduction:
         other = self.bench(listen, n) if listen else None
         found: dict[str, dict[str, list[Melody]]] = {}
         for row, setting in self.rows:
-            invented = setting == "unconditional" and row in (
-                "diffusion",
-                "autoregression",
-                "prior",
-                "paper",
-                "spurious",
-            )
-            pieces = other.make(row, setting) if other and not invented else self._made[row, setting]
+            if other is None or is_invented(row, setting):
+                pieces = self._made[row, setting]
+            else:
+                pieces = other.make(row, setting)
             found.setdefault(row, {})[setting] = [Melody(events) for events in pieces.events[:n]]
         return found
+
+    def _measures(self, n: int, **more: Any) -> Measures:
+        return Measures(self.composer.model, self.reference, self.moments, n, **more)
 
     def about(self) -> dict[str, Any]:
         """What was used: model, corpus, plan, and what each network's training cost."""
@@ -235,7 +231,7 @@ class Reproduction:
 
     def sweep(self, n: int = 200, say: Say = lambda _: None) -> list[dict[str, Any]]:
         """Quality of `n` unconditional melodies by sampler and steps, one after the other for the sake of the clock."""
-        measure, found = Measures(self.composer.model, self.reference, n), []
+        measure, found = self._measures(n), []
         for sampler, steps in SWEEP:
             asked: Sampling = {"sampler": sampler, "steps": steps, "voice": Voice(rests=0)}
             if sampler == "ddpm":
