@@ -11,13 +11,14 @@ import time
 
 import numpy as np
 
-from cantilena.composer import Voice, load
+from cantilena.composer import load
 from cantilena.corpus.store import Corpus
 from cantilena.evaluation.features import pitch_range
 from cantilena.evaluation.pieces import Pieces, corpus_pieces
 from cantilena.evaluation.scores import consistency, overlaps
 from cantilena.model import DEFAULT_MODEL
 from cantilena.music.melody import BAR_STEPS
+from cantilena.sampling import Voice
 
 
 def figures(pieces: Pieces) -> dict[str, float]:

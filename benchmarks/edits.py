@@ -15,12 +15,13 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.composer import Composer, Voice, load
+from cantilena.composer import Composer, load
 from cantilena.corpus.store import Corpus
 from cantilena.model import DEFAULT_MODEL
 from cantilena.music.melody import BAR_STEPS, Melody
 from cantilena.music.midi import read_song
 from cantilena.music.splice import TickNote, find_part
+from cantilena.sampling import Voice
 
 FIRST, LAST = 25, 40
 

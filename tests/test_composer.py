@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from cantilena.composer import VOICES, Voice, load
+from cantilena.composer import load
 from cantilena.diffusion import SAMPLERS
 from cantilena.errors import ModelError
 from cantilena.model import LABEL_NULLS
+from cantilena.sampling import VOICES, Voice
 
 
 @pytest.fixture(scope="module")

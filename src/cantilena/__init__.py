@@ -12,11 +12,10 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cantilena.composer import VOICES as VOICES
     from cantilena.composer import Composer as Composer
-    from cantilena.composer import Voice as Voice
     from cantilena.composer import load as load
     from cantilena.corpus.store import Corpus as Corpus
+    from cantilena.edits.edited import Edited as Edited
     from cantilena.errors import CantilenaError as CantilenaError
     from cantilena.errors import CorpusError as CorpusError
     from cantilena.errors import MidiError as MidiError
@@ -25,26 +24,29 @@ if TYPE_CHECKING:
     from cantilena.model import Model as Model
     from cantilena.music.melody import Melody as Melody
     from cantilena.music.midi import read_song as read_song
+    from cantilena.sampling import VOICES as VOICES
+    from cantilena.sampling import Voice as Voice
 
 _WHERE = {
     "CantilenaError": "errors",
     "Composer": "composer",
     "Corpus": "corpus.store",
     "CorpusError": "errors",
+    "Edited": "edits.edited",
     "Melody": "music.melody",
     "MidiError": "errors",
     "Model": "model",
     "ModelError": "errors",
     "RecipeError": "errors",
-    "VOICES": "composer",
-    "Voice": "composer",
+    "VOICES": "sampling",
+    "Voice": "sampling",
     "load": "composer",
     "read_song": "music.midi",
 }
 
 __all__ = [  # noqa: RUF022 - sorted as people read, not by case
-    "CantilenaError", "Composer", "Corpus", "CorpusError", "Melody", "MidiError", "Model", "ModelError", "RecipeError",
-    "VOICES", "Voice", "load", "read_song",
+    "CantilenaError", "Composer", "Corpus", "CorpusError", "Edited", "Melody", "MidiError", "Model", "ModelError",
+    "RecipeError", "VOICES", "Voice", "load", "read_song",
 ]  # fmt: skip
 __version__ = _version("cantilena")
 

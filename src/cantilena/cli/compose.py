@@ -50,7 +50,8 @@ def compose(
         raise ValueError(f"--format is {', '.join(_FORMATS)} joined by commas, not {formats!r}")
     if output.exists() and not output.is_dir():
         raise ValueError(f"-o {output}: is a file, and a folder is needed")
-    from cantilena.composer import VOICES, chosen, load
+    from cantilena.composer import load
+    from cantilena.sampling import VOICES, chosen
 
     voice = "any" if anything else voice
     composer = load(model)

@@ -50,8 +50,9 @@ def infill(
     for given in (song, keep):
         if given is not None and not force and output.exists() and given.exists() and output.samefile(given):
             raise ValueError(f"-o {output}: is what is read; give another name, or --force to replace it")
-    from cantilena.composer import chosen, load
+    from cantilena.composer import load
     from cantilena.music.bars import parse_bars
+    from cantilena.sampling import chosen
 
     spans = parse_bars(bars)
     one = secrets.randbelow(2**31) if seed is None else seed

@@ -4,6 +4,7 @@ A sampler yields a `Step` for each level it reaches, so the caller shows progres
 the network as `denoise(x_t, log_snr, x0_prev) -> x0_hat`: parameterisation, labels, guidance and clipping of x0_hat
 are inside that callable. Steps go over `schedule.timesteps(steps)`; the last one returns x0_hat.
 
+`start` is the level of the x_T given, T if none is: a melody half-way to noise comes back as another.
 `condition` holds phrases fixed. `resample` = r visits each level but the last r times, putting noise back in between
 (RePaint, Lugmayr et al. 2022, algorithm 1, with a jump of one step): r times the work, and better seams.
 """
@@ -48,6 +49,7 @@ class Sampler(Protocol):
         steps: int = ...,
         condition: Condition | None = None,
         resample: int = 1,
+        start: float | None = None,
     ) -> Iterator[Step]: ...
 
 
@@ -85,6 +87,7 @@ def ddpm(
     temperature: float = 1.0,
     condition: Condition | None = None,
     resample: int = 1,
+    start: float | None = None,
 ) -> Iterator[Step]:
     """Ancestral sampling, x_s ~ q(x_s | x_t, x0_hat): Ho et al. 2020, algorithm 2, at any stride.
 
@@ -96,14 +99,11 @@ def ddpm(
     """
     if not 0 <= temperature <= 1.5:
         raise ValueError(f"a temperature is between 0 and 1.5, not {temperature}")
-    x_t, x0_hat = _start(x_T, schedule, noise, condition)
-    for i, (t, s) in enumerate(pairwise(schedule.timesteps(steps)), 1):
-        for jumps in _jumps(s, resample):
-            x0_hat = _estimate(denoise, x_t, t, schedule, x0_hat)
-            mean, variance = schedule.q_posterior(x0_hat, x_t, t, s)  # Ho et al. 2020, eq. 7
-            x_t = mean + temperature * variance**0.5 * noise(x_t.shape) if s > 0 else x0_hat
-            if condition is not None:
-                x_t = condition.apply(x_t, s, schedule, noise)
+    x_t, x0_hat = begin(x_T, schedule, noise, condition, start)
+    for i, (t, s) in enumerate(pairwise(schedule.timesteps(steps, start)), 1):
+        for jumps in visits(s, resample):
+            x0_hat = estimate(denoise, x_t, t, schedule, x0_hat)
+            x_t = ancestral(x0_hat, x_t, t, s, schedule, noise, temperature, condition)
             if jumps:
                 x_t = schedule.q_sample(x_t, t, noise(x_t.shape), s=s)  # Lugmayr et al. 2022, algorithm 1, line 10
         yield _step(i, steps, s, x_t, x0_hat, condition)
@@ -119,6 +119,7 @@ def ddim(
     eta: float = 0.0,
     condition: Condition | None = None,
     resample: int = 1,
+    start: float | None = None,
 ) -> Iterator[Step]:
     """Song et al. 2021 (DDIM), eq. 12: deterministic at `eta` 0, where it is the first-order ODE solver; `ddpm` at 1.
 
@@ -126,13 +127,13 @@ def ddim(
     """
     if not 0 <= eta <= 1:
         raise ValueError(f"eta is between 0 (deterministic) and 1 (ancestral), not {eta}")
-    x_t, x0_hat = _start(x_T, schedule, noise, condition)
-    for i, (t, s) in enumerate(pairwise(schedule.timesteps(steps)), 1):
+    x_t, x0_hat = begin(x_T, schedule, noise, condition, start)
+    for i, (t, s) in enumerate(pairwise(schedule.timesteps(steps, start)), 1):
         bar_t, bar_s = float(schedule.alpha_bar_at(t)), float(schedule.alpha_bar_at(s))
         sigma = eta * ((1 - bar_s) / (1 - bar_t) * (1 - bar_t / bar_s)) ** 0.5  # DDIM, eq. 16
         to_noise = max(1 - bar_s - sigma**2, 0.0) ** 0.5
-        for jumps in _jumps(s, resample):
-            x0_hat = _estimate(denoise, x_t, t, schedule, x0_hat)
+        for jumps in visits(s, resample):
+            x0_hat = estimate(denoise, x_t, t, schedule, x0_hat)
             eps_hat = to_eps(x0_hat, x_t, bar_t, "x0")
             x_t = bar_s**0.5 * x0_hat + to_noise * eps_hat if s > 0 else x0_hat  # DDIM, eq. 12
             if sigma > 0:
@@ -153,6 +154,7 @@ def dpm_solver_pp(
     steps: int = 20,
     condition: Condition | None = None,
     resample: int = 1,
+    start: float | None = None,
 ) -> Iterator[Step]:
     """DPM-Solver++(2M), Lu et al. 2022, algorithm 2: the second-order ODE solver, from x0_hat of two levels.
 
@@ -160,14 +162,14 @@ def dpm_solver_pp(
     after a jump back (`resample`): the older x0_hat then belongs to other noise. Deterministic but for a condition's
     noise. Raises ValueError for fewer than 1 step or visit.
     """
-    x_t, x0_hat = _start(x_T, schedule, noise, condition)
+    x_t, x0_hat = begin(x_T, schedule, noise, condition, start)
     older, h_older = None, 0.0  # the multistep memory: x0_hat of the level before, and that step's length in lambda
-    for i, (t, s) in enumerate(pairwise(schedule.timesteps(steps)), 1):
+    for i, (t, s) in enumerate(pairwise(schedule.timesteps(steps, start)), 1):
         bar_t, bar_s = float(schedule.alpha_bar_at(t)), float(schedule.alpha_bar_at(s))
         h = _half_log_snr(bar_s) - _half_log_snr(bar_t)  # infinite in the last step
         to_x, to_d = ((1 - bar_s) / (1 - bar_t)) ** 0.5, bar_s**0.5 * (1 - math.exp(-h))
-        for jumps in _jumps(s, resample):
-            x0_hat = _estimate(denoise, x_t, t, schedule, x0_hat)
+        for jumps in visits(s, resample):
+            x0_hat = estimate(denoise, x_t, t, schedule, x0_hat)
             d = x0_hat
             if older is not None and s > 0:
                 r = h_older / h
@@ -184,23 +186,35 @@ def dpm_solver_pp(
 SAMPLERS: dict[str, Sampler] = {"ddpm": ddpm, "ddim": ddim, "dpm_solver_pp": dpm_solver_pp}
 
 
-def _start(x_T: Array, schedule: NoiseSchedule, noise: Noise, condition: Condition | None) -> tuple[Array, Array]:
+def begin(
+    x_T: Array, schedule: NoiseSchedule, noise: Noise, condition: Condition | None, start: float | None
+) -> tuple[Array, Array]:
     """x_T with its known part, and the x0_prev of the first call: zeros."""
-    x_t = x_T if condition is None else condition.apply(x_T, schedule.T, schedule, noise)
+    x_t = x_T if condition is None else condition.apply(x_T, schedule.T if start is None else start, schedule, noise)
     return x_t, np.zeros_like(x_t)
 
 
-def _jumps(s: float, resample: int) -> range:
+def visits(s: float, resample: int) -> range:
     """For each visit, how many jumps back are still to come; level 0 is reached once (RePaint, algorithm 1)."""
     if resample < 1:
         raise ValueError(f"each level is visited at least once, not {resample} times")
     return range(resample - 1 if s > 0 else 0, -1, -1)
 
 
-def _estimate(denoise: Denoise, x_t: Array, t: float, schedule: NoiseSchedule, x0_prev: Array) -> Array:
+def estimate(denoise: Denoise, x_t: Array, t: float, schedule: NoiseSchedule, x0_prev: Array) -> Array:
     """x0_hat of x_t at level t, in the type of x_t."""
     log_snr = np.full(len(x_t), schedule.log_snr(t), np.float32)
     return np.asarray(denoise(x_t, log_snr, x0_prev), x_t.dtype)
+
+
+def ancestral(
+    x0_hat: Array, x_t: Array, t: float, s: float, schedule: NoiseSchedule, noise: Noise, temperature: float,
+    condition: Condition | None,
+) -> Array:  # fmt: skip
+    """A draw of x_s given x_t and x0_hat, its known part put in; x0_hat at s = 0."""
+    mean, variance = schedule.q_posterior(x0_hat, x_t, t, s)  # Ho et al. 2020, eq. 7
+    x_s = mean + temperature * variance**0.5 * noise(x_t.shape) if s > 0 else x0_hat
+    return x_s if condition is None else condition.apply(x_s, s, schedule, noise)
 
 
 def _half_log_snr(alpha_bar: float) -> float:

@@ -136,14 +136,17 @@ class NoiseSchedule:
             log_snr: Levels = np.clip(np.log(alpha_bar) - np.log1p(-alpha_bar), -MAX_LOG_SNR, MAX_LOG_SNR)
         return log_snr
 
-    def timesteps(self, steps: int) -> Levels:
-        """The `steps` + 1 levels that a sampler visits, evenly from T to 0; they need not be integers.
+    def timesteps(self, steps: int, start: float | None = None) -> Levels:
+        """The `steps` + 1 levels that a sampler visits, evenly from `start` (T) to 0; they need not be integers.
 
         Where `steps` divides T these are diffusers' "trailing" timesteps (which count one lower), then 0.
         """
         if steps < 1:
             raise ValueError(f"a sampler takes at least 1 step, not {steps}")
-        t: Levels = np.arange(steps, -1, -1) * self.T / steps  # multiplied first: integers stay exact
+        start = self.T if start is None else start
+        if not 0 < start <= self.T:
+            raise ValueError(f"a sampler starts at a level above 0, up to {self.T}, not {start}")
+        t: Levels = np.arange(steps, -1, -1) * start / steps  # multiplied first: integers stay exact
         return t
 
     # -- the Gaussians -------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.composer import Composer, Sampling, Voice
+from cantilena.composer import Composer
 from cantilena.corpus.store import WINDOW_PHRASES
 from cantilena.diffusion.condition import Condition
 from cantilena.diffusion.samplers import SeededNoise
@@ -23,6 +23,7 @@ from cantilena.evaluation.pieces import Pieces
 from cantilena.evaluation.spurious import Spurious
 from cantilena.model import Mixture, Model
 from cantilena.music.melody import Melody
+from cantilena.sampling import Sampling, Voice
 
 __all__ = [
     "HELD",

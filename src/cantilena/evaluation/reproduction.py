@@ -20,7 +20,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.composer import Composer, Sampling, Voice
+from cantilena.composer import Composer
 from cantilena.corpus.store import WINDOW_PHRASES, Corpus
 from cantilena.errors import CorpusError
 from cantilena.evaluation.baselines import ROWS, Bench, Setting, is_invented
@@ -30,6 +30,7 @@ from cantilena.evaluation.pieces import Pieces, corpus_pieces, window_pieces
 from cantilena.evaluation.scores import Moments, overlaps, scores
 from cantilena.evaluation.spurious import Spurious
 from cantilena.music.melody import Melody
+from cantilena.sampling import Sampling, Voice
 
 __all__ = ["PUBLISHED", "SWEEP", "Plan", "Reproduction"]
 

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from midi_files import STEP, chunk, midi, signature, song, tempo, track, tune
 
-from cantilena.composer import Edited, load
-from cantilena.edit import recompose, windows
+from cantilena.composer import load
+from cantilena.edits.edited import Edited
+from cantilena.edits.recompose import recompose, windows
 from cantilena.errors import MidiError
 from cantilena.music.bars import bar_lines, parse_bars
 from cantilena.music.locks import Locks, lock_melody

@@ -12,28 +12,18 @@ Notes that are held come back identical because they are put into the result; se
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol, TypeAlias
-
 import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.diffusion.condition import Condition
+from cantilena.edits.draw import WINDOW, Draw
 from cantilena.model import Model
 from cantilena.music.locks import Locks
 from cantilena.music.melody import BAR_STEPS, HOLD, PHRASE_STEPS, REST, Melody, canonical
 
-__all__ = ["Correct", "Draw", "recompose", "windows"]
+__all__ = ["recompose", "windows"]
 
-WINDOW = 32  # phrases that a sample has
 CONTEXT = 4  # phrases that are held on either side of what one window composes, where the melody has them
-Correct: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # x0_hat (1, 32, D) -> the one to go on with
-
-
-class Draw(Protocol):
-    """One sample: (1, 32, D)."""
-
-    def __call__(self, seed: int, condition: Condition, correct: Correct | None) -> NDArray[np.float32]: ...  # noqa: D102
 
 
 def recompose(model: Model, locks: Locks, draw: Draw, *, seed: int, lead: int = 0) -> NDArray[np.int8]:
@@ -99,15 +89,15 @@ def _window(model: Model, held: NDArray[np.int8], known: NDArray[np.bool_], draw
 
     def correct(x0_hat: NDArray[np.float32]) -> NDArray[np.float32]:
         x0_hat = x0_hat.copy()
-        decoded = _phrase_form(decode(x0_hat[0, partial]))
-        both = encode(np.concatenate([paste(decoded, partial), decoded]))
-        x0_hat[0, partial] += both[: partial.size] - both[partial.size :]
+        decoded = _phrase_form(decode(x0_hat[:, partial]))
+        pasted, as_decoded = encode(np.stack([paste(decoded, partial), decoded]))
+        x0_hat[:, partial] += pasted - as_decoded
         return model.space.clip(x0_hat)
 
     x_0 = np.zeros((1, WINDOW, model.space.D), np.float32)
     if whole.any():
         x_0[0, whole] = encode(held[whole])
-    x_0 = draw(seed, Condition(x_0, whole[None]), correct if partial.size else None)
+    x_0 = draw(seed, condition=Condition(x_0, whole[None]), correct=correct if partial.size else None)
     return paste(decode(x_0[0]), np.arange(WINDOW)).reshape(-1)
 
 

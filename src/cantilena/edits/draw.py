@@ -1,0 +1,35 @@
+"""`Draw`: how an edit asks for a sample, whatever the sampler, voice and steps are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cantilena.diffusion.condition import Condition
+from cantilena.diffusion.guidance import Cost
+
+__all__ = ["WINDOW", "Correct", "Draw"]
+
+WINDOW = 32  # phrases that the network sees at once
+Correct: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # x0_hat (n, P, D) -> the ones to go on with
+
+
+class Draw(Protocol):
+    """One sample: (1, P, D), P = `phrases`, at least 32."""
+
+    def __call__(  # noqa: D102
+        self,
+        seed: int,
+        *,
+        phrases: int = WINDOW,
+        circular: bool = False,  # whether the end goes on at the start
+        period: int = 0,  # phrases after which the sample repeats itself
+        x_t: NDArray[np.float32] | None = None,  # (1, P, D) where to start from; noise
+        start: float | None = None,  # the level of x_t, 0 to T; T
+        condition: Condition | None = None,  # phrases that are held
+        correct: Correct | None = None,  # given every x0_hat
+        cost: Cost | None = None,  # what the sample is steered by
+    ) -> NDArray[np.float32]: ...

@@ -1,0 +1,25 @@
+"""`Edited`: what an edit of a song returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cantilena.music.melody import Melody
+from cantilena.music.midi import write_whole
+
+__all__ = ["Edited"]
+
+
+@dataclass(frozen=True, eq=False)
+class Edited:
+    """A song after an edit."""
+
+    midi: bytes  # the file
+    track: int  # index of the edited one
+    before: Melody  # its melody, of the whole stretch in 4/4 around the edited bars
+    after: Melody
+
+    def save(self, path: str | Path) -> None:
+        """Write the file, replacing what is there in one step."""
+        write_whole(Path(path), self.midi)

@@ -1,0 +1,113 @@
+"""What one may ask of a sample: its voice, and how it is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, NamedTuple, TypeAlias, TypedDict, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cantilena.diffusion.guidance import Cost, branching
+from cantilena.diffusion.samplers import SAMPLERS, Step, ddpm
+from cantilena.model import LABEL_NULLS
+
+__all__ = [
+    "BRANCHES",
+    "MAX_RESAMPLE",
+    "STEPS",
+    "TEMPERATURE",
+    "VOICES",
+    "OnStep",
+    "Sampling",
+    "Voice",
+    "chosen",
+    "sampler_of",
+    "voice_of",
+]
+
+STEPS = 20
+TEMPERATURE = 0.97  # CHANGELOG: what it does to leaps, keys and repetitions
+MAX_RESAMPLE = 10
+BRANCHES = 16
+OnStep: TypeAlias = Callable[[int, int], None]  # steps done, and in all
+
+
+class Voice(NamedTuple):
+    """What a melody is asked to be, as labels (None = not said), and the General MIDI program that plays it."""
+
+    role: int | None = None  # index into extract.ROLES
+    family: int | None = None  # index into extract.FAMILIES
+    purity: int | None = None  # 0: less than a tenth of the notes was dropped, 1: up to .4, 2: more
+    rests: int | None = None  # 0: no 2-bar phrase is silent, 1: some are
+    program: int = 0
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """The four indices that the denoiser sees."""
+        given = (self.role, self.family, self.purity, self.rests)
+        return np.array([null if v is None else v for v, null in zip(given, LABEL_NULLS, strict=True)], np.int64)
+
+
+VOICES: dict[str, Voice] = {
+    "lead": Voice(role=0, purity=0),
+    "any": Voice(),
+    "bass": Voice(role=1, family=4, purity=0, program=33),
+    "keys": Voice(family=0, program=0),
+    "organ": Voice(family=2, program=16),
+    "guitar": Voice(family=3, program=25),
+    "strings": Voice(family=6, program=48),
+    "brass": Voice(family=7, program=61),
+    "reed": Voice(family=8, program=65),
+    "flute": Voice(family=9, program=73),
+    "synth": Voice(family=10, program=80),
+}
+
+
+class Sampling(TypedDict, total=False):
+    """How a melody is drawn: the keywords that every composing method takes. All have defaults."""
+
+    voice: str | Voice  # a key of VOICES or a Voice; "lead"
+    sampler: str  # "ddpm" (default), "ddim" or "dpm_solver_pp": see cantilena.diffusion
+    steps: int  # 20
+    temperature: float  # of ddpm: noise of each step, 0..1.5; lower is calmer and repeats more; TEMPERATURE
+    resample: int  # visits of each level, 1..10: phrases agree better, with held ones too, for as many times the time
+    guidance: float  # above 1 follows the voice more strictly (Ho & Salimans 2022); 1
+    branches: int  # draws at each step when rules steer; BRANCHES
+    on_step: OnStep  # called with steps done, and in all
+
+
+def chosen(**options: Any) -> Sampling:
+    """The options that were chosen, as keywords: None is what was left to the default."""
+    return cast(Sampling, {name: value for name, value in options.items() if value is not None})
+
+
+def sampler_of(sampling: Sampling, cost: Cost | None = None) -> Callable[..., Iterator[Step]]:
+    """The sampler that is asked for, with its settings bound; steered by `cost`, where there is one.
+
+    Raises ValueError for a setting that is not one.
+    """
+    name, steps, resample = (
+        sampling.get("sampler", "ddpm"), sampling.get("steps", STEPS), sampling.get("resample", 1)
+    )  # fmt: skip
+    if not 1 <= resample <= MAX_RESAMPLE:
+        raise ValueError(f"each level is visited 1 to {MAX_RESAMPLE} times, not {resample}")
+    if name not in SAMPLERS:
+        raise ValueError(f"a sampler is one of {', '.join(SAMPLERS)}, not {name!r}")
+    if name == "ddpm":
+        ancestral = partial(branching, cost=cost, branches=sampling.get("branches", BRANCHES)) if cost else ddpm
+        return partial(ancestral, steps=steps, resample=resample, temperature=sampling.get("temperature", TEMPERATURE))
+    if cost or "temperature" in sampling:
+        what = "rules are" if cost else "a temperature is"
+        raise ValueError(f"{what} for the sampler ddpm: {name} draws no noise")
+    return partial(SAMPLERS[name], steps=steps, resample=resample)
+
+
+def voice_of(voice: str | Voice) -> Voice:
+    """A voice by its name; ValueError where there is none."""
+    if isinstance(voice, Voice):
+        return voice
+    if voice not in VOICES:
+        raise ValueError(f"a voice is one of {', '.join(VOICES)}, not {voice!r}")
+    return VOICES[voice]
