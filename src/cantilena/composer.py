@@ -7,37 +7,30 @@ melody.save("tune.mid")
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, Unpack, overload
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.diffusion.condition import Condition
-from cantilena.diffusion.guidance import Cost
-from cantilena.diffusion.samplers import Denoise, SeededNoise
-from cantilena.diffusion.schedule import to_alpha_bar, to_x0
-from cantilena.diffusion.windows import windowed
-from cantilena.edits.draw import WINDOW, Correct, Draw
-from cantilena.edits.edited import Edited
-from cantilena.edits.recompose import recompose
-from cantilena.model import DEFAULT_MODEL, LABEL_NULLS, Model
-from cantilena.music.bars import parse_bars
-from cantilena.music.extract import ROLES, UNKNOWN_FAMILY
-from cantilena.music.locks import Locks, lock_melody
-from cantilena.music.melody import Melody
-from cantilena.music.passage import read_passage
-from cantilena.sampling import Sampling, Voice, sampler_of, voice_of
+from cantilena.editor import RESAMPLE, Editor, Source, asked_rules
+from cantilena.edits.cadence import come_to_rest
+from cantilena.edits.draw import WINDOW
+from cantilena.edits.length import WHOLE, Length, lead_round, stream
+from cantilena.edits.motif import develop, read_motif, two_bars
+from cantilena.edits.pick import choose, surprise
+from cantilena.edits.sign import sign
+from cantilena.edits.steer import Steering
+from cantilena.model import DEFAULT_MODEL, Model
+from cantilena.music.melody import PHRASE_STEPS, Melody
+from cantilena.receipt import Tune
+from cantilena.rules import Asked, Rules
+from cantilena.sampling import Sampling, Voice, voice_of
 
-__all__ = ["MAX_BARS", "RESAMPLE", "Composer", "load"]
+__all__ = ["RESAMPLE", "Composer", "load"]
 
-MAX_BARS = 64
-RESAMPLE = 4  # of edits: benchmarks/edits.py shows the seams
-_BATCH = 64  # melodies sampled at once: more gain nothing and cost memory
-BarsGiven: TypeAlias = str | Sequence[tuple[int, int]]
-Grid: TypeAlias = Literal["odd", "even"]
+PICK_OF = 64  # draws
 
 
 def load(name: str | Path = DEFAULT_MODEL, *, threads: int = 1) -> Composer:
@@ -45,176 +38,102 @@ def load(name: str | Path = DEFAULT_MODEL, *, threads: int = 1) -> Composer:
     return Composer(Model.load(name, threads=threads))
 
 
-@dataclass(frozen=True, eq=False)
-class Composer:
-    """Composes melodies with a `Model`. Everything random comes from the seeds you give."""
+class Composer(Editor):
+    """Composes melodies with a `Model`. Everything random comes from the seeds you give.
 
-    model: Model
+    Each verb is a method: what takes music is in `Editor`, what gives latents in `Drawing`.
+    """
 
     def compose(
-        self, seed: int = 0, *, bars: int = MAX_BARS, qpm: float = 120.0, **sampling: Unpack[Sampling]
-    ) -> Melody:
-        """A new melody of `bars` bars; the same seed and arguments give the same notes on the same machine.
+        self, seed: int = 0, *, bars: int = WHOLE, qpm: float | None = None, loop: bool = False,
+        motif: Melody | Source | None = None, cadence: bool = False, rules: Asked | None = None,
+        **sampling: Unpack[Sampling],
+    ) -> Tune:  # fmt: skip
+        """A new melody of 2 to 1,000 bars; the same seed and arguments give the same notes on the same machine.
 
-        The other keywords are those of `Sampling`. Raises ValueError for a wrong argument.
+        Fewer than 64 bars are the part of 64 that stands best alone, more are seen through overlapping windows and have
+        no seam. With `loop` the end leads back to the start. A `motif` (two bars of a MIDI file or Melody) opens the
+        tune as it is and comes back in it; with `cadence` the tune ends on a long, stable note. `rules` are asked of
+        the melody: words such as {"key": "D dorian", "density": "4..6"}, or rules, your own functions among them; see
+        `cantilena.rules`. `qpm` is 120, or the motif's. The other keywords are those of `Sampling`. Raises ValueError
+        for a wrong argument, MidiError for a file without a motif.
         """
-        return self.compose_many([seed], bars=bars, qpm=qpm, **sampling)[0]
+        return self.compose_many(
+            [seed], bars=bars, qpm=qpm, loop=loop, motif=motif, cadence=cadence, rules=rules, **sampling
+        )[0]
 
     def compose_many(
-        self, seeds: Sequence[int], *, bars: int = MAX_BARS, qpm: float = 120.0, **sampling: Unpack[Sampling]
-    ) -> list[Melody]:
+        self, seeds: Sequence[int], *, bars: int = WHOLE, qpm: float | None = None, loop: bool = False,
+        motif: Melody | Source | None = None, cadence: bool = False, rules: Asked | None = None,
+        **sampling: Unpack[Sampling],
+    ) -> list[Tune]:  # fmt: skip
         """One melody a seed, as `compose` would each alone; see there."""
-        if not (isinstance(bars, int) and 2 <= bars <= MAX_BARS):
-            raise ValueError(f"a melody has 2 to {MAX_BARS} bars, not {bars}")
-        phrases = self.decode(self.sample(seeds, **sampling))  # (seeds, 32, 32)
-        melodies = (Melody.from_phrases(p[: -(-bars // 2)], qpm) for p in phrases)
-        return [m if m.bars == bars else m.slice(1, bars) for m in melodies]
+        length, asked = Length(bars, loop), asked_rules(rules)
+        if motif is not None and (loop or asked):
+            raise ValueError(f"a tune of a motif takes no {'loop' if loop else 'rules'}: give one or the other")
+        if loop and cadence:
+            raise ValueError("a loop does not come to rest: give --loop or --cadence")
+        if bars > WHOLE or motif is not None:
+            sampling = {"resample": RESAMPLE, **sampling}
+        if motif is not None:
+            theme = two_bars(motif) if isinstance(motif, Melody) else read_motif(motif)
+            draw = self.draw({"voice": Voice(purity=0), **sampling})
+            melodies = [develop(self.model, draw, theme, bars, seed=seed, cadence=cadence) for seed in seeds]
+            qpm = theme.qpm if qpm is None else qpm
+        elif asked:
+            melodies = [self._steered(seed, length, asked, sampling) for seed in seeds]
+        else:
+            drawn = self.sample(seeds, **length.asked, **sampling)  # (seeds, P, D)
+            melodies = [self._fitted(x_0, seed, length, sampling) for seed, x_0 in zip(seeds, drawn, strict=True)]
+        if cadence and motif is None:
+            melodies = [come_to_rest(m) for m in melodies]
+        given: dict[str, Any] = {
+            "bars": bars, "qpm": qpm, "loop": loop or None, "motif": motif, "cadence": cadence or None,
+        }  # fmt: skip
+        tunes = []
+        for seed, melody in zip(seeds, melodies, strict=True):
+            receipt = sign(self.model, "compose", melody, sampling, files=("motif",), rules=asked, seed=seed, **given)
+            tunes.append(Tune(melody.events, 120.0 if qpm is None else qpm, receipt))
+        return tunes
 
-    @overload
-    def infill(
-        self, song: Melody, bars: BarsGiven, *, keep: Melody | None = None, grid: Grid | None = None, seed: int = 0,
-        **sampling: Unpack[Sampling],
-    ) -> Melody: ...  # fmt: skip
+    def _fitted(self, x_0: NDArray[np.float32], seed: int, length: Length, sampling: Sampling) -> Melody:
+        """What was drawn, as a melody of this length."""
+        if length.loop and length.bars < WHOLE:
+            return length.fit(lead_round(self.model, self.draw(sampling), x_0, length.bars, seed=seed))
+        return length.fit(self.decode(x_0))
 
-    @overload
-    def infill(
-        self, song: str | Path | bytes, bars: BarsGiven, *, track: int | None = None,
-        keep: str | Path | bytes | None = None, grid: Grid | None = None, seed: int = 0, **sampling: Unpack[Sampling],
-    ) -> Edited: ...  # fmt: skip
+    def _steered(self, seed: int, length: Length, rules: Rules, sampling: Sampling) -> Melody:
+        """A melody of this length by rules, which see its first bars: a part that stands alone is not looked for."""
+        steering = Steering.alone(self.model, rules, length.asked["phrases"], length.bars)
+        x_0 = self.sample([seed], **length.asked, cost=steering.cost(), **sampling)[0]
+        if length.loop:
+            return steering.settle(self._fitted(x_0, seed, length, sampling))
+        return Melody.from_phrases(steering.decode(x_0, transpose=True)).slice(1, length.bars)
 
-    def infill(
-        self, song: Melody | str | Path | bytes, bars: BarsGiven, *, track: int | None = None,
-        keep: Melody | str | Path | bytes | None = None, grid: Grid | None = None, seed: int = 0,
-        **sampling: Unpack[Sampling],
-    ) -> Melody | Edited:  # fmt: skip
-        """Compose `bars` ("17-32,41-44", counted from 1, or pairs) of a song anew; all else stays as it is.
+    def pick(
+        self, k: int, *, of: int = PICK_OF, seed: int = 0, rules: Asked | None = None, **arguments: Any
+    ) -> list[Tune]:
+        """`k` of the tunes that `compose` gives with seeds `seed`, `seed` + 1 ..., the best first: see `edits.pick`.
 
-        `song` is a MIDI file, of which everything but the bars' notes comes back event by event, or a Melody. The
-        melody's track is chosen as `cantilena inspect` shows, or `track`. Notes of `keep` stand in the result as they
-        are. Phrases of two bars begin on bars of the `grid`, "odd" or "even"; by default on the first bar given. The
-        voice is the track's own unless it is given; `resample` is RESAMPLE. Raises ValueError for a wrong argument,
-        MidiError (one line) for a song that cannot be edited so.
+        Of `of` draws, those keep that meet the `rules`, sound like data and differ from each other; fewer than `k`
+        where the rest would be near-duplicates. Each tune's receipt has its own seed. Arguments and errors as of
+        `compose`; ValueError where fewer are drawn than wanted.
         """
-        spans = parse_bars(bars)
-        if seed < 0:
-            raise ValueError(f"seeds are integers from 0 up, not {seed}")
-        if grid not in (None, "odd", "even"):
-            raise ValueError(f"phrases begin on odd or even bars, not {grid!r}")
-        sampling.setdefault("resample", RESAMPLE)
-        on_odd = spans[0][0] % 2 == 1 if grid is None else grid == "odd"
+        asked = asked_rules(rules)
+        if not 1 <= k <= of:
+            raise ValueError(f"1 to {of} of {of} draws can be picked, not {k}")
+        tunes = self.compose_many(range(seed, seed + of), rules=asked, **arguments)
+        whole = [Melody.from_tokens(np.resize(t.events, WINDOW * PHRASE_STEPS)) for t in tunes]  # 64 bars of each
+        voice = voice_of(arguments.get("voice", "lead"))
+        denoise = self.denoiser(np.tile(voice.labels, (of, 1)))
+        surprises = surprise(denoise, np.stack([self.encode(m) for m in whole]), self.model.schedule)
+        costs = [asked.total(t) if asked else 0.0 for t in tunes]
+        return [tunes[i] for i in choose(tunes, k, costs, surprises.tolist())]
 
-        def recomposed(locks: Locks, first: int, voice: Voice) -> NDArray[np.int8]:
-            sampling.setdefault("voice", voice)
-            return recompose(
-                self.model,
-                locks,
-                self.draw(sampling),
-                seed=seed,
-                lead=int((first % 2 == 1) != on_odd),
-            )
+    def stream(self, seed: int = 0, *, qpm: float = 120.0, **sampling: Unpack[Sampling]) -> Iterator[Melody]:
+        """A melody without an end: a generator of its next bars, two or a few more at a time.
 
-        if isinstance(song, Melody):
-            if track is not None or not (keep is None or isinstance(keep, Melody)):
-                raise ValueError("of a Melody no track is chosen, and the notes to keep are a Melody")
-            locks = lock_melody(song, spans, keep)
-            return Melody.from_tokens(locks.paste(recomposed(locks, 1, Voice(purity=0))), song.qpm)
-        if isinstance(keep, Melody):
-            raise ValueError("of a MIDI file the notes to keep are a MIDI file")
-        passage = read_passage(song, spans, track=track, keep=keep)
-        found = passage.candidate
-        family = None if found.family == UNKNOWN_FAMILY else found.family
-        own = Voice(role=ROLES.index(found.role), family=family, purity=0)
-        after = passage.melody(recomposed(passage.locks, passage.stretch.first, own))
-        return Edited(passage.write(after), found.track, passage.before, after)
-
-    def sample(
-        self,
-        seeds: Sequence[int],
-        *,
-        phrases: int = WINDOW,
-        circular: bool = False,
-        period: int = 0,
-        x_t: NDArray[np.float32] | None = None,
-        start: float | None = None,
-        condition: Condition | None = None,
-        correct: Correct | None = None,
-        cost: Cost | None = None,
-        **sampling: Unpack[Sampling],
-    ) -> NDArray[np.float32]:
-        """Latents of new melodies: (seeds, P, D), P = `phrases`, at least 32. Keywords as in `Sampling`.
-
-        More than 32 phrases are seen through overlapping windows, joined to a ring where `circular`, and repeat after
-        `period` phrases (`diffusion.windowed`). `x_t` (seeds, P, D) at level `start` is where to start from, or noise.
-        `condition` holds phrases of each melody fixed. `correct` is given every x0_hat (n, P, D) and returns the one
-        to go on with; `cost` says what each of its phrases costs, and the sample is steered to cost little
-        (`diffusion.branching`, of the sampler "ddpm" alone). Raises ValueError where these do not fit together.
+        The first come after one sample of 64 bars; then 32 bars are composed after each 32 that were taken. The same
+        seed gives the same music. Keywords and errors as in `compose`.
         """
-        if phrases < WINDOW:
-            raise ValueError(f"a sample has at least {WINDOW} phrases, not {phrases}")
-        for name, given in (("condition", condition.x_0 if condition else None), ("start", x_t)):
-            if given is not None and given.shape[:2] != (len(seeds), phrases):
-                raise ValueError(f"a {name} for {given.shape[:2]} does not fit {len(seeds)} seeds of {phrases} phrases")
-        on_step = sampling.get("on_step")
-        sample = sampler_of(sampling, cost)
-        labels, guidance = voice_of(sampling.get("voice", "lead")).labels, sampling.get("guidance", 1.0)
-        size = max(1, _BATCH * WINDOW // phrases)
-        batches = [slice(i, i + size) for i in range(0, len(seeds), size)]
-        found = []
-        for k, part in enumerate(batches):
-            batch = seeds[part]
-            held = condition and Condition(condition.x_0[part], condition.known[part])
-            noise = SeededNoise(batch)
-            begin = noise((len(batch), phrases, self.model.space.D)) if x_t is None else x_t[part]
-            denoise = self.denoiser(np.tile(labels, (len(batch), 1)), guidance)
-            denoise = _corrected(windowed(denoise, size=WINDOW, circular=circular, period=period), correct)
-            for step in sample(denoise, begin, self.model.schedule, noise, condition=held, start=start):
-                if on_step:
-                    on_step(k * step.steps + step.i, len(batches) * step.steps)
-            found.append(step.x0_hat)
-        return np.concatenate(found) if found else np.zeros((0, phrases, self.model.space.D), np.float32)
-
-    def draw(self, sampling: Sampling) -> Draw:
-        """`sample` of one seed with the keywords `sampling`, as edits ask for it."""
-
-        def draw(seed: int, **asked: Any) -> NDArray[np.float32]:
-            return self.sample([seed], **asked, **sampling)
-
-        return draw
-
-    def decode(self, x_0: NDArray[np.float32]) -> NDArray[np.int8]:
-        """Latents (..., D) -> the likeliest token at every step (..., 32)."""
-        return np.asarray(self.model.decode(self.model.space.denormalize(x_0)).argmax(-1), np.int8)
-
-    def encode(self, melody: Melody) -> NDArray[np.float32]:
-        """The phrases of a melody as latents (phrases, D): their posterior means."""
-        mean, _ = self.model.encode(melody.phrases())
-        return self.model.space.normalize(mean)
-
-    def denoiser(self, labels: NDArray[np.int64], guidance: float = 1.0) -> Denoise:
-        """The network as samplers want it: labels (B, 4) bound, the prediction turned into a clipped x0_hat.
-
-        x_t may hold several samples of each of the B melodies, side by side. With `guidance` w other than 1 both
-        predictions share x0_prev, and w goes from the one without labels to the one with them:
-        null + w (labelled - null).
-        """
-        model = self.model
-        nulls = np.broadcast_to(np.array(LABEL_NULLS, np.int64), labels.shape)
-
-        def denoise(
-            x_t: NDArray[np.float32], log_snr: NDArray[np.float32], x0_prev: NDArray[np.float32]
-        ) -> NDArray[np.float32]:
-            each = len(x_t) // len(labels)  # windows or branches of each melody, side by side
-            prediction = model.denoise(x_t, log_snr, x0_prev, np.repeat(labels, each, axis=0))
-            if guidance != 1 and not np.array_equal(labels, nulls):
-                null = model.denoise(x_t, log_snr, x0_prev, np.repeat(nulls, each, axis=0))
-                prediction = null + np.float32(guidance) * (prediction - null)
-            alpha_bar = to_alpha_bar(log_snr)[:, None, None]
-            return model.space.clip(to_x0(prediction, x_t, alpha_bar, model.prediction))
-
-        return denoise
-
-
-def _corrected(denoise: Denoise, correct: Correct | None) -> Denoise:
-    if correct is None:
-        return denoise
-    return lambda x_t, log_snr, x0_prev: correct(denoise(x_t, log_snr, x0_prev))
+        return stream(self.model, self.draw(sampling), seed, qpm)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -92,7 +93,7 @@ class Model:
         """The model's name."""
         return str(self.about.get("name", self.folder.name))
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """16 hexadecimal digits over every file that a composed note depends on."""
         digest = hashlib.sha256()

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cantilena.diffusion.guidance import Cost, branching
 from cantilena.diffusion.samplers import SAMPLERS, Step, ddpm
 from cantilena.model import LABEL_NULLS
+from cantilena.music.extract import ROLES, UNKNOWN_FAMILY, Candidate
 
 __all__ = [
     "BRANCHES",
@@ -30,7 +31,7 @@ __all__ = [
 STEPS = 20
 TEMPERATURE = 0.97  # CHANGELOG: what it does to leaps, keys and repetitions
 MAX_RESAMPLE = 10
-BRANCHES = 16
+BRANCHES = 4
 OnStep: TypeAlias = Callable[[int, int], None]  # steps done, and in all
 
 
@@ -48,6 +49,12 @@ class Voice(NamedTuple):
         """The four indices that the denoiser sees."""
         given = (self.role, self.family, self.purity, self.rests)
         return np.array([null if v is None else v for v, null in zip(given, LABEL_NULLS, strict=True)], np.int64)
+
+    @classmethod
+    def of(cls, track: Candidate) -> Voice:
+        """That of a track of a song, as the extractor sees it."""
+        family = None if track.family == UNKNOWN_FAMILY else track.family
+        return cls(role=ROLES.index(track.role), family=family, purity=0)
 
 
 VOICES: dict[str, Voice] = {
@@ -104,10 +111,12 @@ def sampler_of(sampling: Sampling, cost: Cost | None = None) -> Callable[..., It
     return partial(SAMPLERS[name], steps=steps, resample=resample)
 
 
-def voice_of(voice: str | Voice) -> Voice:
-    """A voice by its name; ValueError where there is none."""
+def voice_of(voice: str | Voice | list[int | None]) -> Voice:
+    """A voice by its name, or by its fields as JSON has them; ValueError where there is none."""
     if isinstance(voice, Voice):
         return voice
+    if isinstance(voice, list) and len(voice) == len(Voice._fields):
+        return Voice(*voice)  # type: ignore[arg-type]
     if voice not in VOICES:
         raise ValueError(f"a voice is one of {', '.join(VOICES)}, not {voice!r}")
     return VOICES[voice]

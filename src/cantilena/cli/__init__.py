@@ -12,14 +12,19 @@ from typing import NoReturn
 
 import typer
 
+from cantilena.cli.again import again
+from cantilena.cli.bridge import bridge
 from cantilena.cli.compose import compose
 from cantilena.cli.corpus import app as corpus_app
 from cantilena.cli.evaluate import evaluate
 from cantilena.cli.export import export
+from cantilena.cli.extend import extend
 from cantilena.cli.infill import infill
 from cantilena.cli.inspect import inspect
+from cantilena.cli.morph import morph
 from cantilena.cli.reproduce import reproduce
 from cantilena.cli.train import app as train_app
+from cantilena.cli.vary import vary
 from cantilena.errors import CantilenaError
 
 __all__ = ["app", "main"]
@@ -34,6 +39,11 @@ app = typer.Typer(
 )
 app.command()(compose)
 app.command()(infill)
+app.command()(extend)
+app.command()(bridge)
+app.command()(vary)
+app.command()(morph)
+app.command()(again)
 app.command()(evaluate)
 app.command()(inspect)
 app.command()(export)

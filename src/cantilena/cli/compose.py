@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import secrets
+from itertools import chain
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from cantilena.cli.rules import (
+    AsJson,
+    ChordsRule,
+    ContourRule,
+    DensityRule,
+    FormOf,
+    FormRule,
+    KeyRule,
+    RangeRule,
+    RhythmRule,
+    Weights,
+    asked,
+    show,
+)
 from cantilena.model import DEFAULT_MODEL
 
 __all__ = ["compose"]
 
 _FORMATS = ("mid", "svg", "wav")
+_BATCH_BARS = 64 * 64  # composed at once
 
 
 def compose(
@@ -22,10 +38,21 @@ def compose(
     seed: Annotated[
         int | None, typer.Option(min=0, help="The same seed gives the same music; drawn if not given.")
     ] = None,
-    bars: Annotated[int, typer.Option(min=2, max=64, help="Length in bars of 4/4.")] = 64,
+    bars: Annotated[int, typer.Option(min=2, max=1000, help="Length in bars of 4/4.")] = 64,
+    loop: Annotated[bool, typer.Option("--loop", help="Let the end lead back to the start; --bars is even.")] = False,
+    motif: Annotated[
+        Path | None, typer.Option(metavar="FILE.mid", help="A tune of the first two bars with notes in this file.")
+    ] = None,
+    cadence: Annotated[
+        bool, typer.Option("--cadence", help="End on a long, stable note that fills the last bar.")
+    ] = False,
     voice: Annotated[
-        str, typer.Option(help="lead, any, bass, keys, organ, guitar, strings, brass, reed, flute, synth.")
-    ] = "lead",
+        str | None,
+        typer.Option(
+            help="lead, any, bass, keys, organ, guitar, strings, brass, reed, flute, synth. "
+            "lead if not given; with --motif, what suits the motif."
+        ),
+    ] = None,
     anything: Annotated[bool, typer.Option("--any", help="Any voice: the model without labels.")] = False,
     model: Annotated[str, typer.Option(help="A shipped model's name, or a model folder.")] = DEFAULT_MODEL,
     steps: Annotated[int | None, typer.Option(min=1, max=1000, help="Sampling steps; 20 if not given.")] = None,
@@ -34,13 +61,39 @@ def compose(
         float | None, typer.Option(min=0, max=1.5, help="Of ddpm: lower is calmer and repeats more, higher is wilder.")
     ] = None,
     resample: Annotated[
-        int, typer.Option(min=1, max=10, help="Visits of each level: 2 agrees more with itself, for twice the time.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            min=1,
+            max=10,
+            help="Visits of each level: 2 agrees more with itself, for twice the time. "
+            "1 if not given; 4 for more than 64 bars and with --motif.",
+        ),
+    ] = None,
     guidance: Annotated[float, typer.Option(min=0, max=10, help="Above 1 follows the voice more strictly.")] = 1.0,
     program: Annotated[
         int | None, typer.Option(min=0, max=127, help="General MIDI program; the voice's if not given.")
     ] = None,
-    qpm: Annotated[float, typer.Option(min=10, max=400, help="Tempo in quarter notes a minute.")] = 120.0,
+    qpm: Annotated[
+        float | None,
+        typer.Option(min=10, max=400, help="Tempo in quarter notes a minute; 120, or the motif's, if not given."),
+    ] = None,
+    key: KeyRule = None,
+    range_: RangeRule = None,
+    density: DensityRule = None,
+    rhythm: RhythmRule = None,
+    contour: ContourRule = None,
+    chords: ChordsRule = None,
+    chord_track: Annotated[
+        bool, typer.Option("--chord-track", help="Write the chords as a second track of the MIDI file.")
+    ] = False,
+    form: FormRule = None,
+    form_of: FormOf = None,
+    weights: Weights = None,
+    pick: Annotated[
+        int | None, typer.Option(min=1, help="Draw many (--of) and keep so many: the best, and no two alike.")
+    ] = None,
+    of: Annotated[int, typer.Option(min=1, max=1000, help="How many to draw for --pick.")] = 64,
+    as_json: AsJson = False,
     formats: Annotated[str, typer.Option("--format", help="Of mid, svg, wav, joined by commas.")] = "mid,svg,wav",
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where the files go.")] = Path("."),
 ) -> None:
@@ -51,22 +104,51 @@ def compose(
     if output.exists() and not output.is_dir():
         raise ValueError(f"-o {output}: is a file, and a folder is needed")
     from cantilena.composer import load
+    from cantilena.rules import Chords, chord_notes
     from cantilena.sampling import VOICES, chosen
 
     voice = "any" if anything else voice
     composer = load(model)
     first = secrets.randbelow(2**31) if seed is None else seed
-    seeds = list(range(first, first + number))
+    rules = asked(
+        form_of=form_of, weights=weights, key=key, range=range_, density=density, rhythm=rhythm, contour=contour,
+        chords=chords, form=form,
+    )  # fmt: skip
+    if chord_track and chords is None:
+        raise ValueError("--chord-track writes the chords of --chords: give some")
+    beneath = chord_notes(Chords(chords), bars) if chords is not None and chord_track else []
     sampling = chosen(
         voice=voice, sampler=sampler, resample=resample, guidance=guidance, steps=steps, temperature=temperature
     )
-    for begin in range(0, number, 64):
-        some = seeds[begin : begin + 64]
-        melodies = composer.compose_many(some, bars=bars, qpm=qpm, **sampling)
-        for one, melody in zip(some, melodies, strict=True):
-            stem = output / ("tune" if number == 1 else f"tune-{one}")
-            name = f"Cantilena, {voice}, seed {one}"  # so that a tune one liked can be had again
-            instrument = VOICES[voice].program if program is None else program
-            for suffix in wanted:
-                melody.save(stem.with_suffix(f".{suffix}"), program=instrument, name=name)
-            print(f"{stem}.{'|'.join(wanted)}  seed {one}  {melody!r}")
+    arguments: dict[str, Any] = {
+        "bars": bars,
+        "loop": loop,
+        "motif": motif,
+        "cadence": cadence,
+        "qpm": qpm,
+        "rules": rules,
+        **sampling,
+    }
+    if pick is not None:
+        tunes = iter([composer.pick(pick, of=of, seed=first, **arguments)])
+        number = pick
+    else:
+        size = max(1, min(64, _BATCH_BARS // bars))
+        seeds = range(first, first + number)
+        tunes = (composer.compose_many(seeds[i : i + size], **arguments) for i in range(0, number, size))
+    what = (voice or "lead") if motif is None else motif.stem
+    instrument = VOICES[voice or "lead"].program if program is None else program
+    for tune in chain.from_iterable(tunes):
+        assert tune.receipt is not None
+        one = tune.receipt.recipe.arguments["seed"]
+        stem = output / ("tune" if number == 1 else f"tune-{one}")
+        file = stem.with_suffix(".mid")
+        if motif is not None and "mid" in wanted and file.exists() and motif.exists() and file.samefile(motif):
+            raise ValueError(f"{file}: is the motif, and would be replaced; give another folder with -o")
+        name = f"Cantilena, {what}, seed {one}"
+        for suffix in wanted:
+            more = {"beneath": beneath} if suffix == "mid" else {}
+            tune.save(stem.with_suffix(f".{suffix}"), program=instrument, name=name, **more)
+        if not as_json:
+            print(f"{stem}.{'|'.join(wanted)}  seed {one}  {tune!r}")
+        show(tune.receipt, as_json=as_json)

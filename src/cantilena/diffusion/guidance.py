@@ -30,7 +30,8 @@ def branching(
     noise: Noise,
     *,
     cost: Cost,
-    branches: int = 16,
+    branches: int = 4,
+    between: tuple[float, float] = (0.2, 0.95),
     steps: int = 20,
     temperature: float = 1.0,
     condition: Condition | None = None,
@@ -39,20 +40,21 @@ def branching(
 ) -> Iterator[Step]:
     """`ddpm` that takes the best of `branches` draws at each step, phrase by phrase; `branches` + 1 times the work.
 
-    A draw is judged by `cost` of the x0_hat that the network sees in it. With one branch it is `ddpm`. Raises
-    ValueError for fewer than 1 branch, and as `ddpm` does.
+    A draw is judged by `cost` of the x0_hat that the network sees in it. Levels outside `between`, in shares of T, have
+    one: above, x0_hat says little yet, and below, what was decided is no more changed. With one branch it is `ddpm`.
+    Raises ValueError for fewer than 1 branch, and as `ddpm` does.
     """
     if branches < 1:
         raise ValueError(f"at least 1 branch is drawn at each step, not {branches}")
     x_t, x0_hat = begin(x_T, schedule, noise, condition, start)
     melody, phrase = np.ogrid[: x_T.shape[0], : x_T.shape[1]]
-    levels = schedule.timesteps(steps, start)
-    for i, (t, s) in enumerate(pairwise(levels), 1):
+    lowest, highest = (share * schedule.T for share in between)
+    for i, (t, s) in enumerate(pairwise(schedule.timesteps(steps, start)), 1):
         for jumps in visits(s, resample):
             x0_hat = estimate(denoise, x_t, t, schedule, x0_hat)
             draws = [
                 ancestral(x0_hat, x_t, t, s, schedule, noise, temperature, condition)
-                for _ in range(branches if s > 0 else 1)
+                for _ in range(branches if lowest <= s <= highest and s > 0 else 1)
             ]
             x_t = draws[0]
             if len(draws) > 1:

@@ -17,17 +17,23 @@ from numpy.typing import NDArray
 
 from cantilena.diffusion.condition import Condition
 from cantilena.edits.draw import WINDOW, Draw
+from cantilena.edits.steer import Steering
 from cantilena.model import Model
 from cantilena.music.locks import Locks
 from cantilena.music.melody import BAR_STEPS, HOLD, PHRASE_STEPS, REST, Melody, canonical
+from cantilena.rules.weighted import Rules
 
 __all__ = ["recompose", "windows"]
 
 CONTEXT = 4  # phrases that are held on either side of what one window composes, where the melody has them
 
 
-def recompose(model: Model, locks: Locks, draw: Draw, *, seed: int, lead: int = 0) -> NDArray[np.int8]:
+def recompose(
+    model: Model, locks: Locks, draw: Draw, *, seed: int, lead: int = 0, rules: Rules | None = None
+) -> NDArray[np.int8]:
     """New tokens (steps,) with the locked ones among them. Phrases begin at bar 0, or with `lead` 1 a bar earlier.
+
+    `rules` see the bars that are composed, as one melody.
 
     What is not known of a window (before the melody, after it, and what later windows compose) is sampled with the
     rest and thrown away: silence there would be other music.
@@ -39,12 +45,15 @@ def recompose(model: Model, locks: Locks, draw: Draw, *, seed: int, lead: int = 
     tokens, known = np.pad(locks.tokens, (front, back)), np.pad(locks.known, (front, back))
     inside = np.pad(np.ones_like(locks.locked), (front, back))
     phrases = (tokens.size // PHRASE_STEPS, PHRASE_STEPS)
-    todo = np.flatnonzero((inside & ~np.pad(locks.locked, (front, back))).reshape(phrases).any(1))
+    free = inside & ~np.pad(locks.locked, (front, back))
+    todo = np.flatnonzero(free.reshape(phrases).any(1))
+    judged = np.asarray(free.reshape(-1, BAR_STEPS).any(1))
     for k, (first, now) in enumerate(windows(todo, -(-melody.stop // PHRASE_STEPS))):
         part = slice(first * PHRASE_STEPS, (first + WINDOW) * PHRASE_STEPS)
         held = Melody.from_tokens(tokens).phrases()[first : first + WINDOW]
         own = int(np.random.SeedSequence((seed, k)).generate_state(1)[0])  # each window its own noise
-        new = _window(model, held, known[part].reshape(held.shape), draw, own)
+        steering = Steering(model, rules, judged, tokens, first) if rules else None
+        new = _window(model, held, known[part].reshape(held.shape), draw, own, steering)
         composed = np.zeros(phrases, np.bool_)
         composed[now] = True
         written = composed.reshape(-1) & inside
@@ -71,7 +80,9 @@ def windows(todo: NDArray[np.int64], phrases: int) -> list[tuple[int, NDArray[np
     return found
 
 
-def _window(model: Model, held: NDArray[np.int8], known: NDArray[np.bool_], draw: Draw, seed: int) -> NDArray[np.int8]:
+def _window(
+    model: Model, held: NDArray[np.int8], known: NDArray[np.bool_], draw: Draw, seed: int, steering: Steering | None
+) -> NDArray[np.int8]:
     """32 phrases sampled around the `known` steps of `held`, both (32, 32): tokens (1024,), the known among them."""
     whole = np.asarray(known.all(1))
     partial = np.flatnonzero(known.any(1) & ~whole)
@@ -94,11 +105,16 @@ def _window(model: Model, held: NDArray[np.int8], known: NDArray[np.bool_], draw
         x0_hat[:, partial] += pasted - as_decoded
         return model.space.clip(x0_hat)
 
+    every = np.arange(WINDOW)
     x_0 = np.zeros((1, WINDOW, model.space.D), np.float32)
     if whole.any():
         x_0[0, whole] = encode(held[whole])
-    x_0 = draw(seed, condition=Condition(x_0, whole[None]), correct=correct if partial.size else None)
-    return paste(decode(x_0[0]), np.arange(WINDOW)).reshape(-1)
+    condition, corrected = Condition(x_0, whole[None]), correct if partial.size else None
+    if steering is None:
+        return paste(decode(draw(seed, condition=condition, correct=corrected)[0]), every).reshape(-1)
+    cost = steering.cost(lambda phrases: paste(phrases, every))
+    x_0 = draw(seed, condition=condition, correct=corrected, cost=cost)
+    return paste(steering.decode(x_0[0]), every).reshape(-1)
 
 
 def _phrase_form(phrases: NDArray[np.integer]) -> NDArray[np.int8]:

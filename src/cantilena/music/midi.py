@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -21,6 +22,7 @@ __all__ = ["MAX_QUARTERS", "Song", "TimeSignature", "Track", "read_song", "to_mi
 MAX_QUARTERS = 16_000  # 4,000 bars, over two hours at 120 qpm: longer is a broken file
 _MAX_NOTES = 500_000
 _TPQ = 480
+_BENEATH_VELOCITY = 48
 _PROGRAM_ZERO = re.compile(rb"[\xc0-\xcf]\x00")
 
 
@@ -125,9 +127,16 @@ def _main_tempo(score: symusic.core.ScoreTick) -> float:
     return float(np.clip(qpm, 10, 400))
 
 
-def to_midi(melody: Melody, *, program: int = 0, track_name: str = "Melody") -> bytes:
-    """A one-track MIDI file of `melody`; `program` is the General MIDI program 0..127 (ValueError otherwise).
+def to_midi(
+    melody: Melody,
+    *,
+    program: int = 0,
+    track_name: str = "Melody",
+    beneath: Sequence[tuple[int, int, Sequence[int]]] = (),
+) -> bytes:
+    """A MIDI file of `melody` on one track; `program` is the General MIDI program 0..127 (ValueError otherwise).
 
+    `beneath` are chords to hear with it, on a second track: start and end in steps, and their pitches.
     Reading it back with `read_song` and the extractor gives the same melody (tests/music/test_midi.py).
     """
     if not 0 <= program <= 127:
@@ -142,6 +151,12 @@ def to_midi(melody: Melody, *, program: int = 0, track_name: str = "Melody") -> 
         velocity = 96 if s % 16 == 0 else 84 if s % 4 == 0 else 76  # the metre, lightly
         track.notes.append(symusic.core.NoteTick(s * ticks, (e - s) * ticks, p, velocity))
     score.tracks.append(track)
+    if beneath:
+        chords = symusic.core.TrackTick("Chords", 0, False)
+        for s, e, pitches in beneath:
+            for p in pitches:
+                chords.notes.append(symusic.core.NoteTick(s * ticks, (e - s) * ticks, p, _BENEATH_VELOCITY))
+        score.tracks.append(chords)
     return bytes(score.dumps_midi())
 
 

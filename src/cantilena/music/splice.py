@@ -15,7 +15,18 @@ from typing import NamedTuple
 from cantilena.errors import MidiError
 from cantilena.music.midi import Song, Track
 
-__all__ = ["DRUM_CHANNEL", "Part", "PartNote", "TickNote", "find_part", "read_notes"]
+__all__ = [
+    "DRUM_CHANNEL",
+    "Event",
+    "Part",
+    "PartNote",
+    "TickNote",
+    "chunk_events",
+    "file_chunks",
+    "find_part",
+    "read_notes",
+    "write_events",
+]
 
 DRUM_CHANNEL = 9  # counted from 0
 _META, _END_OF_TRACK = 0xFF, 0x2F
@@ -41,13 +52,16 @@ class PartNote(NamedTuple):
     off: int | None
 
 
-class _Event(NamedTuple):
+class Event(NamedTuple):
+    """A message of a chunk and when it comes."""
+
     tick: int
     message: bytes  # with its status byte
     running: bool  # whether the file left the status byte out
 
     @property
     def status(self) -> int:
+        """The first byte of the message."""
         return self.message[0]
 
 
@@ -66,7 +80,7 @@ class Part:
     chunks: tuple[bytes, ...]  # all of the file's, with their heads
     chunk: int  # index of the one that holds this track
     channel: int  # 0..15
-    events: tuple[_Event, ...]  # of that chunk
+    events: tuple[Event, ...]  # of that chunk
     notes: tuple[PartNote, ...]  # this track's, in the order of their note-ons
     others: tuple[PartNote, ...]  # notes of other programs on the same channel of the chunk
 
@@ -80,14 +94,14 @@ class Part:
         _check([*stay, *(note[:3] for note in new)], new)
         drop = {i for note in gone for i in (note.on, note.off)}
         *kept, last = (e for i, e in enumerate(self.events) if i not in drop)
-        ons = [_Event(n.start, bytes([0x90 | self.channel, n.pitch, n.velocity]), False) for n in new]
-        offs = [_Event(n.end, bytes([0x80 | self.channel, n.pitch, 64]), False) for n in new]
+        ons = [Event(n.start, bytes([0x90 | self.channel, n.pitch, n.velocity]), False) for n in new]
+        offs = [Event(n.end, bytes([0x80 | self.channel, n.pitch, 64]), False) for n in new]
         # at one tick: what ends, then the file's own events in their order, then what begins
         ranked = [(offs, 0), (kept, 1), (ons, 2)]
         events = [(e.tick, rank, i, e) for some, rank in ranked for i, e in enumerate(some)]
         ordered = [e for *_, e in sorted(events, key=lambda item: item[:3])]
         end = last._replace(tick=max([last.tick, *(e.tick for e in offs)]))
-        body = _write([*ordered, end])
+        body = write_events([*ordered, end])
         edited = b"MTrk" + len(body).to_bytes(4, "big") + body
         return b"".join(edited if i == self.chunk else chunk for i, chunk in enumerate(self.chunks))
 
@@ -105,7 +119,7 @@ def find_part(data: bytes, song: Song, track: int) -> Part:
     equal = [i for i, t in enumerate(song.tracks) if _tuples(t) == notes]  # they stand in the file in this order
     voice = same[min(equal.index(track), len(same) - 1)]
     others = tuple(n for v, found in voices.items() if v != voice and v[:2] == voice[:2] for n in found)
-    events = tuple(_events(chunks[voice.chunk], song.name))
+    events = tuple(chunk_events(chunks[voice.chunk], song.name))
     return Part(tuple(chunks), voice.chunk, voice.channel, events, tuple(voices[voice]), others)
 
 
@@ -122,16 +136,16 @@ def read_notes(data: bytes, name: str) -> list[TickNote]:
 
 def _voices(data: bytes, name: str) -> tuple[list[bytes], dict[_Voice, list[PartNote]]]:
     """The chunks of a file, and its notes as symusic divides them into tracks, in its order."""
-    chunks = _chunks(data, name)
+    chunks = file_chunks(data, name)
     voices: dict[_Voice, list[PartNote]] = {}
     for index, chunk in enumerate(chunks):
         if chunk[:4] == b"MTrk":
-            found = _notes(_events(chunk, name))
+            found = _notes(chunk_events(chunk, name))
             voices |= {_Voice(index, *key): sorted(notes, key=lambda n: n.on) for key, notes in sorted(found.items())}
     return chunks, voices
 
 
-def _chunks(data: bytes, name: str) -> list[bytes]:
+def file_chunks(data: bytes, name: str) -> list[bytes]:
     """The file's chunks with their heads, whatever they are; what wraps an .rmi is left out."""
     at = data.find(b"MThd") if data[:4] == b"RIFF" else 0
     wanted = int.from_bytes(data[at + 10 : at + 12], "big")
@@ -146,9 +160,9 @@ def _chunks(data: bytes, name: str) -> list[bytes]:
     return [*chunks, data[at:]]  # what follows the last track, often nothing
 
 
-def _events(chunk: bytes, name: str) -> list[_Event]:
+def chunk_events(chunk: bytes, name: str) -> list[Event]:
     """The events of an MTrk chunk; the last is its end."""
-    events: list[_Event] = []
+    events: list[Event] = []
     at, tick, status = 8, 0, 0
     try:
         while at < len(chunk):
@@ -172,17 +186,17 @@ def _events(chunk: bytes, name: str) -> list[_Event]:
                     raise ValueError(f"the byte {first:#x} where an event begins")
             if at + size > len(chunk):
                 raise IndexError
-            events.append(_Event(tick, head + chunk[at : at + size], running))
+            events.append(Event(tick, head + chunk[at : at + size], running))
             at += size
             if events[-1].message[:2] == bytes([_META, _END_OF_TRACK]):
                 return events
     except (IndexError, ValueError) as error:
         raise MidiError(f"{name}: cannot be edited: broken events ({str(error) or 'a track is cut off'})") from error
-    return [*events, _Event(tick, bytes([_META, _END_OF_TRACK, 0]), False)]
+    return [*events, Event(tick, bytes([_META, _END_OF_TRACK, 0]), False)]
 
 
-def _write(events: Sequence[_Event]) -> bytes:
-    """The inverse of `_events`; the status byte is left out where the file left it out and it still is the last one."""
+def write_events(events: Sequence[Event]) -> bytes:
+    """The inverse of `chunk_events`; a status byte is left out where the file left it out and it still is the last."""
     out, now, status = bytearray(), 0, 0
     for tick, message, running in events:
         delta = tick - now
@@ -209,7 +223,7 @@ def _data_bytes(status: int) -> int:
     return 1 if status >> 4 in (0xC, 0xD) else 2
 
 
-def _notes(events: Sequence[_Event]) -> dict[tuple[int, int], list[PartNote]]:
+def _notes(events: Sequence[Event]) -> dict[tuple[int, int], list[PartNote]]:
     """Notes by (channel, program at their start). A note-off ends the oldest note of its pitch, as symusic reads it."""
     notes: dict[tuple[int, int], list[PartNote]] = defaultdict(list)
     program = [0] * 16

@@ -1,0 +1,123 @@
+"""`Drawing`: a model with a sampler on it: what is between a seed and latents, and between latents and notes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Unpack
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cantilena.diffusion.condition import Condition
+from cantilena.diffusion.guidance import Cost
+from cantilena.diffusion.samplers import Denoise, SeededNoise
+from cantilena.diffusion.schedule import to_alpha_bar, to_x0
+from cantilena.diffusion.windows import windowed
+from cantilena.edits.draw import WINDOW, Correct, Draw
+from cantilena.model import LABEL_NULLS, Model
+from cantilena.music.melody import Melody
+from cantilena.sampling import Sampling, sampler_of, voice_of
+
+__all__ = ["Drawing"]
+
+_BATCH = 64  # melodies sampled at once: more gain nothing and cost memory
+
+
+@dataclass(frozen=True, eq=False)
+class Drawing:
+    """Draws latents with a `Model`, and takes melodies down to them and up again."""
+
+    model: Model
+
+    def sample(
+        self,
+        seeds: Sequence[int],
+        *,
+        phrases: int = WINDOW,
+        circular: bool = False,
+        period: int = 0,
+        x_t: NDArray[np.float32] | None = None,
+        start: float | None = None,
+        condition: Condition | None = None,
+        correct: Correct | None = None,
+        cost: Cost | None = None,
+        **sampling: Unpack[Sampling],
+    ) -> NDArray[np.float32]:
+        """Latents of new melodies: (seeds, P, D), P = `phrases`, at least 32. Keywords as in `Sampling`.
+
+        More than 32 phrases are seen through overlapping windows, joined to a ring where `circular`, and repeat after
+        `period` phrases (`diffusion.windowed`). `x_t` (seeds, P, D) at level `start` is where to start from, or noise.
+        `condition` holds phrases of each melody fixed. `correct` is given every x0_hat (n, P, D) and returns the one
+        to go on with; `cost` says what each of its phrases costs, and the sample is steered to cost little
+        (`diffusion.branching`, of the sampler "ddpm" alone). Raises ValueError where these do not fit together.
+        """
+        if phrases < WINDOW:
+            raise ValueError(f"a sample has at least {WINDOW} phrases, not {phrases}")
+        for name, given in (("condition", condition.x_0 if condition else None), ("start", x_t)):
+            if given is not None and given.shape[:2] != (len(seeds), phrases):
+                raise ValueError(f"a {name} for {given.shape[:2]} does not fit {len(seeds)} seeds of {phrases} phrases")
+        on_step = sampling.get("on_step")
+        sample = sampler_of(sampling, cost)
+        labels, guidance = voice_of(sampling.get("voice", "lead")).labels, sampling.get("guidance", 1.0)
+        size = max(1, _BATCH * WINDOW // phrases)
+        batches = [slice(i, i + size) for i in range(0, len(seeds), size)]
+        found = []
+        for k, part in enumerate(batches):
+            batch = seeds[part]
+            held = condition and Condition(condition.x_0[part], condition.known[part])
+            noise = SeededNoise(batch)
+            begin = noise((len(batch), phrases, self.model.space.D)) if x_t is None else x_t[part]
+            denoise = self.denoiser(np.tile(labels, (len(batch), 1)), guidance)
+            denoise = _corrected(windowed(denoise, size=WINDOW, circular=circular, period=period), correct)
+            for step in sample(denoise, begin, self.model.schedule, noise, condition=held, start=start):
+                if on_step:
+                    on_step(k * step.steps + step.i, len(batches) * step.steps)
+            found.append(step.x0_hat)
+        return np.concatenate(found) if found else np.zeros((0, phrases, self.model.space.D), np.float32)
+
+    def draw(self, sampling: Sampling) -> Draw:
+        """`sample` of one seed with the keywords `sampling`, as edits ask for it."""
+
+        def draw(seed: int, **asked: Any) -> NDArray[np.float32]:
+            return self.sample([seed], **asked, **sampling)
+
+        return draw
+
+    def decode(self, x_0: NDArray[np.float32]) -> NDArray[np.int8]:
+        """Latents (..., D) -> the likeliest token at every step (..., 32)."""
+        return np.asarray(self.model.decode(self.model.space.denormalize(x_0)).argmax(-1), np.int8)
+
+    def encode(self, melody: Melody) -> NDArray[np.float32]:
+        """The phrases of a melody as latents (phrases, D): their posterior means."""
+        mean, _ = self.model.encode(melody.phrases())
+        return self.model.space.normalize(mean)
+
+    def denoiser(self, labels: NDArray[np.int64], guidance: float = 1.0) -> Denoise:
+        """The network as samplers want it: labels (B, 4) bound, the prediction turned into a clipped x0_hat.
+
+        x_t may hold several samples of each of the B melodies, side by side. With `guidance` w other than 1 both
+        predictions share x0_prev, and w goes from the one without labels to the one with them:
+        null + w (labelled - null).
+        """
+        model = self.model
+        nulls = np.broadcast_to(np.array(LABEL_NULLS, np.int64), labels.shape)
+
+        def denoise(
+            x_t: NDArray[np.float32], log_snr: NDArray[np.float32], x0_prev: NDArray[np.float32]
+        ) -> NDArray[np.float32]:
+            each = len(x_t) // len(labels)  # windows or branches of each melody, side by side
+            prediction = model.denoise(x_t, log_snr, x0_prev, np.repeat(labels, each, axis=0))
+            if guidance != 1 and not np.array_equal(labels, nulls):
+                null = model.denoise(x_t, log_snr, x0_prev, np.repeat(nulls, each, axis=0))
+                prediction = null + np.float32(guidance) * (prediction - null)
+            alpha_bar = to_alpha_bar(log_snr)[:, None, None]
+            return model.space.clip(to_x0(prediction, x_t, alpha_bar, model.prediction))
+
+        return denoise
+
+
+def _corrected(denoise: Denoise, correct: Correct | None) -> Denoise:
+    if correct is None:
+        return denoise
+    return lambda x_t, log_snr, x0_prev: correct(denoise(x_t, log_snr, x0_prev))

@@ -1,0 +1,60 @@
+"""New bars after a melody, before it, or between two; a phrase begins (or ends) at the joint.
+
+After or before, all the new phrases are one sample with the phrases next to them held: however many they are, there
+is no seam between them (`diffusion.windows`). Between two melodies it is infilling, of bars that were not there.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cantilena.diffusion.condition import Condition
+from cantilena.edits.draw import WINDOW, Draw
+from cantilena.edits.recompose import recompose
+from cantilena.model import Model
+from cantilena.music.locks import Locks
+from cantilena.music.melody import BAR_STEPS, PHRASE_STEPS, Melody
+
+__all__ = ["bridge", "extend"]
+
+_CONTEXT = 16, 24  # phrases that are held: at least, however many are composed, and at most
+
+
+def extend(model: Model, locks: Locks, draw: Draw, *, seed: int) -> NDArray[np.int8]:
+    """New tokens (steps,) with the locked ones among them; the free steps are the first or the last of all.
+
+    Held are the 16 to 24 phrases at the joint, as many as one window has room for. What is sampled beyond the new bars
+    to fill a window or a phrase is thrown away.
+    """
+    free = np.flatnonzero(~locks.locked)
+    first, stop = int(free[0]), int(free[-1]) + 1
+    after = first > 0
+    front = -(first if after else stop) % PHRASE_STEPS
+    pad = (front, -(front + locks.locked.size) % PHRASE_STEPS)
+    held = Melody.from_tokens(np.pad(locks.tokens, pad)).phrases()
+    known = np.pad(locks.known, pad).reshape(held.shape)
+    new = -(-free.size // PHRASE_STEPS)
+    least, most = _CONTEXT
+    seen = new + min(len(held) - new, most, max(WINDOW - new, least))  # phrases that the sample holds or returns
+    part = slice(-seen, None) if after else slice(seen)
+    fill = max(0, WINDOW - seen)
+    pads = ((0, fill) if after else (fill, 0), (0, 0))
+    held, known = np.pad(held[part], pads), np.pad(known[part], pads)
+    whole = np.asarray(known.all(1))
+    if not whole.any():
+        whole = np.asarray(known.any(1))  # a melody of one bar: its phrase is filled up with silence
+    x_0 = np.zeros((1, len(held), model.space.D), np.float32)
+    x_0[0, whole] = model.space.normalize(model.encode(held[whole])[0])
+    x_0 = draw(seed, phrases=len(held), condition=Condition(x_0, whole[None]))
+    here = slice(seen - new, seen) if after else slice(fill, fill + new)
+    phrases = model.decode(model.space.denormalize(x_0[0, here])).argmax(-1).reshape(-1)
+    tokens = locks.tokens.copy()
+    tokens[first:stop] = phrases[: free.size] if after else phrases[-free.size :]
+    return locks.paste(tokens)
+
+
+def bridge(model: Model, locks: Locks, draw: Draw, *, seed: int) -> NDArray[np.int8]:
+    """New tokens (steps,) with the locked ones among them; the free steps lie between, and a phrase begins there."""
+    first = int(np.flatnonzero(~locks.locked)[0])
+    return recompose(model, locks, draw, seed=seed, lead=first // BAR_STEPS % 2)

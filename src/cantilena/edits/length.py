@@ -1,0 +1,182 @@
+"""Melodies of any length: a crop of 64 bars, more than 64 through windows, loops, and streams without an end.
+
+The network sees 32 phrases, 64 bars. A shorter melody is the crop of 64 bars that has a beginning and an ending; a
+longer one is seen through overlapping windows, whose estimates are averaged (`diffusion.windowed`). In a loop of 64
+bars or more the windows go round: its end leads into its start as any phrase into the next. A shorter loop drawn so,
+over and over in 64 bars, would be a riff (benchmarks/length.py): it is a crop whose last quarter is composed anew, to
+lead to its start. A stream is a chain: 16 phrases are held and the next 16 composed, for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cantilena.diffusion.condition import Condition
+from cantilena.edits.cadence import key_before
+from cantilena.edits.draw import WINDOW, Draw
+from cantilena.model import Model
+from cantilena.music.melody import BAR_STEPS, HOLD, PHRASE_STEPS, REST, Melody
+from cantilena.rules import similarity
+
+__all__ = ["LONGEST", "WHOLE", "Length", "chain", "close", "crop", "lead_round", "stream"]
+
+WHOLE = 64  # bars that the network sees at once
+LONGEST = 1000  # bars
+_BAR_PHRASES = PHRASE_STEPS // BAR_STEPS
+
+
+@dataclass(frozen=True)
+class Length:
+    """How many bars a melody has, and whether its end leads back to its start. ValueError for what cannot be.
+
+    >>> Length(200).asked, Length(80, loop=True).asked
+    ({'phrases': 100}, {'phrases': 40, 'circular': True})
+    """
+
+    bars: int
+    loop: bool = False
+
+    def __post_init__(self) -> None:
+        if isinstance(self.bars, bool) or not (isinstance(self.bars, int) and 2 <= self.bars <= LONGEST):
+            raise ValueError(f"a melody has 2 to {LONGEST} bars, not {self.bars}")
+        if self.loop and self.bars % _BAR_PHRASES:
+            raise ValueError(f"a loop is phrases of two bars, so its bars are an even number, not {self.bars}")
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What to ask of a `Draw`; of a loop shorter than 64 bars, 64 that `lead_round` goes on from."""
+        asked = {"phrases": max(WINDOW, -(-self.bars // _BAR_PHRASES))}
+        return {**asked, "circular": True} if self.loop and self.bars >= WHOLE else asked
+
+    def fit(self, tokens: NDArray[np.int8], qpm: float = 120.0) -> Melody:
+        """The melody in what was drawn: (phrases, 32) tokens; of a loop those that go round."""
+        if self.loop:
+            return Melody.from_phrases(close(tokens), qpm)
+        melody = Melody.from_phrases(tokens, qpm)
+        if self.bars < WHOLE:
+            return crop(melody, self.bars)
+        return melody if melody.bars == self.bars else melody.slice(1, self.bars)
+
+
+def crop(melody: Melody, bars: int) -> Melody:
+    """The `bars` bars of a melody, from an odd one on, that stand best alone; the first among equals.
+
+    Best begins with a note and ends with a long one, or one with a rest after it, on a stable degree of the key of
+    the notes before it (best the tonic); no note is cut at either end; bars are heard again and few are silent.
+    """
+    first = _best(melody, bars)
+    return melody.slice(first, first + bars - 1)
+
+
+def lead_round(model: Model, draw: Draw, x_0: NDArray[np.float32], bars: int, *, seed: int) -> NDArray[np.int8]:
+    """A loop of `bars` bars, fewer than 64, out of 64 bars x_0 (32, D): phrases that go round, (bars / 2, 32).
+
+    The best `crop` is laid out over and over, and the last quarter of each copy, a phrase at least, is composed anew
+    between the bars before it and the start of the next, the same in all of them.
+    """
+    phrases = bars // _BAR_PHRASES
+    first = (_best(Melody.from_phrases(_decode(model, x_0)), bars) - 1) // _BAR_PHRASES
+    copies = -(-WINDOW // phrases)
+    held = np.tile(x_0[first : first + phrases], (copies, 1))[None]
+    known = np.tile(np.arange(phrases) < phrases - max(1, phrases // 4), copies)[None]
+    own = int(np.random.SeedSequence((seed, 1)).generate_state(1)[0])
+    x_0 = draw(own, phrases=copies * phrases, circular=True, period=phrases, condition=Condition(held, known))
+    return _decode(model, x_0[0, :phrases])
+
+
+def close(tokens: NDArray[np.integer]) -> NDArray[np.int8]:
+    """Phrases that go round, (phrases, 32), as those of a loop, from the best of them on.
+
+    A ring has no start of its own: here it is the phrase that begins with a note after the longest breath (a half
+    note's is enough, and more than a phrase is none), so that nothing rings over the joint. Where no phrase begins
+    with a note, one that begins in silence is taken; where all begin inside a note, that note is struck again at the
+    start, since whoever repeats the file ends it there.
+
+    >>> close(np.array([[0, 0, 41, 0], [43, 0, 0, 0]]))[:, 0]  # a ring, here with phrases of 4 steps
+    array([43,  0], dtype=int8)
+    """
+    ring = np.asarray(tokens, np.int8)
+    size = ring.shape[1]
+    flat = np.tile(ring.reshape(-1), 2)
+    change = np.where(flat != HOLD, np.arange(flat.size), -1)
+    before = np.maximum.accumulate(change)[ring.size - 1 : -1 : size]  # the last change before each phrase
+    sounds = (before >= 0) & (flat[before] > REST)
+    onset = np.maximum.accumulate(np.where(flat > REST, np.arange(flat.size), -1))[ring.size - 1 : -1 : size]
+    since = np.arange(ring.size, flat.size, size) - onset
+    breath = np.where(since > size, 0, np.minimum(since, BAR_STEPS // 2))
+    begins = ring[:, 0]
+    kind = np.where(begins > REST, 2, np.where((begins == REST) | ~sounds, 1, 0))
+    first = int(np.lexsort((np.arange(len(ring)), -breath, -kind))[0])
+    turned = np.roll(ring, -first, axis=0)
+    if kind[first] == 0:
+        turned[0, 0] = flat[before[first]]
+    return turned
+
+
+def chain(draw: Draw, seed: int) -> Iterator[NDArray[np.float32]]:
+    """Latents without an end: 32 phrases (32, D), then 16 more (16, D) at a time, each after the 16 before it."""
+    x_0 = draw(seed)
+    yield x_0[0]
+    known = np.arange(WINDOW)[None] < WINDOW // 2
+    for k in count(1):
+        held = np.roll(x_0, WINDOW // 2, axis=1)  # what was last comes first
+        own = int(np.random.SeedSequence((seed, k)).generate_state(1)[0])
+        x_0 = draw(own, condition=Condition(held, known))
+        yield x_0[0, WINDOW // 2 :]
+
+
+def stream(model: Model, draw: Draw, seed: int, qpm: float = 120.0) -> Iterator[Melody]:
+    """A melody without an end, two bars at a time, or more where a note rings over the bar line.
+
+    Played one after another the pieces are the melody, and no note of it is cut, but one that rings for 64 bars.
+    """
+    pending: list[NDArray[np.int8]] = []
+    for x_0 in chain(draw, seed):
+        for phrase in _decode(model, x_0):
+            if pending and (phrase[0] != HOLD or not _rings(pending) or len(pending) == WINDOW):
+                yield Melody.from_phrases(pending, qpm)
+                pending = []
+            pending.append(phrase)
+
+
+def _decode(model: Model, x_0: NDArray[np.float32]) -> NDArray[np.int8]:
+    return np.asarray(model.decode(model.space.denormalize(x_0)).argmax(-1), np.int8)
+
+
+def _rings(phrases: list[NDArray[np.int8]]) -> bool:
+    """Whether a note sounds at their end."""
+    events = Melody.from_phrases(phrases).events
+    change = np.flatnonzero(events)
+    return change.size > 0 and events[change[-1]] > REST
+
+
+def _best(melody: Melody, bars: int) -> int:
+    """The first bar of the best crop."""
+    alike = similarity(melody)
+    return max(range(1, melody.bars - bars + 2, 2), key=lambda first: _worth(melody, first, bars, alike))
+
+
+def _worth(melody: Melody, first: int, bars: int, alike: NDArray[np.float64]) -> float:
+    """How well `bars` bars from the `first` on stand alone."""
+    start, end, pitch = melody.notes
+    begin, stop = (first - 1) * BAR_STEPS, (first - 1 + bars) * BAR_STEPS
+    inside = (start >= begin) & (start < stop)
+    if not inside.any():
+        return -np.inf
+    cuts = ((start < begin) & (end > begin)).any() + ((start < stop) & (end > stop)).any()
+    wait, space = start[inside][0] - begin, stop - start[inside][-1]
+    begins = max(0.0, 1 - wait / 8)
+    ends = min(space / 8, 1.0) if space <= 2 * BAR_STEPS else 0.0  # a half note's time, in the last two bars
+    key = key_before(melody.slice(first, first + bars - 1), int(start[inside][-1]) - begin)
+    last = int(pitch[inside][-1]) % 12
+    stable = 0.0 if key is None else 1.0 if last == key.tonic else 0.7 if last in key.stable else 0.0
+    part = slice(first - 1, first - 1 + bars)
+    notes = np.bincount(start[inside] // BAR_STEPS - (first - 1), minlength=bars)
+    again = np.tril(alike[part, part], -1).max(axis=1)[notes > 0].mean()
+    return float(begins + 2 * ends + stable + again - 2 * cuts - 2 * (notes == 0).mean())

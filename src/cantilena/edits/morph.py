@@ -1,0 +1,231 @@
+"""From one melody to another, or among several, step by step.
+
+Each melody is carried along the ODE up to where little of it is left but which noise it came from (DDIM inversion);
+there the melodies are mixed, phrase by phrase and on a sphere, and the mixture is carried down again. Mixing the
+latents themselves is a blur of notes that no melody has (benchmarks/variation.py). What the way up and down does to a
+melody alone is not to be heard: a phrase takes over only what differs from that, from the melody that weighs most in
+it, and where one weighs 1 its own notes stand.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cantilena.edits.draw import Draw
+from cantilena.edits.vary import changed_steps, noise_level
+from cantilena.edits.window import filled, own_seed
+from cantilena.model import Model
+from cantilena.music.extract import extract
+from cantilena.music.locks import Locks
+from cantilena.music.melody import PHRASE_STEPS, Melody
+from cantilena.music.midi import read_song
+
+__all__ = [
+    "MAX_STEPS",
+    "NOISE",
+    "Invert",
+    "Plan",
+    "blend",
+    "check_weights",
+    "in_a_row",
+    "melodies_of",
+    "morph",
+    "on_sphere",
+    "read_plan",
+]
+
+MAX_STEPS = 64
+NOISE = 0.89  # sqrt(1 - alpha_bar) of the level at which melodies are mixed
+Weights: TypeAlias = NDArray[np.float64]
+
+
+class Invert(Protocol):
+    """x_0 (1, P, D) carried up to level `to`: `diffusion.ddim_invert` with the network bound."""
+
+    def __call__(self, x_0: NDArray[np.float32], *, to: float) -> NDArray[np.float32]: ...  # noqa: D102
+
+
+class Plan(NamedTuple):
+    """Songs, and how much of each is heard at places that are evenly spaced from the first phrase to the last."""
+
+    songs: tuple[Path, ...]
+    weights: Weights  # (places, songs), each row sums to 1
+
+
+class _Lifted(NamedTuple):
+    """A melody at the level where melodies are mixed."""
+
+    song: Melody
+    was: Melody  # what comes down again of it alone
+    x_t: NDArray[np.float32]  # (1, P, D)
+
+
+def morph(
+    model: Model, a: Melody, b: Melody, draw: Draw, invert: Invert, *, steps: int = 8, seed: int = 0
+) -> list[Melody]:
+    """`steps` melodies from `a` to `b`, which are the first and the last, note by note; the tempo goes along.
+
+    All are as long as the shorter of the two, of which the longer gives its beginning. Raises ValueError for fewer
+    than 2 steps or more than MAX_STEPS.
+    """
+    if isinstance(steps, bool) or not (isinstance(steps, int) and 2 <= steps <= MAX_STEPS):
+        raise ValueError(f"a morph has 2 to {MAX_STEPS} steps, its ends among them, not {steps}")
+    lifted = _lift(model, _cut([a, b]), draw, invert, seed)
+    shares = (k / (steps - 1) for k in range(1, steps - 1))
+    inner = [_mixed(model, lifted, np.array([[1 - u, u]]), draw, seed) for u in shares]
+    return [lifted[0].song, *inner, lifted[1].song]
+
+
+def blend(
+    model: Model, songs: Sequence[Melody], weights: ArrayLike, draw: Draw, invert: Invert, *, seed: int = 0
+) -> Melody:
+    """One melody that is now more of one song and now of another.
+
+    `weights` (places, songs) hold at places evenly spaced from the first phrase to the last, and linearly between; a
+    phrase in which one song weighs all has that song's own notes. It is as long as the shortest of the songs. Raises
+    ValueError for weights that do not fit.
+    """
+    checked = check_weights(weights, len(songs))
+    return _mixed(model, _lift(model, _cut(songs), draw, invert, seed), checked, draw, seed)
+
+
+def melodies_of(
+    songs: Sequence[Melody | str | Path | bytes], tracks: Sequence[int] | None = None
+) -> list[Melody]:  # fmt: skip
+    """The melody of each song, as `cantilena inspect` shows them, or of track number `tracks[i]`.
+
+    Raises MidiError (one line) for a song that has none, ValueError for tracks that do not fit.
+    """
+    if tracks is not None and len(tracks) != len(songs):
+        raise ValueError(f"tracks are one number a song, {len(songs)}, not {len(tracks)}")
+    found = []
+    for k, song in enumerate(songs):
+        if isinstance(song, Melody):
+            if tracks is not None:
+                raise ValueError("of a Melody no track is chosen")
+            found.append(song)
+            continue
+        read, track = read_song(song), None if tracks is None else tracks[k]
+        if track is not None and not 0 <= track < len(read.tracks):
+            raise ValueError(f"{read.name}: a track is 0 to {len(read.tracks) - 1}, not {track} (`cantilena inspect`)")
+        melody = extract(read, track).melody
+        if melody is not None:  # `extract` raises where there is none
+            found.append(melody)
+    return found
+
+
+def in_a_row(melodies: Sequence[Melody]) -> Melody:
+    """Melodies one after another, at the tempo of the first; no note rings over a joint."""
+    tokens = [np.append(melody.phrases()[0, :1], melody.events[1:]) for melody in melodies]
+    return Melody.from_tokens(np.concatenate(tokens), melodies[0].qpm)
+
+
+def check_weights(weights: ArrayLike, songs: int) -> Weights:
+    """Weights (places, songs), each row scaled to sum to 1; ValueError where they are not such."""
+    try:
+        rows = np.asarray(weights, np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError("weights are rows of numbers, one a song, all of one length") from error
+    if songs < 2:
+        raise ValueError(f"two songs or more are needed, not {songs}")
+    if rows.ndim != 2 or not len(rows) or rows.shape[1] != songs:
+        raise ValueError(f"weights are rows of {songs} numbers, one a song, not of shape {rows.shape}")
+    if not np.isfinite(rows).all() or (rows < 0).any() or not (rows.sum(axis=1) > 0).all():
+        raise ValueError("weights are 0 or more, and in each row one is above 0")
+    return np.asarray(rows / rows.sum(axis=1, keepdims=True), np.float64)
+
+
+def read_plan(path: str | Path) -> Plan:
+    """A plan from JSON: {"songs": ["a.mid", "b.mid"], "weights": [[1, 0], [0.5, 0.5], [0, 1]]}.
+
+    Songs are named as seen from the plan's folder. Raises ValueError (one line) for anything else.
+    """
+    path = Path(path)
+    try:
+        plan = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise ValueError(f"{path.name}: cannot be read ({error.strerror or error})") from error
+    except ValueError as error:
+        raise ValueError(f"{path.name}: not JSON ({error})") from error
+    if not isinstance(plan, dict) or set(plan) != {"songs", "weights"}:
+        found = ", ".join(map(str, plan)) if isinstance(plan, dict) else type(plan).__name__
+        raise ValueError(f'{path.name}: a plan is {{"songs": [...], "weights": [...]}}, not {found or "empty"}')
+    songs = plan["songs"]
+    if not isinstance(songs, list) or not all(isinstance(song, str) and song for song in songs):
+        raise ValueError(f"{path.name}: songs are a list of names of MIDI files")
+    try:
+        weights = check_weights(plan["weights"], len(songs))
+    except ValueError as error:
+        raise ValueError(f"{path.name}: {error}") from error
+    return Plan(tuple(path.parent / song for song in songs), weights)
+
+
+def _cut(songs: Sequence[Melody]) -> list[Melody]:
+    """The beginnings of melodies, as long as the shortest; a note that rings past it ends there."""
+    bars = min(song.bars for song in songs)
+    return [song if song.bars == bars else song.slice(1, bars) for song in songs]
+
+
+def _lift(model: Model, songs: Sequence[Melody], draw: Draw, invert: Invert, seed: int) -> list[_Lifted]:
+    level, found = noise_level(model.schedule, NOISE), []
+    for k, song in enumerate(songs):
+        phrases = filled(model, song.events, draw, seed=own_seed(seed, k))
+        x_t = invert(model.space.normalize(model.encode(phrases)[0])[None], to=level)
+        found.append(_Lifted(song, _down(model, x_t, song, draw, seed), x_t))
+    return found
+
+
+def _mixed(model: Model, lifted: Sequence[_Lifted], weights: Weights, draw: Draw, seed: int) -> Melody:
+    """The melody of a mixture: weights (places, songs)."""
+    first = lifted[0].song
+    phrases = -(-first.events.size // PHRASE_STEPS)
+    places, at = np.linspace(0, 1, len(weights)), np.linspace(0, 1, phrases)
+    along = np.stack([np.interp(at, places, column) for column in weights.T], axis=1)  # (phrases, songs)
+    x_t = on_sphere([one.x_t for one in lifted], along)
+    qpm = round(float(weights.mean(axis=0) @ [one.song.qpm for one in lifted]), 6)
+    down = _down(model, x_t, first, draw, seed)
+    heaviest = along.argmax(axis=1)
+    tokens = down.events
+    for exact in (False, True):
+        for k, one in enumerate(lifted):
+            notes = one.song.notes
+            here = np.repeat(along[:, k] == 1 if exact else heaviest == k, PHRASE_STEPS)[: tokens.size]
+            if not exact:
+                notes = _carried(one, down).notes
+            if here.any():
+                tokens = Locks.around(notes, ~here).paste(tokens)
+    return Melody.from_tokens(tokens, qpm)
+
+
+def _carried(one: _Lifted, down: Melody) -> Melody:
+    """The song with only what differs between `down` and what came down of it alone."""
+    return Melody.from_tokens(Locks.around(one.song.notes, changed_steps(one.was, down)).paste(down.events))
+
+
+def _down(model: Model, x_t: NDArray[np.float32], like: Melody, draw: Draw, seed: int) -> Melody:
+    """The melody that a mixture becomes, as long as `like`."""
+    level = noise_level(model.schedule, NOISE)
+    x_0 = draw(seed, phrases=x_t.shape[1], x_t=x_t, start=level)
+    tokens = model.decode(model.space.denormalize(x_0[0])).argmax(-1)
+    return Melody.from_tokens(tokens.reshape(-1)[: like.events.size].astype(np.int8), like.qpm)
+
+
+def on_sphere(x_t: Sequence[NDArray[np.float32]], weights: Weights) -> NDArray[np.float32]:
+    """Spherical mixture of latents (1, P, D) by weights (phrases, songs), the last of which hold to the end.
+
+    Direction and length are mixed apart, so that the mixture has as much variance as what goes in. Of two songs at a
+    right angle, as noises nearly are, it is the spherical interpolation (Shoemake 1985).
+    """
+    more = x_t[0].shape[1] - len(weights)
+    share = np.pad(weights, ((0, more), (0, 0)), mode="edge").T[:, None, :, None]  # (songs, 1, P, 1)
+    every = np.stack(x_t)
+    length = np.linalg.norm(every, axis=-1, keepdims=True)
+    direction = (np.sin(share * np.pi / 2) * every / np.maximum(length, 1e-6)).sum(axis=0)
+    norm = np.maximum(np.linalg.norm(direction, axis=-1, keepdims=True), 1e-6)
+    return np.asarray(direction / norm * (share * length).sum(axis=0), np.float32)

@@ -1,0 +1,132 @@
+"""A tune from two bars: they open it as they are, come back in it, and it comes to rest.
+
+The two bars are a phrase, held fixed where the tune begins. The network sees 64 bars, so a shorter tune is drawn as
+often as it fits in them, each time with the motif before it, and every draw gives several tunes to choose from. In
+every second draw the motif is held in the middle of the tune as well, so that some have it come back as it was. A
+tune is the better the nearer its phrases keep to the motif as phrases of songs do, without being it all the time.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cantilena.diffusion.condition import Condition
+from cantilena.edits.cadence import come_to_rest, has_cadence
+from cantilena.edits.draw import WINDOW, Draw
+from cantilena.errors import MidiError
+from cantilena.model import Model
+from cantilena.music.extract import candidates, extract, regions, skyline, to_steps
+from cantilena.music.melody import BAR_STEPS, HOLD, MAX_PITCH, MIN_PITCH, PHRASE_STEPS, REST, Melody
+from cantilena.music.midi import Song, read_song
+from cantilena.rules import estimate_key
+
+__all__ = ["SHORTEST", "develop", "likeness", "read_motif", "two_bars"]
+
+SHORTEST = 4  # bars: the motif and as many
+_DRAWS = 4  # of 64 bars; of longer tunes fewer, 2 at least
+_KEEPS = 0.55  # likeness of a tune's phrases to its motif: that of songs' next six bars to their first two is .54
+_SPAN = 19  # semitones that a tune may have without being called wide
+
+
+def read_motif(source: str | Path | bytes, *, name: str | None = None) -> Melody:
+    """The `two_bars` of a MIDI file's melody. Raises MidiError (one line) for one without notes in 4/4.
+
+    A file too short for what `cantilena inspect` calls a melody counts, too: of its tracks the highest.
+    """
+    song = read_song(source, name=name)
+    if any(c.melody is not None for c in candidates(song)):
+        found = extract(song).melody
+        assert found is not None
+        return two_bars(found)
+    parts = [m for t in range(len(song.tracks)) for m in _parts(song, t)]
+    if not parts:
+        raise MidiError(f"{song.name}: no motif there: no notes (but of drums) in 4/4 bars")
+    return max((two_bars(m) for m in parts), key=lambda m: float(m.notes.pitch.mean()))
+
+
+def two_bars(melody: Melody) -> Melody:
+    """The first bar of a melody that has a note, and the next; silence where there is none, and no note rings out.
+
+    Rests and pickups count: what is silent in the first of the two stays so. ValueError for a melody without notes.
+    """
+    if not melody.notes.start.size:
+        raise ValueError("a motif has notes, and this one has none")
+    first = int(melody.notes.start[0]) // BAR_STEPS
+    events = melody.events[first * BAR_STEPS :][:PHRASE_STEPS]
+    if events.size < PHRASE_STEPS:
+        events = np.append(events, [REST, *([HOLD] * (BAR_STEPS - 1))])
+    return Melody.from_tokens(events, melody.qpm)
+
+
+def develop(model: Model, draw: Draw, motif: Melody, bars: int, *, seed: int = 0, cadence: bool = False) -> Melody:
+    """A tune of `bars` bars that begins with the `motif` (2 bars), note for note, and takes it up again.
+
+    With `cadence` its last note is long, stable and fills the bar: `has_cadence`. Of the tunes drawn, one that has it
+    so is taken; where none has, the best `come_to_rest`. Raises ValueError for bars that are too few.
+    """
+    if bars < SHORTEST:
+        raise ValueError(f"a tune of a motif has {SHORTEST} bars or more, not {bars}")
+    phrases = -(-bars * BAR_STEPS // PHRASE_STEPS)
+    whole = max(WINDOW, phrases)
+    begins = np.arange(0, whole - phrases + 1, phrases)
+    theme = motif.phrases()
+    held = np.broadcast_to(model.space.normalize(model.encode(theme)[0]), (1, whole, model.space.D))
+    tunes = []
+    for k in range(max(2, _DRAWS * WINDOW // whole)):
+        at = np.append(begins, begins + phrases // 2) if k % 2 and phrases > 2 else begins
+        known = np.isin(np.arange(whole), at)
+        own = int(np.random.SeedSequence((seed, k)).generate_state(1)[0])
+        x_0 = draw(own, phrases=whole, condition=Condition(held, known[None]))
+        tokens = np.asarray(model.decode(model.space.denormalize(x_0[0])).argmax(-1), np.int8)
+        tokens[known] = theme
+        after = np.append(False, known[:-1]) & ~known
+        tokens[after, 0] = np.where(tokens[after, 0] == HOLD, REST, tokens[after, 0])  # no note of the motif rings on
+        steps = tokens.reshape(-1)
+        tunes += [Melody.from_tokens(steps[b * PHRASE_STEPS :][: bars * BAR_STEPS], motif.qpm) for b in begins]
+    best = max(tunes, key=lambda tune: (cadence and has_cadence(tune), _worth(tune, motif)))
+    return come_to_rest(best) if cadence else best
+
+
+def likeness(phrase: NDArray[np.integer], motif: NDArray[np.integer]) -> float:
+    """How alike two phrases (32,) are, 0..1, at any pitch: the mean of two of Dice's coefficients.
+
+    One is that of the sixteenths where notes start. The other counts those whose pitches agree, too, to a semitone,
+    after the transposition that serves best: a sequence a step higher in the key is still the motif.
+
+    >>> low, high = (Melody.from_notes([0, 4, 8], [4, 8, 32], p).events for p in ([60, 62, 64], [62, 64, 65]))
+    >>> likeness(high, low), likeness(np.roll(high, 2), low)
+    (1.0, 0.0)
+    """
+    on = int((phrase > REST).sum() + (motif > REST).sum())
+    both = (phrase > REST) & (motif > REST)
+    shift = phrase[both].astype(np.int64) - motif[both]
+    fits = max((int((np.abs(shift - s) <= 1).sum()) for s in set(shift.tolist())), default=0)
+    return float((both.sum() + fits) / on) if on else 1.0
+
+
+def _parts(song: Song, track: int) -> list[Melody]:
+    """What a track plays in each stretch in 4/4, however short."""
+    part = song.tracks[track]
+    found = []
+    for begin, end in regions(song):
+        inside = (part.start >= begin) & (part.start < end) & (part.pitch >= MIN_PITCH) & (part.pitch <= MAX_PITCH)
+        if inside.any() and not part.is_drum:
+            on, off = (to_steps(ticks[inside] - begin, song.ticks_per_quarter) for ticks in (part.start, part.end))
+            found.append(Melody.from_notes(*skyline(on, off, part.pitch[inside])[0], qpm=song.qpm))
+    return found
+
+
+def _worth(tune: Melody, motif: Melody) -> float:
+    """How well a tune develops its motif: likeness, a return; a sane range, in key, no silent bars."""
+    steps = tune.events[: tune.events.size // PHRASE_STEPS * PHRASE_STEPS]
+    alike = np.array([likeness(p, motif.events) for p in steps.reshape(-1, PHRASE_STEPS)[1:]])
+    pitch = tune.notes.pitch
+    in_key = np.isin(pitch % 12, list(estimate_key(tune).scale)).mean()
+    silent = ((tune.events > REST).reshape(-1, BAR_STEPS).sum(axis=1) == 0).mean()
+    own = int(np.ptp(motif.notes.pitch))
+    wide = max(0, int(np.ptp(pitch)) - max(_SPAN, own + 7)) / 12
+    returns = alike.max(initial=0)
+    return float(returns - abs(alike.mean() - _KEEPS) + in_key - silent - wide)

@@ -1,0 +1,145 @@
+"""Variations of a melody: as near to it, or as far from it, as one likes.
+
+Noise is put on the song and taken away again (SDEdit, Meng et al. 2022, algorithm 1): the more, the less is left of
+it. How much noise leaves how many notes was measured (`_NOISE`). Two things are ours:
+
+- The VAE rewrites some notes of any melody. So the song changes only where its own decoded notes and the new ones
+  differ: elsewhere its notes stay as they are, with their own lengths.
+- Phrases that are equal in the song go on together: each estimate of one moves to the mean of all. A variation repeats
+  where the song repeats, and is free of that as the strength nears 1.
+
+The other way, along the ODE to noise and back (DDIM inversion) with that noise turned towards another, was measured
+beside it (benchmarks/variation.py). With as many notes kept it stays no better in key, and worse where few are; a
+seventh of the song is left however far the noise is turned; more strength often keeps more; and it takes three times
+as long. So there is one way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cantilena.diffusion.samplers import SeededNoise
+from cantilena.diffusion.schedule import NoiseSchedule
+from cantilena.edits.draw import WINDOW, Draw
+from cantilena.edits.window import Window, filled, own_seed
+from cantilena.model import Model
+from cantilena.music.bars import Bars, bar_lines
+from cantilena.music.extract import extract, regions, to_steps
+from cantilena.music.locks import Locks
+from cantilena.music.melody import BAR_STEPS, PHRASE_STEPS, Melody
+from cantilena.music.midi import read_song
+from cantilena.music.passage import Passage
+
+__all__ = ["changed_steps", "level_of", "melody_bars", "noise_level", "varied_file", "vary"]
+
+CONTEXT = 4  # phrases on either side of the bars that are varied, where the melody has them
+# sqrt(1 - alpha_bar) at strength 0, .1 .. 1, at which 1 - strength of the notes stay (F1 of onset and pitch): the mean
+# of 40 validation melodies, `python benchmarks/variation.py CORPUS`
+_NOISE = (0.0, 0.08, 0.13, 0.18, 0.25, 0.33, 0.43, 0.56, 0.71, 0.89, 1.0)
+
+
+def vary(
+    model: Model, locks: Locks, draw: Draw, *, strength: float, seed: int, lead: int = 0
+) -> tuple[Locks, NDArray[np.int8]]:
+    """New tokens (steps,), and the locks to paste into them: what was locked, and whatever else stays.
+
+    The song is what `locks.tokens` hold. Phrases begin at bar 0, or with `lead` 1 a bar earlier. The same seed draws
+    the same noise at every strength. Raises ValueError for a strength outside 0..1.
+    """
+    level = level_of(model.schedule, strength)
+    song, free = Melody.from_tokens(locks.tokens), ~locks.locked
+    if level == 0 or not free.any():
+        return Locks.around(song.notes, np.zeros_like(free)), song.events
+    front = lead * BAR_STEPS
+    phrases = filled(model, song.events, draw, seed=seed, lead=front)
+    pad = (front, phrases.size - front - free.size)
+    part = _seen(np.asarray(np.pad(free, pad).reshape(phrases.shape).any(1)))
+    known = np.pad(locks.known, pad).reshape(phrases.shape)[part]
+    within = np.asarray(np.pad(free, pad).reshape(phrases.shape)[part].all(1))
+    window = Window(model, phrases[part], known)
+    x_0 = window.encode()[None]  # (1, P, D)
+    x_t = model.schedule.q_sample(x_0, level, SeededNoise([own_seed(seed, 1)])(x_0.shape))
+    tie = _tie(window.tokens, within, 1 - strength**3)
+    drawn = window.draw(
+        draw, own_seed(seed, 2), x_t=x_t.astype(np.float32), start=level, correct=lambda x0_hat: tie @ x0_hat
+    )
+    new, was = np.zeros(phrases.size, np.int8), np.zeros(phrases.size, np.int8)
+    steps = slice(part.start * PHRASE_STEPS, part.stop * PHRASE_STEPS)
+    new[steps], was[steps] = drawn, window.decode(x_0[0])
+    new, was = (Melody.from_tokens(tokens).events[front : front + free.size] for tokens in (new, was))
+    changes = changed_steps(Melody.from_tokens(was), Melody.from_tokens(new))
+    return Locks.around(song.notes, changes & free), np.asarray(new, np.int8)
+
+
+def varied_file(passage: Passage, locks: Locks, tokens: NDArray[np.int8]) -> tuple[bytes, Melody]:
+    """What `vary` made of the passage, as its song's file and as the melody: notes that stay keep their own events."""
+    after = Melody.from_tokens(locks.paste(tokens), passage.song.qpm)
+    begins = np.array([note.start - passage.stretch.begin for note in passage.part.notes], np.int64)
+    steps = np.minimum(to_steps(begins, passage.song.ticks_per_quarter), locks.locked.size - 1)
+    goes = [not locks.locked[max(step, 0)] for step in steps.tolist()]
+    gone = frozenset(n for n, away in zip(passage.part.notes, goes, strict=True) if away and n in passage.gone)
+    if not gone and locks.locked.all():
+        return b"".join(passage.part.chunks), after
+    return replace(passage, gone=gone, locks=locks).write(after), after
+
+
+def changed_steps(was: Melody, now: Melody) -> NDArray[np.bool_]:
+    """Where a note sounds that only one of two equally long melodies has: (steps,).
+
+    >>> was = Melody.from_notes([0, 4, 8], [4, 8, 16], [60, 62, 64])
+    >>> now = Melody.from_notes([0, 4, 12], [4, 8, 16], [60, 63, 64])
+    >>> np.flatnonzero(changed_steps(was, now)).tolist()
+    [4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]
+    """
+    one, other = (set(zip(*(a.tolist() for a in melody.notes), strict=True)) for melody in (was, now))
+    changed = np.zeros(was.events.size, np.bool_)
+    for start, end, _ in one ^ other:
+        changed[start:end] = True
+    return changed
+
+
+def melody_bars(source: str | Path | bytes, track: int | None = None) -> Bars:
+    """The bars of a song in which its melody (that of `track`) sounds, from the first to the last."""
+    song = read_song(source)
+    if track is not None and not 0 <= track < len(song.tracks):
+        return ((1, 1),)  # `read_passage` says what is wrong
+    found = extract(song, track)
+    begin, _ = regions(song)[found.region]
+    lines = bar_lines(song)
+    first = next(number for number, bar in enumerate(lines, 1) if bar.begin == begin) + found.first_bar
+    last = first + (found.melody.bars if found.melody else 1) - 1
+    return ((min(first, len(lines)), min(last, len(lines))),)
+
+
+def level_of(schedule: NoiseSchedule, strength: float) -> float:
+    """The level of noise, 0 to T, for a strength 0 to 1; ValueError for any other."""
+    if not 0 <= strength <= 1:
+        raise ValueError(f"a strength is between 0 (the song as it is) and 1 (new), not {strength}")
+    return noise_level(schedule, float(np.interp(strength, np.linspace(0, 1, len(_NOISE)), _NOISE)))
+
+
+def noise_level(schedule: NoiseSchedule, share: float) -> float:
+    """The level at which sqrt(1 - alpha_bar) is `share`."""
+    return float(np.interp(share, np.sqrt(1 - schedule.alpha_bar), np.arange(schedule.T + 1)))
+
+
+def _seen(free: NDArray[np.bool_]) -> slice:
+    """The phrases around those that are free: a whole window, or as many as it takes."""
+    todo = np.flatnonzero(free)
+    first, stop = max(0, int(todo[0]) - CONTEXT), min(free.size, int(todo[-1]) + 1 + CONTEXT)
+    more = max(0, WINDOW - (stop - first))
+    first = max(0, min(first - more // 2, free.size - max(WINDOW, stop - first)))
+    return slice(first, max(stop, first + WINDOW))
+
+
+def _tie(phrases: NDArray[np.int8], free: NDArray[np.bool_], weight: float) -> NDArray[np.float32]:
+    """The matrix (P, P) that moves each free phrase by `weight` to the mean of the free phrases equal to it."""
+    _, which = np.unique(phrases, axis=0, return_inverse=True)
+    which = np.where(free, which.reshape(-1), -1 - np.arange(free.size))
+    same = (which[:, None] == which).astype(np.float32)
+    mean = same / same.sum(axis=1, keepdims=True)
+    return np.asarray((1 - weight) * np.eye(free.size) + weight * mean, np.float32)

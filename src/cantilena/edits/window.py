@@ -1,0 +1,98 @@
+"""`Window`: phrases of which some steps are held while the others are drawn.
+
+What is drawn begins as noise, or as the phrases themselves with some noise on them. A melody that does not fill 32
+phrases is continued first (`filled`): silence before and after it would be other music.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cantilena.diffusion.condition import Condition
+from cantilena.edits.draw import WINDOW, Correct, Draw
+from cantilena.model import Model
+from cantilena.music.melody import HOLD, PHRASE_STEPS, REST, Melody, canonical
+
+__all__ = ["Window", "filled", "own_seed"]
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """P phrases, `tokens` (P, 32), of which the steps `known` (P, 32) are held.
+
+    A phrase held whole is a `Condition`; one held in part is corrected at every step, as in `edits.recompose`.
+    """
+
+    model: Model
+    tokens: NDArray[np.int8]
+    known: NDArray[np.bool_]
+
+    def draw(self, draw: Draw, seed: int, *, correct: Correct | None = None, **asked: Any) -> NDArray[np.int8]:
+        """All steps (P * 32,), the known among them. `asked` goes to `draw`; `correct` comes before our own."""
+        whole = np.asarray(self.known.all(1))
+        partial = np.flatnonzero(self.known.any(1) & ~whole)
+        x_0 = np.zeros((1, len(whole), self.model.space.D), np.float32)
+        if whole.any():
+            x_0[0, whole] = self.encode()[whole]
+
+        def corrected(x0_hat: NDArray[np.float32]) -> NDArray[np.float32]:
+            x0_hat = x0_hat.copy() if correct is None else correct(x0_hat)
+            decoded = _phrase_form(self._tokens(x0_hat[:, partial]))
+            pasted, as_decoded = self._latents(np.stack([self._paste(decoded, partial), decoded]))
+            x0_hat[:, partial] += pasted - as_decoded
+            return self.model.space.clip(x0_hat)
+
+        steered = corrected if partial.size else correct
+        x_0 = draw(seed, phrases=len(whole), condition=Condition(x_0, whole[None]), correct=steered, **asked)
+        return self.decode(x_0[0])
+
+    def encode(self) -> NDArray[np.float32]:
+        """The phrases as latents (P, D)."""
+        return self._latents(self.tokens)
+
+    def decode(self, x_0: NDArray[np.float32]) -> NDArray[np.int8]:
+        """Latents of all phrases (P, D) as steps (P * 32,), the known ones put in."""
+        return self._paste(self._tokens(x_0), np.arange(len(x_0))).reshape(-1)
+
+    def _latents(self, phrases: NDArray[np.int8]) -> NDArray[np.float32]:
+        return self.model.space.normalize(self.model.encode(phrases)[0])
+
+    def _tokens(self, x_0: NDArray[np.float32]) -> NDArray[np.int8]:
+        return np.asarray(self.model.decode(self.model.space.denormalize(x_0)).argmax(-1), np.int8)
+
+    def _paste(self, phrases: NDArray[np.int8], rows: NDArray[np.int64]) -> NDArray[np.int8]:
+        after_known = np.append(False, self.known.reshape(-1)[:-1]).reshape(self.known.shape)
+        free = np.where(after_known[rows] & (phrases == HOLD), REST, phrases)
+        return _phrase_form(np.where(self.known[rows], self.tokens[rows], free))
+
+
+def filled(
+    model: Model, tokens: NDArray[np.int8], draw: Draw, *, seed: int, lead: int = 0
+) -> NDArray[np.int8]:  # fmt: skip
+    """The phrases (P, 32) of tokens (steps,) that begin `lead` steps after a phrase does; 32 phrases at least.
+
+    What is missing of a shorter melody is drawn around it; what is missing of a phrase only, is silence.
+    """
+    back = -(lead + tokens.size) % PHRASE_STEPS
+    fill = max(0, WINDOW * PHRASE_STEPS - (lead + tokens.size + back))
+    pad = (lead, back + fill)
+    phrases = Melody.from_tokens(np.pad(tokens, pad)).phrases()
+    if not fill:
+        return phrases
+    known = np.pad(np.ones(tokens.size, np.bool_), pad).reshape(phrases.shape)
+    return Melody.from_tokens(Window(model, phrases, known).draw(draw, own_seed(seed, 0))).phrases()
+
+
+def own_seed(seed: int, k: int) -> int:
+    """The seed of the `k`-th sample of an edit."""
+    return int(np.random.SeedSequence((seed, k)).generate_state(1)[0])
+
+
+def _phrase_form(phrases: NDArray[np.integer]) -> NDArray[np.int8]:
+    """Phrases without a REST that ends nothing; one at a phrase's start says that it begins in silence."""
+    sounding = np.full((*phrases.shape[:-1], 1), 2)  # whether a phrase begins inside a note, it says itself
+    return canonical(np.concatenate([sounding, phrases], axis=-1))[..., 1:]

@@ -1,0 +1,182 @@
+"""Room for new bars: after a melody, before it, or between two; of a file, with all that it holds.
+
+What was there is never rewritten, only moved: see `music.timeline`. The new bars are a `Passage` of the file with the
+room in it, as bars to edit are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from cantilena.errors import MidiError
+from cantilena.music.bars import Stretch, bar_lines
+from cantilena.music.extract import Candidate, candidates, extract, regions, to_steps
+from cantilena.music.locks import Locks
+from cantilena.music.melody import BAR_STEPS, Melody, Notes
+from cantilena.music.midi import MAX_QUARTERS, Song, read_song
+from cantilena.music.passage import Passage
+from cantilena.music.splice import find_part
+from cantilena.music.timeline import append_file, last_time_change, later, set_program
+
+__all__ = ["MAX_NEW", "make_room", "room_after", "room_before", "room_between"]
+
+MAX_NEW = 1000  # bars
+_METRES = ((4, 4), (2, 2))
+
+
+def make_room(bars: int, *, after: Melody | None = None, before: Melody | None = None) -> Locks:
+    """`bars` free bars after one melody and before the other, which are held; either may be missing.
+
+    Raises ValueError for bars outside 1..1000, and for a melody without notes.
+
+    >>> tune = Melody.from_notes([0, 8], [8, 16], [60, 62])
+    >>> (~make_room(2, after=tune).locked).reshape(-1, 16).any(1).tolist()
+    [False, True, True]
+    """
+    if isinstance(bars, bool) or not (isinstance(bars, int) and 1 <= bars <= MAX_NEW):
+        raise ValueError(f"1 to {MAX_NEW} new bars are composed, not {bars}")
+    parts = [melody for melody in (after, before) if melody is not None]
+    if not all(melody.notes.pitch.size for melody in parts):
+        raise ValueError("a melody without notes has nothing that could go on")
+    first = 0 if after is None else after.events.size
+    behind = first + bars * BAR_STEPS
+    free = np.zeros(behind + (0 if before is None else before.events.size), np.bool_)
+    free[first:behind] = True
+    shifted = [
+        Notes(melody.notes.start + at, melody.notes.end + at, melody.notes.pitch)
+        for melody, at in ((after, 0), (before, behind))
+        if melody is not None
+    ]
+    return Locks.around(Notes(*(np.concatenate(some) for some in zip(*shifted, strict=True))), free)
+
+
+def room_after(source: str | Path | bytes, bars: int, *, track: int | None = None) -> Passage:
+    """A song with `bars` new bars behind the last bar in which the melody's track sounds.
+
+    Other tracks that go on longer stay as they are, beneath the new bars. Raises MidiError (one line) where the song
+    cannot be continued so, ValueError for a wrong argument.
+    """
+    song, index = _read(source, track)
+    last = min(int(song.tracks[index].start.max()), song.end - 1)
+    found, stretch = _melody_at(song, index, last, f"track {index} ends")
+    melody = _whole(found)
+    room = make_room(bars, after=melody)
+    begin = _tick(stretch, song, melody.bars)
+    end = _tick(stretch, song, melody.bars + bars)
+    _stays_in_metre(song, stretch, end)
+    data = set_program(_bytes(source), song, index, begin, end)
+    return _passage(data, song, found, stretch, room, melody, melody.bars, bars)
+
+
+def room_before(source: str | Path | bytes, bars: int, *, track: int | None = None) -> Passage:
+    """A song with `bars` new bars before its first: everything in it comes so much later, as `later` has it.
+
+    Raises MidiError (one line) where it does not begin in 4/4 (or 2/2) or has no melody there, ValueError for a wrong
+    argument.
+    """
+    song, index = _read(source, track)
+    found, stretch = _melody_at(song, index, 0, "it begins")
+    melody = _whole(found, stretch.bars)
+    room = make_room(bars, before=melody)
+    end = _tick(stretch, song, bars)
+    data = later(_bytes(source), end, song.name)
+    moved = replace(read_song(data, name=song.name), qpm=song.qpm)
+    data = set_program(data, moved, index, 0, end)
+    return _passage(data, moved, found, stretch, room, melody, 0, bars)
+
+
+def room_between(
+    a: str | Path | bytes, b: str | Path | bytes, bars: int, *, track: int | None = None, track_b: int | None = None
+) -> Passage:
+    """Song `b` behind song `a`, with `bars` new bars of a's melody track between them.
+
+    The new bars begin at the bar line after the last note, and the last change of tempo, of all tracks of a; b's
+    tracks and time stand behind them as `append_file` has it. Raises MidiError (one line) where a does not end or b
+    does not begin in 4/4 (or 2/2) with a melody, ValueError for a wrong argument.
+    """
+    (song, index), (other, index_b) = _read(a, track), _read(b, track_b)
+    data, data_b = _bytes(a), _bytes(b)
+    found, stretch = _melody_at(song, index, song.end - 1, "it ends")
+    found_b, stretch_b = _melody_at(other, index_b, 0, "it begins")
+    end = max(song.end, last_time_change(data, song.name))
+    steps = int(to_steps(np.array([end - stretch.begin]), song.ticks_per_quarter)[0])
+    melody = _whole(found, -(-steps // BAR_STEPS))
+    melody_b = _whole(found_b, stretch_b.bars)
+    room = make_room(bars, after=melody, before=melody_b)
+    joint = _tick(stretch, song, melody.bars), _tick(stretch, song, melody.bars + bars)
+    _stays_in_metre(song, stretch, joint[1])
+    data = set_program(data, song, index, *joint)
+    both = append_file(data, data_b, joint[1], (song.name, other.name))
+    joined = replace(read_song(both, name=f"{song.name} and {other.name}"), qpm=song.qpm)
+    scale = joined.ticks_per_quarter // song.ticks_per_quarter
+    stretch = stretch._replace(begin=stretch.begin * scale)
+    return _passage(both, joined, found, stretch, room, melody, melody.bars, bars)
+
+
+def _read(source: str | Path | bytes, track: int | None) -> tuple[Song, int]:
+    song = read_song(source)
+    if track is not None and not 0 <= track < len(song.tracks):
+        raise ValueError(f"{song.name}: a track is 0 to {len(song.tracks) - 1}, not {track} (`cantilena inspect`)")
+    return song, extract(song, track).track
+
+
+def _bytes(source: str | Path | bytes) -> bytes:
+    return source if isinstance(source, bytes) else Path(source).read_bytes()
+
+
+def _melody_at(song: Song, track: int, tick: int, what: str) -> tuple[Candidate, Stretch]:
+    """The melody of a track in the stretch in 4/4 around a tick; MidiError where there is none."""
+    bars = bar_lines(song)
+    inside = (i for i, (begin, end) in enumerate(regions(song)) if begin <= tick < end)
+    if (number := next(inside, None)) is None:
+        metre = next(bar.metre for bar in reversed(bars) if bar.begin <= tick)
+        raise MidiError(f"{song.name}: {what} in {metre}; Cantilena composes in 4/4 (and 2/2)")
+    begin, end = regions(song)[number]
+    found = next(c for c in candidates(song) if (c.track, c.region) == (track, number))
+    first = next(i for i, bar in enumerate(bars, 1) if bar.begin == begin)
+    count = -(-(end - begin) // (4 * song.ticks_per_quarter))
+    if found.melody is None:
+        raise MidiError(f"{song.name}: track {track} has no melody in bars {first}-{first + count - 1}: {found.reason}")
+    return found, Stretch(number, first, count, begin, end)
+
+
+def _stays_in_metre(song: Song, stretch: Stretch, end: int) -> None:
+    """MidiError where the metre changes between the stretch's first bar line and tick `end`."""
+    bar = 4 * song.ticks_per_quarter
+    for tick, numerator, denominator in song.time_signatures:
+        if not stretch.begin < tick < end:
+            continue
+        where = f"bar {stretch.first + (tick - stretch.begin) // bar}, which the new bars would reach,"
+        if (numerator, denominator) not in _METRES:
+            metre = f"{numerator}/{denominator}"
+            raise MidiError(f"{song.name}: {where} is in {metre}; Cantilena composes in 4/4 (and 2/2)")
+        if (tick - stretch.begin) % bar:
+            raise MidiError(f"{song.name}: {where} is cut short by a change of metre")
+
+
+def _whole(found: Candidate, bars: int = 0) -> Melody:
+    """The melody of a candidate with the silence before it, and behind it up to `bars`."""
+    assert found.melody is not None
+    start, end, pitch = found.melody.notes
+    silence = found.first_bar * BAR_STEPS
+    bars = max(bars, found.first_bar + found.melody.bars)
+    return Melody.from_notes(start + silence, end + silence, pitch, bars=bars, qpm=found.melody.qpm)
+
+
+def _tick(stretch: Stretch, song: Song, bars: int) -> int:
+    return stretch.begin + bars * 4 * song.ticks_per_quarter
+
+
+def _passage(
+    data: bytes, song: Song, found: Candidate, stretch: Stretch, room: Locks, before: Melody, first: int, bars: int
+) -> Passage:
+    """`bars` new bars of `song`, which was read from `data`, behind the `first` bars of the stretch."""
+    count = room.locked.size // BAR_STEPS
+    stretch = stretch._replace(bars=count, end=_tick(stretch, song, count))
+    if stretch.end > MAX_QUARTERS * song.ticks_per_quarter:
+        raise MidiError(f"{song.name}: with the new bars it would be longer than {MAX_QUARTERS // 4:,} bars")
+    new = (stretch.first + first, stretch.first + first + bars - 1)
+    return Passage(song, found, (new,), stretch, find_part(data, song, found.track), frozenset(), (), before, room)

@@ -1,0 +1,38 @@
+"""Rules: what a melody is asked to be, measured bar by bar. Music theory on `Melody`; knows no network."""
+
+from cantilena.rules.chords import Chord, ChordNotes, Chords, chord_notes, parse_chord
+from cantilena.rules.contour import Contour
+from cantilena.rules.form import Form, similarity
+from cantilena.rules.pitch import Key, Range, estimate_key
+from cantilena.rules.rhythm import Density, Rhythm, syncopation
+from cantilena.rules.rule import Costs, HardRule, MusicRule, Rule
+from cantilena.rules.text import RULES, Asked, in_words, make_rules, parse_rule
+from cantilena.rules.weighted import Row, Rules
+
+__all__ = [
+    "RULES",
+    "Asked",
+    "Chord",
+    "ChordNotes",
+    "Chords",
+    "Contour",
+    "Costs",
+    "Density",
+    "Form",
+    "HardRule",
+    "Key",
+    "MusicRule",
+    "Range",
+    "Rhythm",
+    "Row",
+    "Rule",
+    "Rules",
+    "chord_notes",
+    "estimate_key",
+    "in_words",
+    "make_rules",
+    "parse_chord",
+    "parse_rule",
+    "similarity",
+    "syncopation",
+]
