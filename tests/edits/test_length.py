@@ -92,7 +92,9 @@ RUN = [60, 64, 67, 64, 72, 67, 64, 60, 62, 67, 71]
     "fault",
     [
         phrase(8, [60, 64, 67, 60, 72, 67, 60], (32, 60)),  # begins late
-        [(2 * i, 2 * i + 2, p) for i, p in enumerate([*RUN, 64, 67, 64, 67, 60])],  # has no long note at its end
+        [
+            (2 * i, 2 * i + 2, p) for i, p in enumerate([*RUN[:8], 62, 65, 62, 64, 60, 64, 62, 60])
+        ],  # has no long note at its end
         phrase(0, RUN, (32, 62)),  # rests on the second degree
         phrase(0, RUN, (32, 67)),  # on the fifth, which is stable, but the tonic is better
         phrase(0, RUN[:3], (8, 60)),  # and then it is silent

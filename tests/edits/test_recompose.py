@@ -135,7 +135,7 @@ def test_later_windows_hold_what_earlier_ones_composed(composer):
     """100 bars anew need three windows; each sees the last phrases before it, none that is yet to come."""
     melody, seen = random_melody(3, bars=110), []
 
-    def draw(seed, condition, correct):
+    def draw(seed, *, condition, correct, **asked):
         seen.append((seed, condition))
         return np.random.default_rng(seed).normal(size=condition.x_0.shape).astype(np.float32)
 
@@ -154,7 +154,7 @@ def test_a_phrase_held_in_part_is_corrected_at_every_step(composer):
     melody, seen = random_melody(3, bars=64), []
     locks = lock_melody(melody, ((5, 5),))
 
-    def draw(seed, condition, correct):
+    def draw(seed, *, condition, correct, **asked):
         x_0 = composer.encode(melody)[None]
         seen.append((correct(x_0), x_0, condition, correct(np.zeros_like(x_0))))
         return x_0

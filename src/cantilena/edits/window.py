@@ -1,7 +1,13 @@
 """`Window`: phrases of which some steps are held while the others are drawn.
 
-What is drawn begins as noise, or as the phrases themselves with some noise on them. A melody that does not fill 32
-phrases is continued first (`filled`): silence before and after it would be other music.
+A phrase that is held whole is a `Condition`, as in the paper. One that is held in part cannot be: its latent is not
+known. So each estimate of it is decoded, the held notes are put in, and the latent moves by what that changed:
+
+    x0_hat <- x0_hat + encode(pasted) - encode(decoded),  decoded = decode(x0_hat), pasted = paste(decoded)
+
+The difference keeps what an estimate at a high noise level says about the free steps beyond its likeliest notes. What
+is drawn begins as noise, or as the phrases themselves with some noise on them. A melody that does not fill 32 phrases
+is continued first (`filled`): silence before and after it would be other music.
 """
 
 from __future__ import annotations
@@ -14,6 +20,7 @@ from numpy.typing import NDArray
 
 from cantilena.diffusion.condition import Condition
 from cantilena.edits.draw import WINDOW, Correct, Draw
+from cantilena.edits.steer import Steering
 from cantilena.model import Model
 from cantilena.music.melody import HOLD, PHRASE_STEPS, REST, Melody, canonical
 
@@ -24,15 +31,20 @@ __all__ = ["Window", "filled", "own_seed"]
 class Window:
     """P phrases, `tokens` (P, 32), of which the steps `known` (P, 32) are held.
 
-    A phrase held whole is a `Condition`; one held in part is corrected at every step, as in `edits.recompose`.
+    See the module's head for how.
     """
 
     model: Model
     tokens: NDArray[np.int8]
     known: NDArray[np.bool_]
 
-    def draw(self, draw: Draw, seed: int, *, correct: Correct | None = None, **asked: Any) -> NDArray[np.int8]:
+    def draw(
+        self, draw: Draw, seed: int, *, correct: Correct | None = None, steering: Steering | None = None, **asked: Any
+    ) -> NDArray[np.int8]:
         """All steps (P * 32,), the known among them. `asked` goes to `draw`; `correct` comes before our own."""
+        every = np.arange(len(self.tokens))
+        if steering is not None:
+            asked["cost"] = steering.cost(lambda phrases: self._paste(phrases, every))
         whole = np.asarray(self.known.all(1))
         partial = np.flatnonzero(self.known.any(1) & ~whole)
         x_0 = np.zeros((1, len(whole), self.model.space.D), np.float32)
@@ -48,7 +60,9 @@ class Window:
 
         steered = corrected if partial.size else correct
         x_0 = draw(seed, phrases=len(whole), condition=Condition(x_0, whole[None]), correct=steered, **asked)
-        return self.decode(x_0[0])
+        if steering is None:
+            return self.decode(x_0[0])
+        return self._paste(steering.decode(x_0[0]), every).reshape(-1)
 
     def encode(self) -> NDArray[np.float32]:
         """The phrases as latents (P, D)."""
