@@ -87,6 +87,7 @@ class Composer(Editor):
             melodies = [self._fitted(x_0, seed, length, sampling) for seed, x_0 in zip(seeds, drawn, strict=True)]
         if cadence and motif is None:
             melodies = [come_to_rest(m) for m in melodies]
+            melodies = [Steering.alone(self.model, asked, 0, 0).settle(m) for m in melodies] if asked else melodies
         given: dict[str, Any] = {
             "bars": bars, "qpm": qpm, "loop": loop or None, "motif": motif, "cadence": cadence or None,
         }  # fmt: skip
@@ -99,7 +100,8 @@ class Composer(Editor):
     def _fitted(self, x_0: NDArray[np.float32], seed: int, length: Length, sampling: Sampling) -> Melody:
         """What was drawn, as a melody of this length."""
         if length.loop and length.bars < WHOLE:
-            return length.fit(lead_round(self.model, self.draw(sampling), x_0, length.bars, seed=seed))
+            draw = self.draw({"resample": RESAMPLE, **sampling})
+            return length.fit(lead_round(self.model, draw, x_0, length.bars, seed=seed))
         return length.fit(self.decode(x_0))
 
     def _steered(self, seed: int, length: Length, rules: Rules, sampling: Sampling) -> Melody:
@@ -136,4 +138,4 @@ class Composer(Editor):
         The first come after one sample of 64 bars; then 32 bars are composed after each 32 that were taken. The same
         seed gives the same music. Keywords and errors as in `compose`.
         """
-        return stream(self.model, self.draw(sampling), seed, qpm)
+        return stream(self.model, self.draw({"resample": RESAMPLE, **sampling}), seed, qpm)

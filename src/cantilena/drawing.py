@@ -58,7 +58,7 @@ class Drawing:
             if given is not None and given.shape[:2] != (len(seeds), phrases):
                 raise ValueError(f"a {name} for {given.shape[:2]} does not fit {len(seeds)} seeds of {phrases} phrases")
         on_step = sampling.get("on_step")
-        sample = sampler_of(sampling, cost)
+        sample = sampler_of(sampling, cost, lambda x0_hat: self._latents(self.decode(x0_hat)))
         labels, guidance = voice_of(sampling.get("voice", "lead")).labels, sampling.get("guidance", 1.0)
         size = max(1, _BATCH * WINDOW // phrases)
         batches = [slice(i, i + size) for i in range(0, len(seeds), size)]
@@ -90,8 +90,10 @@ class Drawing:
 
     def encode(self, melody: Melody) -> NDArray[np.float32]:
         """The phrases of a melody as latents (phrases, D): their posterior means."""
-        mean, _ = self.model.encode(melody.phrases())
-        return self.model.space.normalize(mean)
+        return self._latents(melody.phrases())
+
+    def _latents(self, phrases: NDArray[np.int8]) -> NDArray[np.float32]:
+        return self.model.space.normalize(self.model.encode(phrases)[0])
 
     def denoiser(self, labels: NDArray[np.int64], guidance: float = 1.0) -> Denoise:
         """The network as samplers want it: labels (B, 4) bound, the prediction turned into a clipped x0_hat.

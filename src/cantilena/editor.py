@@ -75,6 +75,7 @@ class Editor(Drawing):
         """
         spans, asked = parse_bars(bars), asked_rules(rules)
         _seed(seed)
+        asked = asked_rules(rules)
         _lead(1, spans, grid)
 
         def recomposed(locks: Locks, first: int, voice: Voice) -> NDArray[np.int8]:
@@ -90,79 +91,78 @@ class Editor(Drawing):
             raise ValueError("of a MIDI file the notes to keep are a MIDI file")
         passage = read_passage(song, spans, track=track, keep=keep)
         after = passage.melody(recomposed(passage.locks, passage.stretch.first, Voice.of(passage.candidate)))
-        new = [bar for first, last in spans for bar in range(first, last + 1)]
-        at = np.array(new) - passage.stretch.first
-        receipt = sign(
-            self.model, "infill", after, sampling, files=("song", "keep"), rules=asked, numbers=new,
-            judged=Melody.from_tokens(after.events.reshape(-1, BAR_STEPS)[at].reshape(-1)),
-            song=song, bars=spans, track=track, keep=keep, grid=grid, seed=seed,
-        )  # fmt: skip
-        return Edited(passage.write(after), passage.candidate.track, passage.before, after, receipt)
+        given = {"song": song, "bars": spans, "track": track, "keep": keep, "grid": grid, "seed": seed}
+        return self._edited("infill", passage, after, sampling, ("song", "keep"), given, rules=asked)
 
     @overload
     def extend(
-        self, song: Melody, bars: int = 32, *, before: bool = False, seed: int = 0, **sampling: Unpack[Sampling]
-    ) -> Melody: ...
+        self, song: Melody, bars: int = 32, *, before: bool = False, seed: int = 0, rules: Asked | None = None,
+        **sampling: Unpack[Sampling],
+    ) -> Melody: ...  # fmt: skip
 
     @overload
     def extend(
         self, song: Source, bars: int = 32, *, before: bool = False, track: int | None = None, seed: int = 0,
-        **sampling: Unpack[Sampling],
+        rules: Asked | None = None, **sampling: Unpack[Sampling],
     ) -> Edited: ...  # fmt: skip
 
     def extend(
         self, song: Melody | Source, bars: int = 32, *, before: bool = False, track: int | None = None, seed: int = 0,
-        **sampling: Unpack[Sampling],
+        rules: Asked | None = None, **sampling: Unpack[Sampling],
     ) -> Melody | Edited:  # fmt: skip
         """Go on with a melody for 1 to 1,000 new `bars` after its last, or lead up to its first (`before`).
 
         Other tracks that go on longer stay beneath the new bars; with `before` all that the file has comes so many
-        bars later. However many bars are new, they have no seam (`diffusion.windowed`).
+        bars later. However many bars are new, they have no seam (`diffusion.windowed`). `rules` see them as
+        one melody.
         """
         _seed(seed)
+        asked = asked_rules(rules)
         if isinstance(song, Melody):
             _no_track(track)
             locks = make_room(bars, before=song) if before else make_room(bars, after=song)
             draw = self.draw({"resample": RESAMPLE, "voice": Voice(purity=0), **sampling})
-            return Melody.from_tokens(_extend.extend(self.model, locks, draw, seed=seed), song.qpm)
+            return Melody.from_tokens(_extend.extend(self.model, locks, draw, seed=seed, rules=asked), song.qpm)
         passage = (room_before if before else room_after)(song, bars, track=track)
         draw = self.draw({"resample": RESAMPLE, "voice": Voice.of(passage.candidate), **sampling})
-        after = passage.melody(_extend.extend(self.model, passage.locks, draw, seed=seed))
+        after = passage.melody(_extend.extend(self.model, passage.locks, draw, seed=seed, rules=asked))
         given = {"song": song, "bars": bars, "before": before or None, "track": track, "seed": seed}
-        return self._edited("extend", passage, after, sampling, ("song",), given)
+        return self._edited("extend", passage, after, sampling, ("song",), given, rules=asked)
 
     @overload
     def bridge(
-        self, a: Melody, b: Melody, bars: int = 8, *, seed: int = 0, **sampling: Unpack[Sampling]
+        self, a: Melody, b: Melody, bars: int = 8, *, seed: int = 0, rules: Asked | None = None,
+        **sampling: Unpack[Sampling],
     ) -> Melody: ...  # fmt: skip
 
     @overload
     def bridge(
         self, a: Source, b: Source, bars: int = 8, *, track: int | None = None, track_b: int | None = None,
-        seed: int = 0, **sampling: Unpack[Sampling],
+        seed: int = 0, rules: Asked | None = None, **sampling: Unpack[Sampling],
     ) -> Edited: ...  # fmt: skip
 
     def bridge(
         self, a: Melody | Source, b: Melody | Source, bars: int = 8, *, track: int | None = None,
-        track_b: int | None = None, seed: int = 0, **sampling: Unpack[Sampling],
+        track_b: int | None = None, seed: int = 0, rules: Asked | None = None, **sampling: Unpack[Sampling],
     ) -> Melody | Edited:  # fmt: skip
         """Song `a`, then 1 to 1,000 new `bars` of its melody that lead to song `b`, then b: both as they are.
 
-        The tracks of b, and its tempo, stand behind those of a in one file.
+        The tracks of b, and its tempo, stand behind those of a in one file. `rules` see the new bars.
         """
         _seed(seed)
+        asked = asked_rules(rules)
         if isinstance(a, Melody) or isinstance(b, Melody):
             if not (isinstance(a, Melody) and isinstance(b, Melody)):
                 raise ValueError("a bridge leads from one MIDI file to another, or from one Melody to another")
             _no_track(track if track_b is None else track_b)
             draw = self.draw({"resample": RESAMPLE, "voice": Voice(purity=0), **sampling})
             locks = make_room(bars, after=a, before=b)
-            return Melody.from_tokens(_extend.bridge(self.model, locks, draw, seed=seed), a.qpm)
+            return Melody.from_tokens(_extend.bridge(self.model, locks, draw, seed=seed, rules=asked), a.qpm)
         passage = room_between(a, b, bars, track=track, track_b=track_b)
         draw = self.draw({"resample": RESAMPLE, "voice": Voice.of(passage.candidate), **sampling})
-        after = passage.melody(_extend.bridge(self.model, passage.locks, draw, seed=seed))
+        after = passage.melody(_extend.bridge(self.model, passage.locks, draw, seed=seed, rules=asked))
         given = {"a": a, "b": b, "bars": bars, "track": track, "track_b": track_b, "seed": seed}
-        return self._edited("bridge", passage, after, sampling, ("a", "b"), given)
+        return self._edited("bridge", passage, after, sampling, ("a", "b"), given, rules=asked)
 
     @overload
     def vary(
@@ -288,8 +288,15 @@ class Editor(Drawing):
         files: Sequence[str],
         given: dict[str, Any],
         midi: bytes | None = None,
+        rules: Rules | None = None,
     ) -> Edited:
-        receipt = sign(self.model, verb, after, sampling, files=files, **given)
+        """The result of `verb` on a file; rules were asked of the bars that are free in the passage."""
+        told: dict[str, Any] = {}
+        if rules is not None:
+            new = np.flatnonzero((~passage.locks.locked).reshape(-1, BAR_STEPS).any(axis=1))
+            judged = Melody.from_tokens(after.events.reshape(-1, BAR_STEPS)[new].reshape(-1))
+            told = {"rules": rules, "judged": judged, "numbers": (new + passage.stretch.first).tolist()}
+        receipt = sign(self.model, verb, after, sampling, files=files, **told, **given)
         midi = passage.write(after) if midi is None else midi
         return Edited(midi, passage.candidate.track, passage.before, after, receipt)
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.diffusion.guidance import Cost, branching
-from cantilena.diffusion.samplers import SAMPLERS, Step, ddpm
+from cantilena.diffusion.samplers import SAMPLERS, Snap, Step, ddpm
 from cantilena.model import LABEL_NULLS
 from cantilena.music.extract import ROLES, UNKNOWN_FAMILY, Candidate
 
@@ -79,6 +79,7 @@ class Sampling(TypedDict, total=False):
     sampler: str  # "ddpm" (default), "ddim" or "dpm_solver_pp": see cantilena.diffusion
     steps: int  # 20
     temperature: float  # of ddpm: noise of each step, 0..1.5; lower is calmer and repeats more; TEMPERATURE
+    settle: float  # of ddpm: share of the levels at whose end no noise is added and estimates snap to notes, 0..1; 0
     resample: int  # visits of each level, 1..10: phrases agree better, with held ones too, for as many times the time
     guidance: float  # above 1 follows the voice more strictly (Ho & Salimans 2022); 1
     branches: int  # draws at each step when rules steer; BRANCHES
@@ -90,7 +91,7 @@ def chosen(**options: Any) -> Sampling:
     return cast(Sampling, {name: value for name, value in options.items() if value is not None})
 
 
-def sampler_of(sampling: Sampling, cost: Cost | None = None) -> Callable[..., Iterator[Step]]:
+def sampler_of(sampling: Sampling, cost: Cost | None = None, snap: Snap | None = None) -> Callable[..., Iterator[Step]]:
     """The sampler that is asked for, with its settings bound; steered by `cost`, where there is one.
 
     Raises ValueError for a setting that is not one.
@@ -103,10 +104,13 @@ def sampler_of(sampling: Sampling, cost: Cost | None = None) -> Callable[..., It
     if name not in SAMPLERS:
         raise ValueError(f"a sampler is one of {', '.join(SAMPLERS)}, not {name!r}")
     if name == "ddpm":
-        ancestral = partial(branching, cost=cost, branches=sampling.get("branches", BRANCHES)) if cost else ddpm
+        if cost:
+            ancestral = partial(branching, cost=cost, branches=sampling.get("branches", BRANCHES))
+        else:
+            ancestral = partial(ddpm, settle=sampling.get("settle", 0.0), snap=snap)
         return partial(ancestral, steps=steps, resample=resample, temperature=sampling.get("temperature", TEMPERATURE))
-    if cost or "temperature" in sampling:
-        what = "rules are" if cost else "a temperature is"
+    if cost or "temperature" in sampling or "settle" in sampling:
+        what = "rules are" if cost else "a temperature is" if "temperature" in sampling else "settling is"
         raise ValueError(f"{what} for the sampler ddpm: {name} draws no noise")
     return partial(SAMPLERS[name], steps=steps, resample=resample)
 

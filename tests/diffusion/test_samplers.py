@@ -266,3 +266,40 @@ def test_diffusers_walks_the_same_path(
         prediction = torch.from_numpy(network(x.numpy(), float(t) + 1))
         x = scheduler.step(prediction, t, x, **arguments).prev_sample.float()
         np.testing.assert_allclose(step.x_t, x, atol=2e-4, rtol=2e-4)
+
+
+# -- settling ---------------------------------------------------------------------------------------
+
+
+def test_from_where_it_settles_no_noise_is_drawn() -> None:
+    """The same path as without down to that level; then the noise no longer matters, and three snaps are asked for."""
+    x_T, asked = SeededNoise([0])((1, 32, 4)), []
+
+    def snap(x0_hat: Array) -> Array:
+        asked.append(x0_hat)
+        return x0_hat
+
+    plain = list(ddpm(wavy, x_T, COSINE, SeededNoise([1]), steps=20))
+    settled = list(ddpm(wavy, x_T, COSINE, SeededNoise([1]), steps=20, settle=0.3, snap=snap))
+    for a, b in zip(plain, settled, strict=True):
+        assert np.array_equal(a.x_t, b.x_t) == (b.t >= 300)
+    assert len(asked) == 3
+
+
+@pytest.mark.parametrize("steps", [1, 3, 7, 20, 50])
+def test_what_it_snaps_to_is_what_comes_out(steps: int) -> None:
+    """With all data at whole numbers, a sample that settles ends on them though its network never says so."""
+
+    def near(x_t: Array, log_snr: Array, x0_prev: Array) -> Array:
+        return np.asarray(x0_prev * 0.9 + 0.01 * x_t, np.float32)
+
+    x_T = SeededNoise([0])((1, 32, 4))
+    *_, last = ddpm(near, 3 * x_T, COSINE, SeededNoise([1]), steps=steps, settle=1.0, snap=np.round)
+    *_, free = ddpm(near, 3 * x_T, COSINE, SeededNoise([1]), steps=steps)
+    off = np.abs(last.x_t - np.round(last.x_t)).mean()
+    assert off <= np.abs(free.x_t - np.round(free.x_t)).mean()
+
+
+def test_settling_outside_the_levels_is_refused() -> None:
+    with pytest.raises(ValueError, match="settles at a share of 0 to 1"):
+        list(ddpm(wavy, SeededNoise([0])((1, 32, 4)), COSINE, SeededNoise([0]), settle=1.5))

@@ -8,6 +8,20 @@ from typing import Annotated
 
 import typer
 
+from cantilena.cli.rules import (
+    AsJson,
+    ChordsRule,
+    ContourRule,
+    DensityRule,
+    FormOf,
+    FormRule,
+    KeyRule,
+    RangeRule,
+    RhythmRule,
+    Weights,
+    asked,
+    show,
+)
 from cantilena.model import DEFAULT_MODEL
 
 __all__ = ["bridge"]
@@ -34,6 +48,16 @@ def bridge(
         float | None, typer.Option(min=0, max=1.5, help="Lower is calmer and repeats more, higher is wilder.")
     ] = None,
     guidance: Annotated[float, typer.Option(min=0, max=10, help="Above 1 follows the voice more strictly.")] = 1.0,
+    key: KeyRule = None,
+    range_: RangeRule = None,
+    density: DensityRule = None,
+    rhythm: RhythmRule = None,
+    contour: ContourRule = None,
+    chords: ChordsRule = None,
+    form: FormRule = None,
+    form_of: FormOf = None,
+    weights: Weights = None,
+    as_json: AsJson = False,
     model: Annotated[str, typer.Option(help="A shipped model's name, or a model folder.")] = DEFAULT_MODEL,
     force: Annotated[
         bool, typer.Option("--force", help="Let OUT.mid be A.mid or B.mid itself, and replace it.")
@@ -50,6 +74,12 @@ def bridge(
 
     one = secrets.randbelow(2**31) if seed is None else seed
     sampling = chosen(guidance=guidance, voice=voice, resample=resample, steps=steps, temperature=temperature)
-    edited = load(model).bridge(a, b, bars, track=track, track_b=track_b, seed=one, **sampling)
+    rules = asked(
+        form_of=form_of, weights=weights, key=key, range=range_, density=density, rhythm=rhythm, contour=contour,
+        chords=chords, form=form,
+    )  # fmt: skip
+    edited = load(model).bridge(a, b, bars, track=track, track_b=track_b, seed=one, rules=rules, **sampling)
     edited.save(output)
-    print(f"{output}  {bars} bars between, on track {edited.track}  seed {one}  {edited.after!r}")
+    if not as_json:
+        print(f"{output}  {bars} bars between, on track {edited.track}  seed {one}  {edited.after!r}")
+    show(edited.receipt, as_json=as_json)

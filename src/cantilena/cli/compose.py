@@ -105,7 +105,7 @@ def compose(
         raise ValueError(f"-o {output}: is a file, and a folder is needed")
     from cantilena.composer import load
     from cantilena.rules import Chords, chord_notes
-    from cantilena.sampling import VOICES, chosen
+    from cantilena.sampling import chosen, voice_of
 
     voice = "any" if anything else voice
     composer = load(model)
@@ -137,7 +137,7 @@ def compose(
         seeds = range(first, first + number)
         tunes = (composer.compose_many(seeds[i : i + size], **arguments) for i in range(0, number, size))
     what = (voice or "lead") if motif is None else motif.stem
-    instrument = VOICES[voice or "lead"].program if program is None else program
+    instrument = voice_of(voice or "lead").program if program is None else program
     for tune in chain.from_iterable(tunes):
         assert tune.receipt is not None
         one = tune.receipt.recipe.arguments["seed"]

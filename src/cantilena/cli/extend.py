@@ -8,6 +8,20 @@ from typing import Annotated
 
 import typer
 
+from cantilena.cli.rules import (
+    AsJson,
+    ChordsRule,
+    ContourRule,
+    DensityRule,
+    FormOf,
+    FormRule,
+    KeyRule,
+    RangeRule,
+    RhythmRule,
+    Weights,
+    asked,
+    show,
+)
 from cantilena.model import DEFAULT_MODEL
 
 __all__ = ["extend"]
@@ -36,6 +50,16 @@ def extend(
         float | None, typer.Option(min=0, max=1.5, help="Lower is calmer and repeats more, higher is wilder.")
     ] = None,
     guidance: Annotated[float, typer.Option(min=0, max=10, help="Above 1 follows the voice more strictly.")] = 1.0,
+    key: KeyRule = None,
+    range_: RangeRule = None,
+    density: DensityRule = None,
+    rhythm: RhythmRule = None,
+    contour: ContourRule = None,
+    chords: ChordsRule = None,
+    form: FormRule = None,
+    form_of: FormOf = None,
+    weights: Weights = None,
+    as_json: AsJson = False,
     model: Annotated[str, typer.Option(help="A shipped model's name, or a model folder.")] = DEFAULT_MODEL,
     force: Annotated[bool, typer.Option("--force", help="Let OUT.mid be the song itself, and replace it.")] = False,
 ) -> None:
@@ -49,7 +73,13 @@ def extend(
 
     one = secrets.randbelow(2**31) if seed is None else seed
     sampling = chosen(guidance=guidance, voice=voice, resample=resample, steps=steps, temperature=temperature)
-    edited = load(model).extend(song, bars, before=before, track=track, seed=one, **sampling)
+    rules = asked(
+        form_of=form_of, weights=weights, key=key, range=range_, density=density, rhythm=rhythm, contour=contour,
+        chords=chords, form=form,
+    )  # fmt: skip
+    edited = load(model).extend(song, bars, before=before, track=track, seed=one, rules=rules, **sampling)
     edited.save(output)
     where = "before" if before else "after"
-    print(f"{output}  {bars} bars {where} track {edited.track}  seed {one}  {edited.after!r}")
+    if not as_json:
+        print(f"{output}  {bars} bars {where} track {edited.track}  seed {one}  {edited.after!r}")
+    show(edited.receipt, as_json=as_json)

@@ -21,8 +21,9 @@ import numpy as np
 from cantilena.diffusion.condition import Condition
 from cantilena.diffusion.schedule import Array, Noise, NoiseSchedule, to_eps
 
-__all__ = ["SAMPLERS", "Denoise", "Sampler", "SeededNoise", "Step", "ddim", "ddpm", "dpm_solver_pp"]
+__all__ = ["SAMPLERS", "Denoise", "Sampler", "SeededNoise", "Snap", "Step", "ddim", "ddpm", "dpm_solver_pp"]
 
+Snap: TypeAlias = Callable[[Array], Array]  # x0_hat (B, P, D) -> what it decodes to, encoded
 Denoise: TypeAlias = Callable[[Array, Array, Array], Array]  # x_t (B, 32, D), log_snr (B,), x0_prev -> x0_hat
 
 
@@ -85,6 +86,8 @@ def ddpm(
     *,
     steps: int = 1000,
     temperature: float = 1.0,
+    settle: float = 0.0,
+    snap: Snap | None = None,
     condition: Condition | None = None,
     resample: int = 1,
     start: float | None = None,
@@ -94,16 +97,26 @@ def ddpm(
     `temperature` scales the noise of each step, and not x_T: below 1 the sample keeps to what is likelier, 0 takes the
     posterior's mean. A model that is not yet sure of its phrases writes far fewer wrong notes so (CHANGELOG).
 
+    `settle` is a share of T: from that level down no noise is added, and three times on the way `snap` replaces x0_hat
+    by the data that it means (Li et al. 2022, "Diffusion-LM", section 4.3: the clamping trick). What a network cannot
+    tell apart at little noise is then decided once, and not drawn anew at every step.
+
     The paper's sampler; the variance is the posterior's (the smaller of Ho et al.'s two, as the paper's code has it).
-    Raises ValueError for fewer than 1 step or visit, or a temperature outside 0..1.5.
+    Raises ValueError for fewer than 1 step or visit, a temperature outside 0..1.5, or settle outside 0..1.
     """
     if not 0 <= temperature <= 1.5:
         raise ValueError(f"a temperature is between 0 and 1.5, not {temperature}")
+    if not 0 <= settle <= 1:
+        raise ValueError(f"a melody settles at a share of 0 to 1 of the noise levels, not {settle}")
+    quiet = settle * schedule.T
+    snaps = [quiet, quiet * 2 / 3, quiet / 3]
     x_t, x0_hat = begin(x_T, schedule, noise, condition, start)
     for i, (t, s) in enumerate(pairwise(schedule.timesteps(steps, start)), 1):
         for jumps in visits(s, resample):
             x0_hat = estimate(denoise, x_t, t, schedule, x0_hat)
-            x_t = ancestral(x0_hat, x_t, t, s, schedule, noise, temperature, condition)
+            if snap is not None and any(s < level <= t for level in snaps):
+                x0_hat = snap(x0_hat)
+            x_t = ancestral(x0_hat, x_t, t, s, schedule, noise, temperature if t > quiet else 0.0, condition)
             if jumps:
                 x_t = schedule.q_sample(x_t, t, noise(x_t.shape), s=s)  # Lugmayr et al. 2022, algorithm 1, line 10
         yield _step(i, steps, s, x_t, x0_hat, condition)

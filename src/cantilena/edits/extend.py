@@ -12,20 +12,22 @@ from numpy.typing import NDArray
 from cantilena.diffusion.condition import Condition
 from cantilena.edits.draw import WINDOW, Draw
 from cantilena.edits.recompose import recompose
+from cantilena.edits.steer import Steering
 from cantilena.model import Model
 from cantilena.music.locks import Locks
 from cantilena.music.melody import BAR_STEPS, PHRASE_STEPS, Melody
+from cantilena.rules import Rules
 
 __all__ = ["bridge", "extend"]
 
 _CONTEXT = 16, 24  # phrases that are held: at least, however many are composed, and at most
 
 
-def extend(model: Model, locks: Locks, draw: Draw, *, seed: int) -> NDArray[np.int8]:
+def extend(model: Model, locks: Locks, draw: Draw, *, seed: int, rules: Rules | None = None) -> NDArray[np.int8]:
     """New tokens (steps,) with the locked ones among them; the free steps are the first or the last of all.
 
     Held are the 16 to 24 phrases at the joint, as many as one window has room for. What is sampled beyond the new bars
-    to fill a window or a phrase is thrown away.
+    to fill a window or a phrase is thrown away. `rules` see the new bars alone.
     """
     free = np.flatnonzero(~locks.locked)
     first, stop = int(free[0]), int(free[-1]) + 1
@@ -46,15 +48,23 @@ def extend(model: Model, locks: Locks, draw: Draw, *, seed: int) -> NDArray[np.i
         whole = np.asarray(known.any(1))  # a melody of one bar: its phrase is filled up with silence
     x_0 = np.zeros((1, len(held), model.space.D), np.float32)
     x_0[0, whole] = model.space.normalize(model.encode(held[whole])[0])
-    x_0 = draw(seed, phrases=len(held), condition=Condition(x_0, whole[None]))
     here = slice(seen - new, seen) if after else slice(fill, fill + new)
-    phrases = model.decode(model.space.denormalize(x_0[0, here])).argmax(-1).reshape(-1)
-    tokens = locks.tokens.copy()
+    condition, tokens = Condition(x_0, whole[None]), locks.tokens.copy()
+    if rules is None:
+        x_0 = draw(seed, phrases=len(held), condition=condition)
+        phrases = model.decode(model.space.denormalize(x_0[0, here])).argmax(-1).reshape(-1)
+    else:
+        fresh = np.arange(here.start * PHRASE_STEPS, here.stop * PHRASE_STEPS)
+        judged = np.zeros(held.size // BAR_STEPS, np.bool_)
+        judged[(fresh[: free.size] if after else fresh[-free.size :]) // BAR_STEPS] = True
+        steering = Steering(model, rules, judged, held.reshape(-1))
+        x_0 = draw(seed, phrases=len(held), condition=condition, cost=steering.cost())
+        phrases = steering.decode(x_0[0])[here].reshape(-1)
     tokens[first:stop] = phrases[: free.size] if after else phrases[-free.size :]
     return locks.paste(tokens)
 
 
-def bridge(model: Model, locks: Locks, draw: Draw, *, seed: int) -> NDArray[np.int8]:
+def bridge(model: Model, locks: Locks, draw: Draw, *, seed: int, rules: Rules | None = None) -> NDArray[np.int8]:
     """New tokens (steps,) with the locked ones among them; the free steps lie between, and a phrase begins there."""
     first = int(np.flatnonzero(~locks.locked)[0])
-    return recompose(model, locks, draw, seed=seed, lead=first // BAR_STEPS % 2)
+    return recompose(model, locks, draw, seed=seed, lead=first // BAR_STEPS % 2, rules=rules)
