@@ -21,7 +21,7 @@ from cantilena.edits.length import WHOLE, Length, lead_round, stream
 from cantilena.edits.motif import develop, read_motif, two_bars
 from cantilena.edits.pick import choose, surprise
 from cantilena.edits.sign import sign
-from cantilena.edits.steer import Steering
+from cantilena.edits.steer import Steering, hold_to
 from cantilena.model import DEFAULT_MODEL, Model
 from cantilena.music.melody import PHRASE_STEPS, Melody
 from cantilena.receipt import Tune
@@ -87,7 +87,7 @@ class Composer(Editor):
             melodies = [self._fitted(x_0, seed, length, sampling) for seed, x_0 in zip(seeds, drawn, strict=True)]
         if cadence and motif is None:
             melodies = [come_to_rest(m) for m in melodies]
-            melodies = [Steering.alone(self.model, asked, 0, 0).settle(m) for m in melodies] if asked else melodies
+            melodies = [hold_to(asked, m) for m in melodies] if asked else melodies
         given: dict[str, Any] = {
             "bars": bars, "qpm": qpm, "loop": loop or None, "motif": motif, "cadence": cadence or None,
         }  # fmt: skip
@@ -109,7 +109,7 @@ class Composer(Editor):
         steering = Steering.alone(self.model, rules, length.asked["phrases"], length.bars)
         x_0 = self.sample([seed], **length.asked, cost=steering.cost(), **sampling)[0]
         if length.loop:
-            return steering.settle(self._fitted(x_0, seed, length, sampling))
+            return hold_to(rules, self._fitted(x_0, seed, length, sampling))
         return Melody.from_phrases(steering.decode(x_0, transpose=True)).slice(1, length.bars)
 
     def pick(

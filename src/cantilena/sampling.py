@@ -79,7 +79,7 @@ class Sampling(TypedDict, total=False):
     sampler: str  # "ddpm" (default), "ddim" or "dpm_solver_pp": see cantilena.diffusion
     steps: int  # 20
     temperature: float  # of ddpm: noise of each step, 0..1.5; lower is calmer and repeats more; TEMPERATURE
-    settle: float  # of ddpm: share of the levels at whose end no noise is added and estimates snap to notes, 0..1; 0
+    settle: float  # of ddpm: share of the levels, at the end, where no noise is added and notes are decided, 0..1; 0
     resample: int  # visits of each level, 1..10: phrases agree better, with held ones too, for as many times the time
     guidance: float  # above 1 follows the voice more strictly (Ho & Salimans 2022); 1
     branches: int  # draws at each step when rules steer; BRANCHES

@@ -1,20 +1,14 @@
-import os
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
 from cantilena.composer import load
 from cantilena.music.extract import candidates
 from cantilena.music.midi import read_song
-
-
-def run(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "cantilena", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+from command_line import run
 
 
 def test_it_writes_the_melody_in_every_format(toy_model, tmp_path):
@@ -136,7 +130,7 @@ def test_a_waltz_is_said_to_be_one(tmp_path):
     assert done.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("arguments", [["--bars", 65], ["-n", 0], ["--nonsense"], ["--qpm", "fast"]])
+@pytest.mark.parametrize("arguments", [["--bars", 1001], ["--bars", 1], ["-n", 0], ["--pick", 0], ["--nonsense"], ["--qpm", "fast"]])
 def test_a_usage_error_is_one_line(arguments, tmp_path):
     done = run("compose", *arguments, cwd=tmp_path)
     assert done.returncode == 2

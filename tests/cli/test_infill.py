@@ -1,18 +1,11 @@
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 from midi_files import song, track, tune
+from test_splice import messages
 
 from cantilena.composer import load
 from cantilena.music.splice import read_notes
-
-
-def run(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "cantilena", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+from cantilena.receipt import read_receipt
+from command_line import run
 
 
 @pytest.fixture
@@ -25,18 +18,23 @@ def here(tmp_path):
     return tmp_path
 
 
-def test_it_does_what_the_library_does(toy_model, here):
+def test_it_does_what_the_library_does(toy_model, here, monkeypatch):
     given = ["--bars", "5-8,11", "--seed", 3, "--steps", 2, "--resample", 2, "--grid", "even", "--voice", "any"]
     more = ["--temperature", 0.8, "--guidance", 1.5, "--keep", "keep.mid", "--track", 1, "--model", toy_model]
     before = (here / "song.mid").read_bytes()
     done = run("infill", "song.mid", *given, *more, "-o", "new/out.mid", cwd=here)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("new/out.mid  bars 5-8,11 of track 1  seed 3  Melody(20 bars, ")
+    monkeypatch.chdir(here)  # the receipt has the names as they are given
     same = load(toy_model).infill(
-        here / "song.mid", [(5, 8), (11, 11)], seed=3, steps=2, resample=2, grid="even", voice="any",
-        temperature=0.8, guidance=1.5, keep=here / "keep.mid", track=1,
+        "song.mid", [(5, 8), (11, 11)], seed=3, steps=2, resample=2, grid="even", voice="any",
+        temperature=0.8, guidance=1.5, keep="keep.mid", track=1,
     )  # fmt: skip
-    assert (here / "new" / "out.mid").read_bytes() == same.midi
+    saved = (here / "new" / "out.mid").read_bytes()
+    assert read_receipt(saved) == same.receipt
+    for i in range(3):  # every other event is identical: the song has no texts of its own
+        kept = [(tick, message) for tick, message in messages(saved, i) if message[:2] != (0xFF, 0x01)]
+        assert kept == messages(same.midi, i)
     assert (64 * 120, 72 * 120, 90, 80) in read_notes(same.midi, "x")
     assert (here / "song.mid").read_bytes() == before
 

@@ -97,9 +97,9 @@ def ddpm(
     `temperature` scales the noise of each step, and not x_T: below 1 the sample keeps to what is likelier, 0 takes the
     posterior's mean. A model that is not yet sure of its phrases writes far fewer wrong notes so (CHANGELOG).
 
-    `settle` is a share of T: from that level down no noise is added, and three times on the way `snap` replaces x0_hat
-    by the data that it means (Li et al. 2022, "Diffusion-LM", section 4.3: the clamping trick). What a network cannot
-    tell apart at little noise is then decided once, and not drawn anew at every step.
+    `settle` is a share of T: from that level down no noise is added, and in the last third of that way `snap` replaces
+    each x0_hat by the data that it means (Li et al. 2022, "Diffusion-LM", section 4.3: the clamping trick). What a
+    network cannot tell apart at little noise is then decided once, and not drawn anew at every step.
 
     The paper's sampler; the variance is the posterior's (the smaller of Ho et al.'s two, as the paper's code has it).
     Raises ValueError for fewer than 1 step or visit, a temperature outside 0..1.5, or settle outside 0..1.
@@ -109,12 +109,11 @@ def ddpm(
     if not 0 <= settle <= 1:
         raise ValueError(f"a melody settles at a share of 0 to 1 of the noise levels, not {settle}")
     quiet = settle * schedule.T
-    snaps = [quiet, quiet * 2 / 3, quiet / 3]
     x_t, x0_hat = begin(x_T, schedule, noise, condition, start)
     for i, (t, s) in enumerate(pairwise(schedule.timesteps(steps, start)), 1):
         for jumps in visits(s, resample):
             x0_hat = estimate(denoise, x_t, t, schedule, x0_hat)
-            if snap is not None and any(s < level <= t for level in snaps):
+            if snap is not None and t <= quiet / 3:
                 x0_hat = snap(x0_hat)
             x_t = ancestral(x0_hat, x_t, t, s, schedule, noise, temperature if t > quiet else 0.0, condition)
             if jumps:

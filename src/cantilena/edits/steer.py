@@ -22,7 +22,7 @@ from cantilena.rules.rhythm import Density
 from cantilena.rules.rule import HardRule
 from cantilena.rules.weighted import Rules
 
-__all__ = ["Steering", "constrain"]
+__all__ = ["Steering", "constrain", "hold_to"]
 
 Paste: TypeAlias = Callable[[NDArray[np.int8]], NDArray[np.int8]]  # tokens (..., P, 32) -> with what is locked in them
 SPARSE, FEW = 0.1, 2  # each note that a bar has less than 2 costs .1: silence breaks few rules, and is no answer
@@ -83,33 +83,33 @@ class Steering:
         allowed = np.ones((judged.size, logits.shape[-1]), np.bool_)
         allowed[judged] = self.rules.allowed(int(judged.sum()))
         if transpose:
-            logits = _transposed(logits, self._shift(np.asarray(logits.argmax(-1), np.int8)))
+            shift = _best_shift(self.rules, self.judged(np.asarray(logits.argmax(-1), np.int8)))
+            logits = _transposed(logits, shift)
         begin = self.first * PHRASE_STEPS
         here = allowed[begin : begin + len(logits)]
         return constrain(logits, here).reshape(-1, PHRASE_STEPS)
 
-    def settle(self, melody: Melody) -> Melody:
-        """A melody that is there already, moved to where the rules cost least, and held to the hard ones.
-
-        A note that they forbid takes the nearest pitch that is allowed.
-        """
-        melody = melody.transpose(self._best_shift(melody))
-        pitch = np.abs(np.arange(VOCABULARY)[None] - melody.events[:, None]).astype(np.float32)
-        logits = np.where(np.arange(VOCABULARY) == melody.events[:, None], np.float32(1e6), -pitch)
-        return Melody.from_tokens(constrain(logits, self.rules.allowed(melody.events.size)), melody.qpm)
-
-    def _shift(self, tokens: NDArray[np.int8]) -> int:
-        """The semitones, of an octave up or down, by which tokens (steps,) should move; the fewest of equals."""
-        return self._best_shift(self.judged(tokens))
-
-    def _best_shift(self, melody: Melody) -> int:
-        pitch = melody.notes.pitch
-        lowest, highest = int(pitch.min(initial=MAX_PITCH)), int(pitch.max(initial=MIN_PITCH))
-        shifts = [k for k in range(-12, 13) if lowest + k >= MIN_PITCH and highest + k <= MAX_PITCH]
-        return min(shifts, key=lambda k: (round(self.rules.total(melody.transpose(k)), 6), abs(k)), default=0)
-
     def _logits(self, x_0: NDArray[np.float32]) -> NDArray[np.float32]:
         return self.model.decode(self.model.space.denormalize(x_0))
+
+
+def hold_to(rules: Rules, melody: Melody) -> Melody:
+    """A melody that is there already, moved to where the rules cost least, and held to the hard ones.
+
+    A note that they forbid takes the nearest pitch that is allowed.
+    """
+    melody = melody.transpose(_best_shift(rules, melody))
+    pitch = np.abs(np.arange(VOCABULARY)[None] - melody.events[:, None]).astype(np.float32)
+    logits = np.where(np.arange(VOCABULARY) == melody.events[:, None], np.float32(1e6), -pitch)
+    return Melody.from_tokens(constrain(logits, rules.allowed(melody.events.size)), melody.qpm)
+
+
+def _best_shift(rules: Rules, melody: Melody) -> int:
+    """The semitones, of an octave up or down, by which a melody should move; the fewest of equals."""
+    pitch = melody.notes.pitch
+    lowest, highest = int(pitch.min(initial=MAX_PITCH)), int(pitch.max(initial=MIN_PITCH))
+    shifts = [k for k in range(-12, 13) if lowest + k >= MIN_PITCH and highest + k <= MAX_PITCH]
+    return min(shifts, key=lambda k: (round(rules.total(melody.transpose(k)), 6), abs(k)), default=0)
 
 
 def _transposed(logits: NDArray[np.float32], semitones: int) -> NDArray[np.float32]:
