@@ -116,7 +116,7 @@ def of_song(melody: Melody) -> dict[str, str]:
     return {
         "key": key.asked,
         "range": f"{pitch_name(int(pitch.min()))}-{pitch_name(int(pitch.max()))}",
-        "density": f"{low}..{max(high, low + 2)}",
+        "density": f"{low}..{min(BAR_STEPS, max(high, low + 2))}",
         "chords": f"| {chords} |",
         "form": "AABA",
     }

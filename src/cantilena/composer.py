@@ -31,6 +31,7 @@ from cantilena.sampling import Sampling, Voice, voice_of
 __all__ = ["RESAMPLE", "Composer", "load"]
 
 PICK_OF = 64  # draws
+LONG_RESAMPLE = 2  # above 64 bars: with one visit the key wanders, with four the tune stands still (CHANGELOG)
 
 
 def load(name: str | Path = DEFAULT_MODEL, *, threads: int = 1) -> Composer:
@@ -74,7 +75,7 @@ class Composer(Editor):
         if loop and cadence:
             raise ValueError("a loop does not come to rest: give --loop or --cadence")
         if bars > WHOLE or motif is not None:
-            sampling = {"resample": RESAMPLE, **sampling}
+            sampling = {"resample": LONG_RESAMPLE if motif is None else RESAMPLE, **sampling}
         if motif is not None:
             theme = two_bars(motif) if isinstance(motif, Melody) else read_motif(motif)
             draw = self.draw({"voice": Voice(purity=0), **sampling})

@@ -66,7 +66,7 @@ def compose(
             min=1,
             max=10,
             help="Visits of each level: 2 agrees more with itself, for twice the time. "
-            "1 if not given; 4 for more than 64 bars and with --motif.",
+            "1 if not given; 2 for more than 64 bars, 4 with --motif.",
         ),
     ] = None,
     guidance: Annotated[float, typer.Option(min=0, max=10, help="Above 1 follows the voice more strictly.")] = 1.0,
