@@ -247,6 +247,24 @@ def test_a_song_that_cannot_be_edited_is_one_line_from_every_verb(composer, here
         assert str(caught.value).isprintable()
 
 
+@pytest.mark.parametrize(
+    ("rules", "told"),
+    [({"key": "C major"}, "key C major"), ({"range": "C4-C5"}, "range C4-C5"), ({"chords": "| C |"}, "chords"),
+     ({"key": "F# major", "range": "C4-F#6"}, None), ({"key": "F# major", "chords": "| G#m | F# |"}, "chords"),
+     ({"key": "F# major", "chords": "| F# | G#m |"}, None)],
+)  # fmt: skip
+def test_a_note_to_keep_that_a_hard_rule_forbids_is_named(composer, here, rules, told):
+    """F#6 in bar 5, of a MIDI file and of a Melody; notes outside the bars are nobody's business."""
+    melody, keep = random_melody(1, 20), Melody.from_notes([64], [72], [90], bars=20)
+    for source, kept in (("song.mid", "keep.mid"), (melody, keep)):
+        given = {"bars": "5-6", "keep": kept, "rules": rules, **FAST}
+        if told is None:
+            assert composer.infill(source, **given)
+            continue
+        with pytest.raises(ValueError, match=f"^the note to keep, F#6 in bar 5, and {told}.* contradict each other$"):
+            composer.infill(source, **given)
+
+
 def test_bars_in_three_four_are_named(composer, here):
     """Twelve bars in 4/4, then 3/4: there no bar is composed, nor after it."""
     Path("mixed.mid").write_bytes(song(track(tune(1, 20)), signatures=[(192, 3, 4)]))

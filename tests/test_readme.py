@@ -44,6 +44,10 @@ def test_every_command_runs(desk):
         assert words[0] == "cantilena", command
         if words[1] == "train":
             words += [word for setting in SHORT[words[2]] for word in ("--set", setting)]
+        if words[1] in ("compose", "infill", "extend", "bridge", "vary"):
+            words += ["--steps", "3"]
+        if words[1] == "morph":
+            words += ["--sampling-steps", "3"]
         if words[1] == "reproduce":
             words += ["-n", "10", "--steps", "1", "--workers", "1"]
         done = subprocess.run(

@@ -240,7 +240,11 @@ def test_a_recipe_says_what_was_done_and_where():
 @pytest.mark.parametrize(
     ("verb", "given", "message"),
     [
-        ("__init__", {}, "a recipe's verb is one of bridge, compose"),
+        (
+            "__init__",
+            {},
+            "a recipe's verb is one of blend, bridge, compose, extend, infill, morph, vary, not '__init__'",
+        ),
         ("compose", {"on_step": print}, "holds JSON values, and paths, not <built-in"),
         ("compose", {"qpm": float("nan")}, "holds JSON values"),
         ("compose", {"song": b"MThd"}, "holds JSON values"),

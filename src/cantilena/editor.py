@@ -19,6 +19,7 @@ from cantilena.edits.draw import Draw
 from cantilena.edits.edited import Edited
 from cantilena.edits.recompose import recompose
 from cantilena.edits.sign import sign
+from cantilena.edits.steer import check_held
 from cantilena.music.bars import Bars, parse_bars
 from cantilena.music.extract import extract
 from cantilena.music.locks import Locks, lock_melody
@@ -75,10 +76,11 @@ class Editor(Drawing):
         """
         spans, asked = parse_bars(bars), asked_rules(rules)
         _seed(seed)
-        asked = asked_rules(rules)
         _lead(1, spans, grid)
 
         def recomposed(locks: Locks, first: int, voice: Voice) -> NDArray[np.int8]:
+            if asked is not None:
+                check_held(asked, locks, first)
             draw = self.draw({"resample": RESAMPLE, "voice": voice, **sampling})
             return recompose(self.model, locks, draw, seed=seed, lead=_lead(first, spans, grid), rules=asked)
 

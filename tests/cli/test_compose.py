@@ -130,7 +130,9 @@ def test_a_waltz_is_said_to_be_one(tmp_path):
     assert done.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("arguments", [["--bars", 1001], ["--bars", 1], ["-n", 0], ["--pick", 0], ["--nonsense"], ["--qpm", "fast"]])
+@pytest.mark.parametrize(
+    "arguments", [["--bars", 1001], ["--bars", 1], ["-n", 0], ["--pick", 0], ["--nonsense"], ["--qpm", "fast"]]
+)
 def test_a_usage_error_is_one_line(arguments, tmp_path):
     done = run("compose", *arguments, cwd=tmp_path)
     assert done.returncode == 2

@@ -90,7 +90,9 @@ def test_a_seed_that_is_not_given_is_drawn_and_told(toy_model, here):
 
 def test_a_morph_is_one_file_and_each_step_another(toy_model, here):
     given = ["--steps", 3, "--sampling-steps", 1, "--seed", 2]
-    said = done("morph", "song.mid", "other.mid", *given, "--separate", "each", "-o", "out.mid", model=toy_model, cwd=here)
+    said = done(
+        "morph", "song.mid", "other.mid", *given, "--separate", "each", "-o", "out.mid", model=toy_model, cwd=here
+    )
     assert said.startswith("out.mid  3 steps of 16 bars  seed 2  Melody(48 bars, ")
     found = load(toy_model).morph("song.mid", "other.mid", steps=3, seed=2, sampling_steps=1)
     assert sorted(p.name for p in Path("each").iterdir()) == ["morph-01.mid", "morph-02.mid", "morph-03.mid"]

@@ -17,12 +17,23 @@ from numpy.typing import NDArray
 
 from cantilena.diffusion.guidance import Cost
 from cantilena.model import Model
-from cantilena.music.melody import BAR_STEPS, HOLD, MAX_PITCH, MIN_PITCH, PHRASE_STEPS, REST, VOCABULARY, Melody
+from cantilena.music.locks import Locks
+from cantilena.music.melody import (
+    BAR_STEPS,
+    HOLD,
+    MAX_PITCH,
+    MIN_PITCH,
+    PHRASE_STEPS,
+    REST,
+    VOCABULARY,
+    Melody,
+    pitch_name,
+)
 from cantilena.rules.rhythm import Density
 from cantilena.rules.rule import HardRule
 from cantilena.rules.weighted import Rules
 
-__all__ = ["Steering", "constrain", "hold_to"]
+__all__ = ["Steering", "check_held", "constrain", "hold_to"]
 
 Paste: TypeAlias = Callable[[NDArray[np.int8]], NDArray[np.int8]]  # tokens (..., P, 32) -> with what is locked in them
 SPARSE, FEW = 0.1, 2  # each note that a bar has less than 2 costs .1: silence breaks few rules, and is no answer
@@ -151,3 +162,16 @@ def constrain(logits: NDArray[np.float32], allowed: NDArray[np.bool_]) -> NDArra
         if forbidden.size:
             tokens[start + forbidden[0]] = REST
     return tokens
+
+
+def check_held(rules: Rules, locks: Locks, first: int) -> None:
+    """ValueError where a note that is held in the bars to compose breaks a hard rule; bars are counted from `first`."""
+    judged = np.repeat((~locks.locked).reshape(-1, BAR_STEPS).any(axis=1), BAR_STEPS)
+    held = Melody.from_tokens(np.where(judged & locks.locked, locks.tokens, REST))
+    for rule in (rule for rule in rules.rules if isinstance(rule, HardRule)):
+        allowed = np.ones((judged.size, VOCABULARY), np.bool_)
+        allowed[judged] = rule.allowed(int(judged.sum()))
+        for start, end, pitch in zip(*(a.tolist() for a in held.notes), strict=True):
+            if not allowed[start:end, pitch - MIN_PITCH + 2].all():
+                where = f"{pitch_name(pitch)} in bar {first + start // BAR_STEPS}"
+                raise ValueError(f"the note to keep, {where}, and {rule.name} {rule} contradict each other")
