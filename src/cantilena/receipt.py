@@ -92,7 +92,7 @@ class Receipt:
             rows = [row for row in self.rows if row.rule == rule]
             asked = {row.asked for row in rows}
             bars, missed = {row.bar for row in rows}, {row.bar for row in rows if not row.met}
-            what = f"{rule} {rows[0].asked}" if len(asked) == 1 else rule
+            what = f"{rule} {rows[0].asked}".rstrip() if len(asked) == 1 else rule
             lines.append(f"{what}: met in {len(bars - missed)} of {len(bars)} bar{'' if len(bars) == 1 else 's'}")
         return lines
 
