@@ -58,7 +58,7 @@ class Drawing:
             if given is not None and given.shape[:2] != (len(seeds), phrases):
                 raise ValueError(f"a {name} for {given.shape[:2]} does not fit {len(seeds)} seeds of {phrases} phrases")
         on_step = sampling.get("on_step")
-        sample = sampler_of(sampling, cost, lambda x0_hat: self._latents(self.decode(x0_hat)))
+        sample = sampler_of(sampling, cost, lambda x0_hat: self.model.to_latents(self.decode(x0_hat)))
         labels, guidance = voice_of(sampling.get("voice", "lead")).labels, sampling.get("guidance", 1.0)
         size = max(1, _BATCH * WINDOW // phrases)
         batches = [slice(i, i + size) for i in range(0, len(seeds), size)]
@@ -86,14 +86,11 @@ class Drawing:
 
     def decode(self, x_0: NDArray[np.float32]) -> NDArray[np.int8]:
         """Latents (..., D) -> the likeliest token at every step (..., 32)."""
-        return np.asarray(self.model.decode(self.model.space.denormalize(x_0)).argmax(-1), np.int8)
+        return self.model.to_phrases(x_0)
 
     def encode(self, melody: Melody) -> NDArray[np.float32]:
         """The phrases of a melody as latents (phrases, D): their posterior means."""
-        return self._latents(melody.phrases())
-
-    def _latents(self, phrases: NDArray[np.int8]) -> NDArray[np.float32]:
-        return self.model.space.normalize(self.model.encode(phrases)[0])
+        return self.model.to_latents(melody.phrases())
 
     def denoiser(self, labels: NDArray[np.int64], guidance: float = 1.0) -> Denoise:
         """The network as samplers want it: labels (B, 4) bound, the prediction turned into a clipped x0_hat.

@@ -115,6 +115,18 @@ class Model:
         logits = [self._sessions["decoder"].run(None, {"z": flat[i : i + 512]})[0] for i in range(0, len(flat), 512)]
         return np.asarray(np.concatenate(logits).reshape(*z.shape[:-1], *logits[0].shape[1:]), np.float32)
 
+    def to_latents(self, phrases: NDArray[np.integer]) -> NDArray[np.float32]:
+        """Phrases (..., 32) -> x_0 (..., D): their posterior means."""
+        return self.space.normalize(self.encode(phrases)[0])
+
+    def to_logits(self, x_0: NDArray[np.float32]) -> NDArray[np.float32]:
+        """x_0 (..., D) -> logits (..., 32, 90)."""
+        return self.decode(self.space.denormalize(x_0))
+
+    def to_phrases(self, x_0: NDArray[np.float32]) -> NDArray[np.int8]:
+        """x_0 (..., D) -> the likeliest token at every step (..., 32)."""
+        return np.asarray(self.to_logits(x_0).argmax(-1), np.int8)
+
     def denoise(
         self,
         x_t: NDArray[np.float32],

@@ -106,8 +106,8 @@ def test_a_note_that_would_go_on_ends_at_the_joint(composer):
     """A decoder that only ever goes on: of the held note nothing is left behind the joint."""
     model = SimpleNamespace(
         space=composer.model.space,
-        encode=composer.model.encode,
-        decode=lambda z: np.eye(90)[np.zeros((*z.shape[:-1], 32), int)],
+        to_latents=composer.model.to_latents,
+        to_phrases=lambda x_0: np.zeros((*x_0.shape[:-1], 32), np.int8),
     )
     held = Melody.from_notes([0, 4, 8], [4, 8, 64], [60, 62, 64])
     tokens, _ = watched(SimpleNamespace(model=model, decode=composer.decode), extend, make_room(2, after=held))

@@ -25,13 +25,10 @@ class Oracle:
     """In place of a model: a latent is the number of its phrase in a book."""
 
     def __init__(self, book):
-        self.book, self.space = np.asarray(book), self
+        self.book = np.asarray(book)
 
-    def denormalize(self, x_0):
-        return x_0[..., 0].astype(int)
-
-    def decode(self, number):
-        return np.eye(90)[self.book[number]]
+    def to_phrases(self, x_0):
+        return self.book[x_0[..., 0].astype(int)].astype(np.int8)
 
 
 # -- any number of bars ----------------------------------------------------------------------

@@ -32,17 +32,11 @@ def oracle(*phrases):
             self.space = self
             self.D = 1
 
-        def encode(self, tokens):
-            return np.full((len(tokens), 1), len(book) - 1, np.float32), None
+        def to_latents(self, phrases):
+            return np.full((len(phrases), 1), len(book) - 1, np.float32)
 
-        def normalize(self, z):
-            return z
-
-        def denormalize(self, x_0):
-            return x_0[..., 0].astype(int)
-
-        def decode(self, number):
-            return np.eye(90)[book[number]]
+        def to_phrases(self, x_0):
+            return book[x_0[..., 0].astype(int)]
 
     return Model()
 

@@ -23,13 +23,13 @@ class Oracle:
     """In place of a model: a latent is the number of its phrase in a book."""
 
     def __init__(self, melody):
-        self.book, self.space = melody.phrases(), self
+        self.book = melody.phrases()
 
-    def denormalize(self, x_0):
-        return x_0[..., 0].astype(int)
+    def to_phrases(self, x_0):
+        return self.book[x_0[..., 0].astype(int)]
 
-    def decode(self, number):
-        return np.eye(90, dtype=np.float32)[self.book[number]]
+    def to_logits(self, x_0):
+        return np.eye(90, dtype=np.float32)[self.to_phrases(x_0)]
 
 
 def latents(*numbers):

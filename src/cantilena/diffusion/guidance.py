@@ -15,7 +15,7 @@ from typing import TypeAlias
 import numpy as np
 
 from cantilena.diffusion.condition import Condition
-from cantilena.diffusion.samplers import Denoise, Step, ancestral, begin, estimate, visits
+from cantilena.diffusion.samplers import Denoise, Step, ancestral, arrived, begin, estimate, visits
 from cantilena.diffusion.schedule import Array, Noise, NoiseSchedule
 
 __all__ = ["Cost", "branching"]
@@ -66,5 +66,4 @@ def branching(
                 x_t = x_s[melody, best, phrase]
             if jumps:
                 x_t = schedule.q_sample(x_t, t, noise(x_t.shape), s=s)
-        fixed = x0_hat if condition is None else condition.fix(x0_hat)
-        yield Step(i, steps, float(s), x_t, fixed)
+        yield arrived(i, steps, s, x_t, x0_hat, condition)

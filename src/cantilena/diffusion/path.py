@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from cantilena.diffusion.samplers import Denoise
+from cantilena.diffusion.samplers import Denoise, estimate
 from cantilena.diffusion.schedule import Array, NoiseSchedule, to_eps
 
 __all__ = ["ddim_invert"]
@@ -30,17 +30,12 @@ def ddim_invert(
             eps_hat = np.zeros_like(x_0)
             for _ in range(3):
                 x_try = bar_t**0.5 * x_0 + (1 - bar_t) ** 0.5 * eps_hat
-                x0_hat = _told(denoise, x_try, t, schedule, x0_hat)
+                x0_hat = estimate(denoise, x_try, t, schedule, x0_hat)
                 eps_hat = to_eps(x0_hat, x_try, bar_t, "x0")
             x_t = x_0
         else:
-            x0_hat = _told(denoise, x_t, s, schedule, x0_hat)
+            x0_hat = estimate(denoise, x_t, s, schedule, x0_hat)
             eps_hat = to_eps(x0_hat, x_t, float(schedule.alpha_bar_at(s)), "x0")
         base = x_0 if s == 0 else x0_hat
         x_t = np.asarray(bar_t**0.5 * base + (1 - bar_t) ** 0.5 * eps_hat, x_0.dtype)
         yield x_t
-
-
-def _told(denoise: Denoise, x_t: Array, t: float, schedule: NoiseSchedule, x0_prev: Array) -> Array:
-    log_snr = np.full(len(x_t), schedule.log_snr(t), np.float32)
-    return np.asarray(denoise(np.asarray(x_t, np.float32), log_snr, x0_prev), np.float32)

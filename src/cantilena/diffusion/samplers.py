@@ -118,7 +118,7 @@ def ddpm(
             x_t = ancestral(x0_hat, x_t, t, s, schedule, noise, temperature if t > quiet else 0.0, condition)
             if jumps:
                 x_t = schedule.q_sample(x_t, t, noise(x_t.shape), s=s)  # Lugmayr et al. 2022, algorithm 1, line 10
-        yield _step(i, steps, s, x_t, x0_hat, condition)
+        yield arrived(i, steps, s, x_t, x0_hat, condition)
 
 
 def ddim(
@@ -154,7 +154,7 @@ def ddim(
                 x_t = condition.apply(x_t, s, schedule, noise)
             if jumps:
                 x_t = schedule.q_sample(x_t, t, noise(x_t.shape), s=s)
-        yield _step(i, steps, s, x_t, x0_hat, condition)
+        yield arrived(i, steps, s, x_t, x0_hat, condition)
 
 
 def dpm_solver_pp(
@@ -192,7 +192,7 @@ def dpm_solver_pp(
             older, h_older = x0_hat, h
             if jumps:
                 x_t, older = schedule.q_sample(x_t, t, noise(x_t.shape), s=s), None
-        yield _step(i, steps, s, x_t, x0_hat, condition)
+        yield arrived(i, steps, s, x_t, x0_hat, condition)
 
 
 SAMPLERS: dict[str, Sampler] = {"ddpm": ddpm, "ddim": ddim, "dpm_solver_pp": dpm_solver_pp}
@@ -234,5 +234,6 @@ def _half_log_snr(alpha_bar: float) -> float:
     return 0.5 * math.log(alpha_bar / (1 - alpha_bar)) if alpha_bar < 1 else math.inf
 
 
-def _step(i: int, steps: int, t: float, x_t: Array, x0_hat: Array, condition: Condition | None) -> Step:
+def arrived(i: int, steps: int, t: float, x_t: Array, x0_hat: Array, condition: Condition | None) -> Step:
+    """A step with the known part in its estimate."""
     return Step(i, steps, float(t), x_t, x0_hat if condition is None else condition.fix(x0_hat))

@@ -47,12 +47,12 @@ def extend(model: Model, locks: Locks, draw: Draw, *, seed: int, rules: Rules | 
     if not whole.any():
         whole = np.asarray(known.any(1))  # a melody of one bar: its phrase is filled up with silence
     x_0 = np.zeros((1, len(held), model.space.D), np.float32)
-    x_0[0, whole] = model.space.normalize(model.encode(held[whole])[0])
+    x_0[0, whole] = model.to_latents(held[whole])
     here = slice(seen - new, seen) if after else slice(fill, fill + new)
     condition, tokens = Condition(x_0, whole[None]), locks.tokens.copy()
     if rules is None:
         x_0 = draw(seed, phrases=len(held), condition=condition)
-        phrases = model.decode(model.space.denormalize(x_0[0, here])).argmax(-1).reshape(-1)
+        phrases = model.to_phrases(x_0[0, here]).reshape(-1)
     else:
         fresh = np.arange(here.start * PHRASE_STEPS, here.stop * PHRASE_STEPS)
         judged = np.zeros(held.size // BAR_STEPS, np.bool_)

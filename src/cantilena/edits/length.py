@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from cantilena.diffusion.condition import Condition
 from cantilena.edits.cadence import key_before
 from cantilena.edits.draw import WINDOW, Draw
+from cantilena.edits.window import own_seed
 from cantilena.model import Model
 from cantilena.music.melody import BAR_STEPS, HOLD, PHRASE_STEPS, REST, Melody
 from cantilena.rules import similarity
@@ -81,13 +82,14 @@ def lead_round(model: Model, draw: Draw, x_0: NDArray[np.float32], bars: int, *,
     between the bars before it and the start of the next, the same in all of them.
     """
     phrases = bars // _BAR_PHRASES
-    first = (_best(Melody.from_phrases(_decode(model, x_0)), bars) - 1) // _BAR_PHRASES
+    first = (_best(Melody.from_phrases(model.to_phrases(x_0)), bars) - 1) // _BAR_PHRASES
     copies = -(-WINDOW // phrases)
     held = np.tile(x_0[first : first + phrases], (copies, 1))[None]
     known = np.tile(np.arange(phrases) < phrases - max(1, phrases // 4), copies)[None]
-    own = int(np.random.SeedSequence((seed, 1)).generate_state(1)[0])
-    x_0 = draw(own, phrases=copies * phrases, circular=True, period=phrases, condition=Condition(held, known))
-    return _decode(model, x_0[0, :phrases])
+    x_0 = draw(
+        own_seed(seed, 1), phrases=copies * phrases, circular=True, period=phrases, condition=Condition(held, known)
+    )
+    return model.to_phrases(x_0[0, :phrases])
 
 
 def close(tokens: NDArray[np.integer]) -> NDArray[np.int8]:
@@ -126,8 +128,7 @@ def chain(draw: Draw, seed: int) -> Iterator[NDArray[np.float32]]:
     known = np.arange(WINDOW)[None] < WINDOW // 2
     for k in count(1):
         held = np.roll(x_0, WINDOW // 2, axis=1)  # what was last comes first
-        own = int(np.random.SeedSequence((seed, k)).generate_state(1)[0])
-        x_0 = draw(own, condition=Condition(held, known))
+        x_0 = draw(own_seed(seed, k), condition=Condition(held, known))
         yield x_0[0, WINDOW // 2 :]
 
 
@@ -138,15 +139,11 @@ def stream(model: Model, draw: Draw, seed: int, qpm: float = 120.0) -> Iterator[
     """
     pending: list[NDArray[np.int8]] = []
     for x_0 in chain(draw, seed):
-        for phrase in _decode(model, x_0):
+        for phrase in model.to_phrases(x_0):
             if pending and (phrase[0] != HOLD or not _rings(pending) or len(pending) == WINDOW):
                 yield Melody.from_phrases(pending, qpm)
                 pending = []
             pending.append(phrase)
-
-
-def _decode(model: Model, x_0: NDArray[np.float32]) -> NDArray[np.int8]:
-    return np.asarray(model.decode(model.space.denormalize(x_0)).argmax(-1), np.int8)
 
 
 def _rings(phrases: list[NDArray[np.int8]]) -> bool:

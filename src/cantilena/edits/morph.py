@@ -176,7 +176,7 @@ def _lift(model: Model, songs: Sequence[Melody], draw: Draw, invert: Invert, see
     level, found = noise_level(model.schedule, NOISE), []
     for k, song in enumerate(songs):
         phrases = filled(model, song.events, draw, seed=own_seed(seed, k))
-        x_t = invert(model.space.normalize(model.encode(phrases)[0])[None], to=level)
+        x_t = invert(model.to_latents(phrases)[None], to=level)
         found.append(_Lifted(song, _down(model, x_t, song, draw, seed), x_t))
     return found
 
@@ -212,8 +212,7 @@ def _down(model: Model, x_t: NDArray[np.float32], like: Melody, draw: Draw, seed
     """The melody that a mixture becomes, as long as `like`."""
     level = noise_level(model.schedule, NOISE)
     x_0 = draw(seed, phrases=x_t.shape[1], x_t=x_t, start=level)
-    tokens = model.decode(model.space.denormalize(x_0[0])).argmax(-1)
-    return Melody.from_tokens(tokens.reshape(-1)[: like.events.size].astype(np.int8), like.qpm)
+    return Melody.from_tokens(model.to_phrases(x_0[0]).reshape(-1)[: like.events.size], like.qpm)
 
 
 def on_sphere(x_t: Sequence[NDArray[np.float32]], weights: Weights) -> NDArray[np.float32]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from cantilena.diffusion.condition import Condition
 from cantilena.edits.cadence import come_to_rest, has_cadence
 from cantilena.edits.draw import WINDOW, Draw
+from cantilena.edits.window import own_seed
 from cantilena.errors import MidiError
 from cantilena.model import Model
 from cantilena.music.extract import candidates, extract, regions, skyline, to_steps
@@ -73,14 +74,13 @@ def develop(model: Model, draw: Draw, motif: Melody, bars: int, *, seed: int = 0
     whole = max(WINDOW, phrases)
     begins = np.arange(0, whole - phrases + 1, phrases)
     theme = motif.phrases()
-    held = np.broadcast_to(model.space.normalize(model.encode(theme)[0]), (1, whole, model.space.D))
+    held = np.broadcast_to(model.to_latents(theme), (1, whole, model.space.D))
     tunes = []
     for k in range(max(2, _DRAWS * WINDOW // whole)):
         at = np.append(begins, begins + phrases // 2) if k % 2 and phrases > 2 else begins
         known = np.isin(np.arange(whole), at)
-        own = int(np.random.SeedSequence((seed, k)).generate_state(1)[0])
-        x_0 = draw(own, phrases=whole, condition=Condition(held, known[None]))
-        tokens = np.asarray(model.decode(model.space.denormalize(x_0[0])).argmax(-1), np.int8)
+        x_0 = draw(own_seed(seed, k), phrases=whole, condition=Condition(held, known[None]))
+        tokens = model.to_phrases(x_0[0])
         tokens[known] = theme
         after = np.append(False, known[:-1]) & ~known
         tokens[after, 0] = np.where(tokens[after, 0] == HOLD, REST, tokens[after, 0])  # no note of the motif rings on

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.diffusion.samplers import Denoise, SeededNoise
+from cantilena.diffusion.samplers import Denoise, SeededNoise, estimate
 from cantilena.diffusion.schedule import NoiseSchedule
 from cantilena.music.melody import PHRASE_STEPS, REST, Melody
 
@@ -27,8 +27,7 @@ def surprise(denoise: Denoise, x_0: NDArray[np.float32], schedule: NoiseSchedule
     eps = np.broadcast_to(SeededNoise([0])((1, *x_0.shape[1:])), x_0.shape)
     errors = []
     for t in (share * schedule.T for share in _LEVELS):
-        log_snr = np.full(len(x_0), schedule.log_snr(t), np.float32)
-        x0_hat = denoise(schedule.q_sample(x_0, t, eps), log_snr, np.zeros_like(x_0))
+        x0_hat = estimate(denoise, schedule.q_sample(x_0, t, eps), t, schedule, np.zeros_like(x_0))
         errors.append(np.square(x0_hat - x_0, dtype=np.float64).mean(axis=(1, 2)))
     return np.asarray(np.mean(errors, axis=0))
 

@@ -65,7 +65,7 @@ class Steering:
         sparse = 0.0 if any(isinstance(rule, Density) for rule in rules.rules) else SPARSE
 
         def cost(x0_hat: NDArray[np.float32]) -> NDArray[np.float32]:
-            tokens = np.asarray(self._logits(x0_hat).argmax(-1), np.int8)
+            tokens = self.model.to_phrases(x0_hat)
             tokens = tokens if paste is None else paste(tokens)
             at = slice(self.first * PHRASE_STEPS, (self.first + tokens.shape[1]) * PHRASE_STEPS)
             costs = np.zeros((len(tokens), self.bars.size), np.float32)
@@ -89,7 +89,7 @@ class Steering:
 
         With `transpose` all of them first move to where the rules cost least.
         """
-        logits = self._logits(x_0).reshape(-1, VOCABULARY)
+        logits = self.model.to_logits(x_0).reshape(-1, VOCABULARY)
         judged = np.repeat(self.bars, BAR_STEPS)
         allowed = np.ones((judged.size, logits.shape[-1]), np.bool_)
         allowed[judged] = self.rules.allowed(int(judged.sum()))
@@ -99,9 +99,6 @@ class Steering:
         begin = self.first * PHRASE_STEPS
         here = allowed[begin : begin + len(logits)]
         return constrain(logits, here).reshape(-1, PHRASE_STEPS)
-
-    def _logits(self, x_0: NDArray[np.float32]) -> NDArray[np.float32]:
-        return self.model.decode(self.model.space.denormalize(x_0))
 
 
 def hold_to(rules: Rules, melody: Melody) -> Melody:

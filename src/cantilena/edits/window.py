@@ -53,8 +53,8 @@ class Window:
 
         def corrected(x0_hat: NDArray[np.float32]) -> NDArray[np.float32]:
             x0_hat = x0_hat.copy() if correct is None else correct(x0_hat)
-            decoded = _phrase_form(self._tokens(x0_hat[:, partial]))
-            pasted, as_decoded = self._latents(np.stack([self._paste(decoded, partial), decoded]))
+            decoded = _phrase_form(self.model.to_phrases(x0_hat[:, partial]))
+            pasted, as_decoded = self.model.to_latents(np.stack([self._paste(decoded, partial), decoded]))
             x0_hat[:, partial] += pasted - as_decoded
             return self.model.space.clip(x0_hat)
 
@@ -66,17 +66,11 @@ class Window:
 
     def encode(self) -> NDArray[np.float32]:
         """The phrases as latents (P, D)."""
-        return self._latents(self.tokens)
+        return self.model.to_latents(self.tokens)
 
     def decode(self, x_0: NDArray[np.float32]) -> NDArray[np.int8]:
         """Latents of all phrases (P, D) as steps (P * 32,), the known ones put in."""
-        return self._paste(self._tokens(x_0), np.arange(len(x_0))).reshape(-1)
-
-    def _latents(self, phrases: NDArray[np.int8]) -> NDArray[np.float32]:
-        return self.model.space.normalize(self.model.encode(phrases)[0])
-
-    def _tokens(self, x_0: NDArray[np.float32]) -> NDArray[np.int8]:
-        return np.asarray(self.model.decode(self.model.space.denormalize(x_0)).argmax(-1), np.int8)
+        return self._paste(self.model.to_phrases(x_0), np.arange(len(x_0))).reshape(-1)
 
     def _paste(self, phrases: NDArray[np.int8], rows: NDArray[np.int64]) -> NDArray[np.int8]:
         after_known = np.append(False, self.known.reshape(-1)[:-1]).reshape(self.known.shape)

@@ -154,7 +154,7 @@ def _compose(composer: Composer, real: Tokens, setting: Setting, seeds: Sequence
         some = real[i : i + _BATCH]
         condition = None
         if setting == "infilling":
-            x_0 = composer.model.space.normalize(composer.model.encode(some)[0])
+            x_0 = composer.model.to_latents(some)
             condition = Condition(x_0, np.tile(HELD, (len(some), 1)))
         asked: Sampling = {**sampling, "voice": Voice(rests=0)}
         latents = composer.sample(seeds[i : i + _BATCH], condition=condition, **asked)

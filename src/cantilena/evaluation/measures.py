@@ -82,7 +82,7 @@ class Measures:
             first = np.argsort(random.random((len(batch), WINDOW_PHRASES - 1)), axis=1)[:, :NEIGHBOURS]
             melody = np.arange(len(batch))[:, None]
             pairs = np.stack([phrases[melody, first], phrases[melody, first + 1]], axis=2)  # (b, NEIGHBOURS, 2, 32)
-            x_0 = self.model.space.normalize(self.model.encode(pairs)[0])
+            x_0 = self.model.to_latents(pairs)
             found.append(x_0.reshape(-1, 2 * x_0.shape[-1]))
         return np.concatenate(found)
 

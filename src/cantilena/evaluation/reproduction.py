@@ -149,7 +149,7 @@ class Reproduction:
         x = np.zeros((16, WINDOW_PHRASES, model.space.D), np.float32)
         labels = np.zeros((16, 4), np.int64)
         denoise = _timed(lambda: model.denoise(x, np.zeros(16, np.float32), x, labels)) / 16
-        decode = _timed(lambda: model.decode(model.space.denormalize(x))) / 16
+        decode = _timed(lambda: model.to_logits(x)) / 16
         encode = _timed(lambda: model.encode(np.ones((16, WINDOW_PHRASES, 32), np.int64))) / 16
         passes = plan.steps * (plan.resample + plan.infill_resample) + 2 * (plan.paper_steps or plan.steps)
         measuring = 0.03  # a melody and row: overlaps, features, novelty, latent distances
