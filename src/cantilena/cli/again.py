@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from cantilena.cli.options import check_output
+
 __all__ = ["again"]
 
 
@@ -20,21 +22,14 @@ def again(
     ] = None,
 ) -> None:
     """Compose a tune or an edit again from the receipt in its file, and say whether the notes are the same."""
-    if output is not None and (output.suffix.lower() not in (".mid", ".midi") or output.is_dir()):
-        raise ValueError(f"-o {output}: a MIDI file is written, so a name that ends in .mid is needed")
-    _spare(output, tune)
+    if output is not None:
+        check_output(output, tune)
     from cantilena.again import compose_again
 
     done = compose_again(tune, model=model)
-    _spare(output, *done.inputs)
     if output is not None:
+        check_output(output, *done.inputs)
         done.save(output)
     print(done.verdict)
     if not done.same:
         raise typer.Exit(1)
-
-
-def _spare(output: Path | None, *inputs: Path) -> None:
-    for given in inputs:
-        if output is not None and output.exists() and given.exists() and output.samefile(given):
-            raise ValueError(f"-o {output}: is what is read; give another name")

@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-import secrets
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from cantilena.cli.rules import (
-    AsJson,
-    ChordsRule,
-    ContourRule,
-    DensityRule,
-    FormOf,
-    FormRule,
-    KeyRule,
-    RangeRule,
-    RhythmRule,
-    Weights,
-    asked,
-    show,
-)
+from cantilena.cli.options import Guidance, ModelName, Seed, Steps, drawn
+from cantilena.cli.rules import AsJson, Asked, show, takes_rules
 from cantilena.model import DEFAULT_MODEL
 
 __all__ = ["compose"]
@@ -31,13 +18,12 @@ _FORMATS = ("mid", "svg", "wav")
 _BATCH_BARS = 64 * 64  # composed at once
 
 
+@takes_rules
 def compose(
     number: Annotated[
         int, typer.Option("-n", min=1, max=10_000, help="How many melodies, with seeds from --seed up.")
     ] = 1,
-    seed: Annotated[
-        int | None, typer.Option(min=0, help="The same seed gives the same music; drawn if not given.")
-    ] = None,
+    seed: Seed = None,
     bars: Annotated[int, typer.Option(min=2, max=1000, help="Length in bars of 4/4.")] = 64,
     loop: Annotated[bool, typer.Option("--loop", help="Let the end lead back to the start; --bars is even.")] = False,
     motif: Annotated[
@@ -54,8 +40,8 @@ def compose(
         ),
     ] = None,
     anything: Annotated[bool, typer.Option("--any", help="Any voice: the model without labels.")] = False,
-    model: Annotated[str, typer.Option(help="A shipped model's name, or a model folder.")] = DEFAULT_MODEL,
-    steps: Annotated[int | None, typer.Option(min=1, max=1000, help="Sampling steps; 20 if not given.")] = None,
+    model: ModelName = DEFAULT_MODEL,
+    steps: Steps = None,
     sampler: Annotated[str, typer.Option(help="ddpm, ddim or dpm_solver_pp.")] = "ddpm",
     temperature: Annotated[
         float | None, typer.Option(min=0, max=1.5, help="Of ddpm: lower is calmer and repeats more, higher is wilder.")
@@ -69,7 +55,7 @@ def compose(
             "1 if not given; 2 for more than 64 bars, 4 with --motif.",
         ),
     ] = None,
-    guidance: Annotated[float, typer.Option(min=0, max=10, help="Above 1 follows the voice more strictly.")] = 1.0,
+    guidance: Guidance = 1.0,
     program: Annotated[
         int | None, typer.Option(min=0, max=127, help="General MIDI program; the voice's if not given.")
     ] = None,
@@ -77,18 +63,10 @@ def compose(
         float | None,
         typer.Option(min=10, max=400, help="Tempo in quarter notes a minute; 120, or the motif's, if not given."),
     ] = None,
-    key: KeyRule = None,
-    range_: RangeRule = None,
-    density: DensityRule = None,
-    rhythm: RhythmRule = None,
-    contour: ContourRule = None,
-    chords: ChordsRule = None,
+    rules: Asked = None,
     chord_track: Annotated[
         bool, typer.Option("--chord-track", help="Write the chords as a second track of the MIDI file.")
     ] = False,
-    form: FormRule = None,
-    form_of: FormOf = None,
-    weights: Weights = None,
     pick: Annotated[
         int | None, typer.Option(min=1, help="Draw many (--of) and keep so many: the best, and no two alike.")
     ] = None,
@@ -109,11 +87,9 @@ def compose(
 
     voice = "any" if anything else voice
     composer = load(model)
-    first = secrets.randbelow(2**31) if seed is None else seed
-    rules = asked(
-        form_of=form_of, weights=weights, key=key, range=range_, density=density, rhythm=rhythm, contour=contour,
-        chords=chords, form=form,
-    )  # fmt: skip
+    first = drawn(seed)
+    chords = (rules or {}).get("chords")
+    chords = chords[0] if isinstance(chords, list) else chords  # without its weight
     if chord_track and chords is None:
         raise ValueError("--chord-track writes the chords of --chords: give some")
     beneath = chord_notes(Chords(chords), bars) if chords is not None and chord_track else []

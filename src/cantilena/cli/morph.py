@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from cantilena.cli.options import Force, ModelName, check_output, drawn
 from cantilena.model import DEFAULT_MODEL
 
 __all__ = ["morph"]
@@ -40,13 +40,12 @@ def morph(
         int | None, typer.Option("--sampling-steps", min=1, max=1000, help="Sampling steps; 20 if not given.")
     ] = None,
     program: Annotated[int, typer.Option(min=0, max=127, help="General MIDI program of what is written.")] = 0,
-    model: Annotated[str, typer.Option(help="A shipped model's name, or a model folder.")] = DEFAULT_MODEL,
-    force: Annotated[bool, typer.Option("--force", help="Let OUT.mid be one of the songs, and replace it.")] = False,
+    model: ModelName = DEFAULT_MODEL,
+    force: Force = False,
 ) -> None:
     """Lead one melody into another, step by step, or mix several as a plan says."""
     given = songs or []
-    if output.suffix.lower() not in (".mid", ".midi") or output.is_dir():
-        raise ValueError(f"-o {output}: a MIDI file is written, so a name that ends in .mid is needed")
+    check_output(output)
     if separate is not None and (plan is not None or (separate.exists() and not separate.is_dir())):
         raise ValueError(f"--separate {separate}: is a folder for the steps between two songs")
     if plan is not None and (given or steps is not None):
@@ -59,11 +58,9 @@ def morph(
 
     planned = None if plan is None else read_plan(plan)
     given = given if planned is None else list(planned.songs)
-    for song in given:
-        if not force and output.exists() and song.exists() and output.samefile(song):
-            raise ValueError(f"-o {output}: is what is read; give another name, or --force to replace it")
+    check_output(output, *given, force=force)
     chosen_tracks = None if tracks is None else _numbers(tracks)
-    one = secrets.randbelow(2**31) if seed is None else seed
+    one = drawn(seed)
     sampling: dict[str, Any] = {"voice": voice or "any", "sampling_steps": STEPS if inference is None else inference}
     composer = load(model)
     if planned is not None:
