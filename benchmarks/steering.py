@@ -1,4 +1,6 @@
-"""What rules do to a melody, and what they cost: `python benchmarks/steering.py CORPUS [MODEL] [N] [INFILLS]`.
+"""What rules do to a melody, and what they cost.
+
+`python benchmarks/steering.py CORPUS [MODEL] [N] [INFILLS] [RULES ...]`.
 
 N (32) melodies composed from nothing, and INFILLS (N) infills of bars 25-40 of test songs, by rules one at a time and
 three together, beside unguided ones with the same seeds. When infilling, the song says what is asked: its key, its
@@ -6,7 +8,7 @@ range and the middle half of its densities. Of each: notes in key and in range, 
 strong beats that are chord tones (all in percent), the mean distance from the asked form, the overlap of adjacent
 windows (of infills, bars 21-44) and by how much it is not that of the same seeds unguided, with its standard error.
 Then what such overlaps are in real test windows, and in DRAWS unguided melodies, that keep the rule by chance. Before
-all, the time of five edits.
+all, the time of five edits. RULES are sets like `key+density`; without them all of SETS.
 """
 
 from __future__ import annotations
@@ -82,6 +84,7 @@ def heading(label: str) -> str:
 def compared(
     edit: Callable[[int, dict[str, str]], Melody],
     words: Sequence[dict[str, str]],
+    sets: Sequence[Sequence[str]],
     judged: Callable[[Melody], Melody] = lambda m: m,
     heard: Callable[[Melody], Melody] = lambda m: m,
 ) -> None:
@@ -93,7 +96,7 @@ def compared(
     was = overlap([heard(m) for m in plain])
     cells = [*measured([judged(m) for m in plain], rules, list(ASKED)), *(f"{v:.3f}" for v in was.mean(0))]
     print(row("unguided", [*cells, f"{'':15}", f"{'':15}", f"{seconds:.2f}"]), flush=True)
-    for names in SETS:
+    for names in sets:
         began = time.process_time()
         found = [edit(seed, {name: asked[name] for name in names}) for seed, asked in enumerate(words)]
         seconds = (time.process_time() - began) / len(words)
@@ -170,7 +173,8 @@ def speed(composer: Composer, song: Melody) -> None:
         print(f"{label:26}{min(seconds):8.2f}", flush=True)
 
 
-def main(corpus_dir: str, name: str = DEFAULT_MODEL, number: str = "32", infills: str = "") -> None:
+def main(corpus_dir: str, name: str = DEFAULT_MODEL, number: str = "32", infills: str = "", *rules: str) -> None:
+    sets = [tuple(names.split("+")) for names in rules] or SETS
     corpus, composer = Corpus.open(corpus_dir), load(name)
     rows = corpus.windows("test")
     rows = rows[np.random.default_rng(0).permutation(len(rows))].tolist()
@@ -178,7 +182,7 @@ def main(corpus_dir: str, name: str = DEFAULT_MODEL, number: str = "32", infills
     print(f"{composer.model.name} {composer.model.fingerprint}, test songs of {corpus_dir}")
     speed(composer, real[0])
     print(heading(f"{number} of 64 bars"))
-    compared(lambda seed, rules: composer.compose(seed, rules=rules or None), [ASKED] * int(number))
+    compared(lambda seed, rules: composer.compose(seed, rules=rules or None), [ASKED] * int(number), sets)
     draws = [composer.compose_many(range(first, first + 64)) for first in range(0, DRAWS, 64)]
     control(real, [m for some in draws for m in some])
     songs = real[: int(infills or number)]
@@ -186,6 +190,7 @@ def main(corpus_dir: str, name: str = DEFAULT_MODEL, number: str = "32", infills
     compared(
         lambda seed, rules: composer.infill(songs[seed], [(FIRST, LAST)], seed=seed, rules=rules or None),
         [of_song(song) for song in songs],
+        sets,
         lambda m: m.slice(FIRST, LAST),
         lambda m: m.slice(FIRST - AROUND, LAST + AROUND),
     )

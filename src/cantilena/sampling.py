@@ -30,8 +30,9 @@ __all__ = [
 
 STEPS = 20
 TEMPERATURE = 0.97  # CHANGELOG: what it does to leaps, keys and repetitions
+STEERED = 0.985  # the temperature when rules steer: the best of several draws is calmer than one
 MAX_RESAMPLE = 10
-BRANCHES = 4
+BRANCHES = 8
 OnStep: TypeAlias = Callable[[int, int], None]  # steps done, and in all
 
 
@@ -78,7 +79,7 @@ class Sampling(TypedDict, total=False):
     voice: str | Voice  # a key of VOICES or a Voice; "lead"
     sampler: str  # "ddpm" (default), "ddim" or "dpm_solver_pp": see cantilena.diffusion
     steps: int  # 20
-    temperature: float  # of ddpm: noise of each step, 0..1.5; lower is calmer and repeats more; TEMPERATURE
+    temperature: float  # of ddpm: noise of each step, 0..1.5; lower is calmer; TEMPERATURE, with rules STEERED
     settle: float  # of ddpm: share of the levels, at the end, where no noise is added and notes are decided, 0..1; 0
     resample: int  # visits of each level, 1..10: phrases agree better, with held ones too, for as many times the time
     guidance: float  # above 1 follows the voice more strictly (Ho & Salimans 2022); 1
@@ -108,7 +109,8 @@ def sampler_of(sampling: Sampling, cost: Cost | None = None, snap: Snap | None =
             ancestral = partial(branching, cost=cost, branches=sampling.get("branches", BRANCHES))
         else:
             ancestral = partial(ddpm, settle=sampling.get("settle", 0.0), snap=snap)
-        return partial(ancestral, steps=steps, resample=resample, temperature=sampling.get("temperature", TEMPERATURE))
+        temperature = sampling.get("temperature", STEERED if cost else TEMPERATURE)
+        return partial(ancestral, steps=steps, resample=resample, temperature=temperature)
     if cost or "temperature" in sampling or "settle" in sampling:
         what = "rules are" if cost else "a temperature is" if "temperature" in sampling else "settling is"
         raise ValueError(f"{what} for the sampler ddpm: {name} draws no noise")

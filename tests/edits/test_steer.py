@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from cantilena.composer import load
 from cantilena.edits.steer import Steering, constrain, hold_to
 from cantilena.music.melody import BAR_STEPS, Melody, pitch_name
-from cantilena.rules import Chords, Density, Key, Range, Rules
+from cantilena.rules import Chords, Density, Form, Key, Range, Rules
 from melodies import random_melody
 
 C_MAJOR = {0, 2, 4, 5, 7, 9, 11}
@@ -284,6 +284,27 @@ def test_a_rule_of_ones_own_steers(composer):
     free = composer.compose(1, steps=6)
     costs = [low(composer.compose(1, rules=[low], steps=6, branches=n)).mean() for n in (2, 8)]
     assert low(free).mean() > costs[0] > costs[1]
+
+
+@pytest.mark.parametrize(
+    ("form", "again"), [("AABA", [(0, 1), (0, 3), (1, 3)]), ("ABAB", [(0, 2), (1, 3)]), ("ABCA'", [])], ids=lambda v: str(v)
+)
+def test_parts_of_one_letter_are_the_same_notes(composer, form, again):
+    tune = composer.compose(2, bars=32, rules={"form": form}, steps=4, branches=2)
+    infilled = composer.infill(chromatic(32), "9-24", rules={"form": form}, steps=4, branches=2, resample=1, seed=2)
+    for melody in (tune, infilled.slice(9, 24)):
+        parts = melody.events.reshape(4, -1)
+        assert (parts > 1).sum() > 16
+        same = [(i, j) for i in range(4) for j in range(i + 1, 4) if np.array_equal(parts[i], parts[j])]
+        assert same == again
+
+
+def test_what_comes_again_of_a_song_is_drawn_once():
+    song = Melody.from_tokens(np.tile(random_melody(5, 4).events, 2))
+    steering = Steering(None, Rules([Form.of(song)]), np.arange(12) >= 2, np.zeros(192, np.int8), first=1)
+    x_0 = latents(0, 10, 2, 30, 4)[None]  # phrases 1 .. 5 of 6: those of the song are 0, 1, 0, 1, 0
+    assert steering.tie()(x_0).reshape(-1).tolist() == [2, 20, 2, 20, 2]
+    assert Steering(None, Rules([Key("C major")]), np.ones(4, np.bool_), np.zeros(64, np.int8)).tie() is None
 
 
 def test_rules_and_a_seed_are_the_same_music_again_and_in_a_batch(composer):

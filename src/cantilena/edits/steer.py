@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.diffusion.guidance import Cost
+from cantilena.edits.draw import Correct
 from cantilena.model import Model
 from cantilena.music.locks import Locks
 from cantilena.music.melody import (
@@ -29,6 +30,7 @@ from cantilena.music.melody import (
     Melody,
     pitch_name,
 )
+from cantilena.rules.form import Form
 from cantilena.rules.rhythm import Density
 from cantilena.rules.rule import HardRule
 from cantilena.rules.weighted import Rules
@@ -37,6 +39,7 @@ __all__ = ["Steering", "check_held", "constrain", "hold_to"]
 
 Paste: TypeAlias = Callable[[NDArray[np.int8]], NDArray[np.int8]]  # tokens (..., P, 32) -> with what is locked in them
 SPARSE, FEW = 0.1, 2  # each note that a bar has less than 2 costs .1: silence breaks few rules, and is no answer
+TIED = 0.75  # similarity that is asked of two bars, from which on they are drawn as one
 NEAR = 6  # semitones: a note moves no further if a pitch is allowed within
 
 
@@ -54,6 +57,26 @@ class Steering:
     def alone(cls, model: Model, rules: Rules, phrases: int, bars: int) -> Steering:
         """The first `bars` of a melody of `phrases` that is composed from nothing."""
         return cls(model, rules, np.arange(phrases * 2) < bars, np.zeros(phrases * PHRASE_STEPS, np.int8))
+
+    def tie(self) -> Correct | None:
+        """What comes again is drawn once: phrases that a form wants the same have one x0_hat, the mean of theirs.
+
+        Branches cannot agree on it: the best draw of one part is judged beside that of another, not yet chosen one.
+        """
+        form = next((rule for rule in self.rules.rules if isinstance(rule, Form)), None)
+        if form is None:
+            return None
+        same = np.eye(self.bars.size, dtype=np.bool_)
+        same[np.ix_(self.bars, self.bars)] |= np.nan_to_num(form.target(int(self.bars.sum()))) > TIED
+        first, second = same[::2, ::2], same[1::2, 1::2]  # bars of a phrase
+        phrases = (first & second)[self.first :, self.first :]
+
+        def tie(x0_hat: NDArray[np.float32]) -> NDArray[np.float32]:
+            here = phrases[: x0_hat.shape[1], : x0_hat.shape[1]]
+            weights = (here / here.sum(axis=1, keepdims=True)).astype(x0_hat.dtype)
+            return np.asarray(weights @ x0_hat)
+
+        return tie
 
     def cost(self, paste: Paste | None = None) -> Cost | None:
         """What phrases cost; None where no rule steers, but only holds. `paste` locks notes before they are judged."""

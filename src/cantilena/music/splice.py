@@ -13,23 +13,19 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from cantilena.errors import MidiError
+from cantilena.music.chunks import Event, file_chunks, track_chunk, track_events
 from cantilena.music.midi import Song, Track
 
 __all__ = [
     "DRUM_CHANNEL",
-    "Event",
     "Part",
     "PartNote",
     "TickNote",
-    "chunk_events",
-    "file_chunks",
     "find_part",
     "read_notes",
-    "write_events",
 ]
 
 DRUM_CHANNEL = 9  # counted from 0
-_META, _END_OF_TRACK = 0xFF, 0x2F
 
 
 class TickNote(NamedTuple):
@@ -50,19 +46,6 @@ class PartNote(NamedTuple):
     velocity: int
     on: int  # index of its note-on in the chunk's events
     off: int | None
-
-
-class Event(NamedTuple):
-    """A message of a chunk and when it comes."""
-
-    tick: int
-    message: bytes  # with its status byte
-    running: bool  # whether the file left the status byte out
-
-    @property
-    def status(self) -> int:
-        """The first byte of the message."""
-        return self.message[0]
 
 
 class _Voice(NamedTuple):
@@ -101,8 +84,7 @@ class Part:
         events = [(e.tick, rank, i, e) for some, rank in ranked for i, e in enumerate(some)]
         ordered = [e for *_, e in sorted(events, key=lambda item: item[:3])]
         end = last._replace(tick=max([last.tick, *(e.tick for e in offs)]))
-        body = write_events([*ordered, end])
-        edited = b"MTrk" + len(body).to_bytes(4, "big") + body
+        edited = track_chunk([*ordered, end])
         return b"".join(edited if i == self.chunk else chunk for i, chunk in enumerate(self.chunks))
 
 
@@ -119,7 +101,7 @@ def find_part(data: bytes, song: Song, track: int) -> Part:
     equal = [i for i, t in enumerate(song.tracks) if _tuples(t) == notes]  # they stand in the file in this order
     voice = same[min(equal.index(track), len(same) - 1)]
     others = tuple(n for v, found in voices.items() if v != voice and v[:2] == voice[:2] for n in found)
-    events = tuple(chunk_events(chunks[voice.chunk], song.name))
+    events = tuple(track_events(chunks[voice.chunk], song.name))
     return Part(tuple(chunks), voice.chunk, voice.channel, events, tuple(voices[voice]), others)
 
 
@@ -139,88 +121,9 @@ def _voices(data: bytes, name: str) -> tuple[list[bytes], dict[_Voice, list[Part
     chunks = file_chunks(data, name)
     voices: dict[_Voice, list[PartNote]] = {}
     for index, chunk in enumerate(chunks):
-        if chunk[:4] == b"MTrk":
-            found = _notes(chunk_events(chunk, name))
-            voices |= {_Voice(index, *key): sorted(notes, key=lambda n: n.on) for key, notes in sorted(found.items())}
+        found = _notes(track_events(chunk, name))
+        voices |= {_Voice(index, *key): sorted(notes, key=lambda n: n.on) for key, notes in sorted(found.items())}
     return chunks, voices
-
-
-def file_chunks(data: bytes, name: str) -> list[bytes]:
-    """The file's chunks with their heads, whatever they are; what wraps an .rmi is left out."""
-    at = data.find(b"MThd") if data[:4] == b"RIFF" else 0
-    wanted = int.from_bytes(data[at + 10 : at + 12], "big")
-    chunks: list[bytes] = []
-    while len(data) - at >= 8 and (not chunks or wanted):
-        size = int.from_bytes(data[at + 4 : at + 8], "big")
-        chunks.append(data[at : at + 8 + size])
-        wanted -= data[at : at + 4] == b"MTrk"
-        at += 8 + size
-    if len(data) < at:
-        raise MidiError(f"{name}: cannot be edited: it ends before its last track does")
-    return [*chunks, data[at:]]  # what follows the last track, often nothing
-
-
-def chunk_events(chunk: bytes, name: str) -> list[Event]:
-    """The events of an MTrk chunk; the last is its end."""
-    events: list[Event] = []
-    at, tick, status = 8, 0, 0
-    try:
-        while at < len(chunk):
-            delta, at = _variable_length(chunk, at)
-            tick += delta
-            running = chunk[at] < 0x80
-            if running:
-                if not 0x80 <= status < 0xF0:
-                    raise ValueError("a data byte where an event begins")
-                head, size = bytes([status]), _data_bytes(status)
-            else:
-                first = chunk[at]
-                head, at = chunk[at : at + 1], at + 1
-                if first in (_META, 0xF0, 0xF7):
-                    begin = at + (first == _META)
-                    length, body = _variable_length(chunk, begin)
-                    head, at, size = head + chunk[at:body], body, length
-                elif first < 0xF0:
-                    status, size = first, _data_bytes(first)
-                else:
-                    raise ValueError(f"the byte {first:#x} where an event begins")
-            if at + size > len(chunk):
-                raise IndexError
-            events.append(Event(tick, head + chunk[at : at + size], running))
-            at += size
-            if events[-1].message[:2] == bytes([_META, _END_OF_TRACK]):
-                return events
-    except (IndexError, ValueError) as error:
-        raise MidiError(f"{name}: cannot be edited: broken events ({str(error) or 'a track is cut off'})") from error
-    return [*events, Event(tick, bytes([_META, _END_OF_TRACK, 0]), False)]
-
-
-def write_events(events: Sequence[Event]) -> bytes:
-    """The inverse of `chunk_events`; a status byte is left out where the file left it out and it still is the last."""
-    out, now, status = bytearray(), 0, 0
-    for tick, message, running in events:
-        delta = tick - now
-        number = [delta & 0x7F]
-        while delta := delta >> 7:
-            number.append(delta & 0x7F | 0x80)
-        out += bytes(reversed(number))
-        out += message[1:] if running and message[0] == status else message
-        now, status = tick, message[0] if message[0] < 0xF0 else 0
-    return bytes(out)
-
-
-def _variable_length(data: bytes, at: int) -> tuple[int, int]:
-    """A number in groups of seven bits, and where it ends."""
-    number = 0
-    while True:
-        byte = data[at]
-        number, at = number << 7 | byte & 0x7F, at + 1
-        if byte < 0x80:
-            return number, at
-
-
-def _data_bytes(status: int) -> int:
-    return 1 if status >> 4 in (0xC, 0xD) else 2
 
 
 def _notes(events: Sequence[Event]) -> dict[tuple[int, int], list[PartNote]]:

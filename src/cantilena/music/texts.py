@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from cantilena.errors import MidiError
-from cantilena.music.splice import Event, chunk_events, file_chunks, write_events
+from cantilena.music.chunks import Event, file_chunks, read_number, track_chunk, track_events, write_number
 
 __all__ = ["printable", "read_texts", "write_texts"]
 
@@ -14,7 +14,7 @@ _TEXT = b"\xff\x01"
 
 def read_texts(data: bytes, name: str) -> list[bytes]:
     """Every text event of a file, track after track. MidiError where the file's events cannot be followed."""
-    events = (e for chunk in _tracks(data, name) if chunk[:4] == b"MTrk" for e in chunk_events(chunk, name))
+    events = (e for chunk in file_chunks(data, name) for e in track_events(chunk, name))
     return [_text(e) for e in events if e.message[:2] == _TEXT]
 
 
@@ -23,15 +23,14 @@ def write_texts(data: bytes, new: Sequence[bytes], *, gone: Callable[[bytes], bo
 
     A chunk from which none goes is copied byte for byte. Raises MidiError where the events cannot be followed.
     """
-    added = write_events([Event(0, _TEXT + _variable_length(len(text)) + text, False) for text in new])
-    chunks = _tracks(data, name)
+    added = [Event(0, _TEXT + write_number(len(text)) + text, False) for text in new]
+    chunks = file_chunks(data, name)
     for i, chunk in enumerate(chunks):
-        if chunk[:4] == b"MTrk":
-            events = chunk_events(chunk, name)
+        if events := track_events(chunk, name):
             kept = [e for e in events if not (e.message[:2] == _TEXT and gone(_text(e)))]
-            body = chunk[8:] if len(kept) == len(events) else write_events(kept)
-            chunks[i] = b"MTrk" + len(added + body).to_bytes(4, "big") + added + body
-            added = b""
+            whole = len(kept) == len(events)
+            chunks[i] = track_chunk(added, chunk[8:]) if whole else track_chunk([*added, *kept])
+            added = []
     if added:
         raise MidiError(f"{name}: has no track that a text could stand in")
     return b"".join(chunks)
@@ -46,21 +45,7 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def _tracks(data: bytes, name: str) -> list[bytes]:
-    if data[:4] != b"MThd" and not (data[:4] == b"RIFF" and b"MThd" in data):
-        raise MidiError(f"{name}: not a MIDI file (it begins with {data[:4]!r}, not b'MThd')")
-    return file_chunks(data, name)
-
-
 def _text(event: Event) -> bytes:
-    """What follows the length, a number whose last byte alone is below 128."""
-    last = next(i for i in range(2, len(event.message)) if event.message[i] < 0x80)
-    return event.message[last + 1 :]
-
-
-def _variable_length(number: int) -> bytes:
-    """The inverse of the splice's: groups of seven bits, the highest first."""
-    groups = [number & 0x7F]
-    while number := number >> 7:
-        groups.append(number & 0x7F | 0x80)
-    return bytes(reversed(groups))
+    """What follows the length."""
+    _, begin = read_number(event.message, len(_TEXT))
+    return event.message[begin:]

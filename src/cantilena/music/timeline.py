@@ -10,8 +10,9 @@ from collections.abc import Collection, Sequence
 from math import lcm
 
 from cantilena.errors import MidiError
+from cantilena.music.chunks import Event, file_chunks, track_chunk, track_events
 from cantilena.music.midi import Song
-from cantilena.music.splice import Event, chunk_events, file_chunks, find_part, write_events
+from cantilena.music.splice import find_part
 
 __all__ = ["append_file", "last_time_change", "later", "set_program"]
 
@@ -54,21 +55,21 @@ def append_file(data: bytes, other: bytes, tick: int, names: tuple[str, str]) ->
     first: list[Event] = []  # what goes into the first chunk
     behind = []
     for chunk in theirs[1:-1]:
-        events = [e._replace(tick=begin + e.tick * other_scale) for e in _events(chunk, names[1])]
+        events = [e._replace(tick=begin + e.tick * other_scale) for e in track_events(chunk, names[1])]
         first += [e for e in events if _sets_time(e)]
-        behind.append(_chunk([e for e in events if not _sets_time(e)]) if events else chunk)
+        behind.append(track_chunk([e for e in events if not _sets_time(e)]) if events else chunk)
     for kind, default in ((_TEMPO, b"\x03\x07\xa1\x20"), (_SIGNATURE, b"\x04\x04\x02\x18\x08")):
         if not any(e.tick == begin and e.message[:2] == kind for e in first):
             first.append(Event(begin, kind + default, False))
-    played = {e.status & 0xF for chunk in theirs[:-1] for e in _events(chunk, names[1]) if e.status >> 4 == 0x9}
-    first += _defaults([e for chunk in ours[:-1] for e in _events(chunk, names[0])], played, begin)
+    played = {e.status & 0xF for chunk in theirs[:-1] for e in track_events(chunk, names[1]) if e.status >> 4 == 0x9}
+    first += _defaults([e for chunk in ours[:-1] for e in track_events(chunk, names[0])], played, begin)
     first.sort(key=lambda e: e.tick)
     before = []
     for chunk in ours[1:-1]:
-        events = [e._replace(tick=e.tick * scale) for e in _events(chunk, names[0])]
+        events = [e._replace(tick=e.tick * scale) for e in track_events(chunk, names[0])]
         if events and (first or scale != 1):
             end = events[-1]._replace(tick=max(e.tick for e in (events[-1], *first)))
-            chunk = _chunk([*sorted([*events[:-1], *first], key=lambda e: e.tick), end])
+            chunk = track_chunk([*sorted([*events[:-1], *first], key=lambda e: e.tick), end])
             first = []
         before.append(chunk)
     tracks = sum(chunk[:4] == b"MTrk" for chunk in (*before, *behind))
@@ -79,7 +80,7 @@ def append_file(data: bytes, other: bytes, tick: int, names: tuple[str, str]) ->
 def last_time_change(data: bytes, name: str) -> int:
     """Tick of the last change of tempo or metre in a file."""
     chunks = file_chunks(data, name)[:-1]
-    return max((e.tick for chunk in chunks for e in _events(chunk, name) if _sets_time(e)), default=0)
+    return max((e.tick for chunk in chunks for e in track_events(chunk, name) if _sets_time(e)), default=0)
 
 
 def set_program(data: bytes, song: Song, track: int, begin: int, end: int) -> bytes:
@@ -111,7 +112,7 @@ def set_program(data: bytes, song: Song, track: int, begin: int, end: int) -> by
     events.insert(min(bisect_right(ticks, begin), len(ticks) - 1), change)
     events[-1] = events[-1]._replace(tick=max(events[-1].tick, begin))
     chunks = list(part.chunks)
-    chunks[part.chunk] = _chunk(events)
+    chunks[part.chunk] = track_chunk(events)
     return b"".join(chunks)
 
 
@@ -119,14 +120,14 @@ def _later(chunk: bytes, ticks: int, name: str) -> bytes:
     stay: list[Event] = []
     move: list[Event] = []
     played: set[int] = set()  # channels of which a note has moved
-    for e in _events(chunk, name):
+    for e in track_events(chunk, name):
         kind, channel = e.status >> 4, e.status & 0xF
         if kind in (0x8, 0x9, 0xA):
             played.add(channel)
         ours = kind in (0x8, 0x9, 0xA) or e.message[:2] in _OF_THE_MUSIC or (kind < 0xF and channel in played)
         ends = e.message[:2] == _END and bool(move)
         (move if e.tick or ours or ends else stay).append(e)
-    return _chunk([*stay, *(e._replace(tick=e.tick + ticks) for e in move)]) if move else chunk
+    return track_chunk([*stay, *(e._replace(tick=e.tick + ticks) for e in move)]) if move else chunk
 
 
 def _defaults(events: Sequence[Event], channels: Collection[int], tick: int) -> list[Event]:
@@ -143,15 +144,5 @@ def _defaults(events: Sequence[Event], channels: Collection[int], tick: int) -> 
     return [Event(tick, bytes(message), False) for message in back]
 
 
-def _events(chunk: bytes, name: str) -> list[Event]:
-    """The events of a track; none of another chunk."""
-    return chunk_events(chunk, name) if chunk[:4] == b"MTrk" else []
-
-
 def _sets_time(event: Event) -> bool:
     return event.message[:2] in (_TEMPO, _SIGNATURE)
-
-
-def _chunk(events: Sequence[Event]) -> bytes:
-    body = write_events(events)
-    return b"MTrk" + len(body).to_bytes(4, "big") + body
