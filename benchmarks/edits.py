@@ -70,7 +70,7 @@ def held(composer: Composer, melody: Melody, seed: int) -> str:
     grid = (None, "odd", "even")[seed % 3]
     edited = composer.infill(data, spans, grid=grid, seed=seed, steps=2, resample=1)
     after = read_song(edited.midi)
-    was, now = find_part(data, read, edited.track), find_part(edited.midi, after, edited.track)
+    was, now = find_part(read, edited.track), find_part(after, edited.track)
     if any(a != b for i, (a, b) in enumerate(zip(was.chunks, now.chunks, strict=True)) if i != was.chunk):
         return "another track changed"
     free = {b for f, last in spans for b in range(f, last + 1)}

@@ -3,6 +3,7 @@ from midi_files import song, track, tune
 from test_splice import messages
 
 from cantilena.composer import load
+from cantilena.music.midi import read_song
 from cantilena.music.splice import read_notes
 from cantilena.receipt import read_receipt
 from command_line import run
@@ -35,7 +36,7 @@ def test_it_does_what_the_library_does(toy_model, here, monkeypatch):
     for i in range(3):  # every other event is identical: the song has no texts of its own
         kept = [(tick, message) for tick, message in messages(saved, i) if message[:2] != (0xFF, 0x01)]
         assert kept == messages(same.midi, i)
-    assert (64 * 120, 72 * 120, 90, 80) in read_notes(same.midi, "x")
+    assert (64 * 120, 72 * 120, 90, 80) in read_notes(read_song(same.midi))
     assert (here / "song.mid").read_bytes() == before
 
 

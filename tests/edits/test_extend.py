@@ -195,7 +195,7 @@ def test_all_of_a_song_comes_back_and_only_notes_of_the_new_bars_are_added(compo
         assert {q for q, _ in rest} <= {begin, end}
     # the notes of the melody are there as symusic reads them, and sound as the track
     read = read_song(data)
-    part = find_part(data, read, passage.candidate.track)
+    part = find_part(read, passage.candidate.track)
     assert [t.program or 0 for t in read.tracks] == [t.program or 0 for t in passage.song.tracks]
     new = [n for n in part.notes if begin <= Fraction(n.start, read.ticks_per_quarter) < end]
     wanted_new = sum(1 for s in after.notes.start.tolist() if not passage.locks.locked[s])
@@ -214,6 +214,6 @@ def test_new_notes_are_as_loud_as_their_neighbours(composer):
     ):  # fmt: skip
         out, _ = edited(composer, passage, verb)
         first = (passage.bars[0][0] - 1) * BAR_STEPS * STEP
-        new = [n for n in read_notes(out, "x") if first <= n.start < first + 4 * BAR_STEPS * STEP]
+        new = [n for n in read_notes(read_song(out)) if first <= n.start < first + 4 * BAR_STEPS * STEP]
         assert new
         assert {n.velocity for n in new} == {velocity}

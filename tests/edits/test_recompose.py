@@ -192,7 +192,7 @@ def test_in_a_song_every_note_outside_the_bars_comes_back(composer, given_song, 
     data, spans = given_song
     edited = composer.infill(data, spans, grid=grid, seed=seed, steps=1, resample=1, track=0 if seed % 7 == 0 else None)
     free = bars_of(parse_bars(spans))
-    was, now = (find_part(d, read_song(d), edited.track) for d in (data, edited.midi))
+    was, now = (find_part(read_song(d), edited.track) for d in (data, edited.midi))
 
     def bar(n):
         return (n.start + STEP // 2) // STEP // BAR_STEPS + 1  # of its nearest sixteenth
@@ -219,24 +219,24 @@ def test_a_new_note_waits_for_a_held_one_that_is_played_long():
     passage = read_passage(data, ((4, 4),))
     for pitch in (72, 74):
         new = Melody.from_notes([48], [52], [pitch], bars=16)
-        found = read_notes(passage.write(passage.melody(new.events)), "x")
+        found = read_notes(read_song(passage.write(passage.melody(new.events))))
         assert (48 * STEP + 30, 52 * STEP, pitch, 80) in found
         assert (late[k][0] * STEP, 48 * STEP + 30, 72, 80) in found
 
 
 def test_kept_notes_come_back_with_tick_length_and_velocity(composer):
     mine = song(track(tune(1, 16), channel=4, program=5))
-    of_song = read_notes(mine, "x")[10]
+    of_song = read_notes(read_song(mine))[10]
     keep = song(
         track([(80, 84, 90), (100, 102, 91)]), track([(of_song.start // STEP, of_song.end // STEP, of_song.pitch)])
     )
     edited = composer.infill(mine, "1-16", keep=keep, seed=3, steps=2)
-    found = read_notes(edited.midi, "out")
+    found = read_notes(read_song(edited.midi))
     assert {of_song, (80 * STEP, 84 * STEP, 90, 80), (100 * STEP, 102 * STEP, 91, 80)} <= set(found)
     assert all(one.end <= other.start for one, other in pairwise(found))
     read = read_song(edited.midi)
     assert [t.program for t in read.tracks] == [5]
-    assert find_part(edited.midi, read, 0).channel == 4
+    assert find_part(read, 0).channel == 4
 
 
 def test_new_notes_are_as_loud_as_their_neighbours(composer):
@@ -247,7 +247,7 @@ def test_new_notes_are_as_loud_as_their_neighbours(composer):
     data = midi(chunk(events))
     for bars, velocity in (("5-6", 30), ("27-28", 110)):
         edited = composer.infill(data, bars, seed=1, steps=2)
-        new = set(read_notes(edited.midi, "x")) - set(read_notes(data, "x"))
+        new = set(read_notes(read_song(edited.midi))) - set(read_notes(read_song(data)))
         assert new
         assert {n.velocity for n in new} == {velocity}
 
@@ -259,7 +259,7 @@ def test_bars_are_counted_through_changes_of_metre(composer):
     data = song(track(notes), signatures=[(0, 2, 4), (8, 3, 4), (shift, 4, 4)])
     assert [b.metre for b in bar_lines(read_song(data))][:5] == ["2/4", "3/4", "3/4", "4/4", "4/4"]
     edited = composer.infill(data, "6", seed=2, steps=2)
-    changed = set(read_notes(data, "x")) ^ set(read_notes(edited.midi, "x"))
+    changed = set(read_notes(read_song(data))) ^ set(read_notes(read_song(edited.midi)))
     assert changed
     assert {(n.start // STEP - shift) // BAR_STEPS for n in changed} == {2}
 

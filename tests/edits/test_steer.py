@@ -287,7 +287,9 @@ def test_a_rule_of_ones_own_steers(composer):
 
 
 @pytest.mark.parametrize(
-    ("form", "again"), [("AABA", [(0, 1), (0, 3), (1, 3)]), ("ABAB", [(0, 2), (1, 3)]), ("ABCA'", [])], ids=lambda v: str(v)
+    ("form", "again"),
+    [("AABA", [(0, 1), (0, 3), (1, 3)]), ("ABAB", [(0, 2), (1, 3)]), ("ABCA'", [])],
+    ids=lambda v: str(v),
 )
 def test_parts_of_one_letter_are_the_same_notes(composer, form, again):
     tune = composer.compose(2, bars=32, rules={"form": form}, steps=4, branches=2)

@@ -12,6 +12,7 @@ from cantilena.edits.vary import changed_steps, level_of, melody_bars, noise_lev
 from cantilena.music.bars import parse_bars
 from cantilena.music.locks import lock_melody
 from cantilena.music.melody import BAR_STEPS, Melody
+from cantilena.music.midi import read_song
 from cantilena.music.passage import read_passage
 from cantilena.music.splice import read_notes
 from melodies import random_melody
@@ -219,7 +220,7 @@ def file(notes, velocity=lambda s: 80):
 @pytest.mark.parametrize("bars", [None, "3-8"])
 def test_in_a_song_notes_that_stay_keep_their_timing_and_velocity(composer, bars):
     data = file(tune(1, 20), lambda s: 40 + s % 60)
-    spans = parse_bars(bars) if bars else melody_bars(data, 1)
+    spans = parse_bars(bars) if bars else melody_bars(read_song(data), 1)
     passage = read_passage(data, spans, track=1)
     melody = passage.before
     one_phrase = composer.encode(melody)
@@ -233,7 +234,7 @@ def test_in_a_song_notes_that_stay_keep_their_timing_and_velocity(composer, bars
 
     locks, tokens = vary(composer.model, passage.locks, draw, strength=0.5, seed=1)
     out, after = varied_file(passage, locks, tokens)
-    was, now = set(read_notes(data, "a")), set(read_notes(out, "b"))
+    was, now = set(read_notes(read_song(data))), set(read_notes(read_song(out)))
     stay = notes_of(melody) & notes_of(after)
     assert stay < notes_of(melody)
     assert len(was & now) >= len(stay) + len(tune(7, 20))
@@ -247,13 +248,13 @@ def test_notes_of_a_chord_stay_or_go_together(composer):
     """Bar 3 changes; every onset there, and everywhere, is a chord of two."""
     notes = tune(1, 20, low=60)
     data = file([*notes, *((s, e, p - 12) for s, e, p in notes)])
-    passage = read_passage(data, melody_bars(data, 1), track=1)
+    passage = read_passage(data, melody_bars(read_song(data), 1), track=1)
     steps = passage.before.events.size
     free = np.arange(steps) // BAR_STEPS == 2
     free |= changed_steps(passage.before, Melody.from_tokens(np.where(free, 0, passage.before.events)))
     locks = type(passage.locks).around(passage.before.notes, free)
     out, after = varied_file(passage, locks, np.zeros(steps, np.int8))
-    now = {(round(n.start / STEP), n.pitch) for n in read_notes(out, "b")}
+    now = {(round(n.start / STEP), n.pitch) for n in read_notes(read_song(out))}
     gone = {n[0] for n in notes_of(passage.before) - notes_of(after)}
     assert gone
     assert all(((s, p - 12) in now) == ((s, p) in now) == (s not in gone) for s, _, p in notes)
@@ -266,14 +267,14 @@ def test_notes_before_a_change_of_metre_stay(composer):
     free = np.ones(passage.before.events.size, np.bool_)
     locks = type(passage.locks).around(passage.before.notes, free)
     out, _ = varied_file(passage, locks, Melody.from_notes([0], [4], [50], bars=12).events)
-    assert {(n.start // STEP, n.pitch) for n in read_notes(out, "b")} == {(0, 60), (8, 62), (24, 50)}
+    assert {(n.start // STEP, n.pitch) for n in read_notes(read_song(out))} == {(0, 60), (8, 62), (24, 50)}
 
 
 def test_the_bars_in_which_the_melody_sounds():
     late = [(s + 40, e + 40, p) for s, e, p in tune(1, 12)]
-    assert melody_bars(song(track(late))) == ((3, 15),)
+    assert melody_bars(read_song(song(track(late)))) == ((3, 15),)
     waltz = [(0, 8, 60), (8, 20, 62), *((s + 24, e + 24, p) for s, e, p in tune(2, 12))]
-    assert melody_bars(song(track(waltz), signatures=[(0, 3, 4), (24, 4, 4)])) == ((3, 14),)
+    assert melody_bars(read_song(song(track(waltz), signatures=[(0, 3, 4), (24, 4, 4)]))) == ((3, 14),)
     two = song(track(tune(5, 20, low=30), name="Bass"), track(tune(1, 12), name="Lead"))
-    assert melody_bars(two, 0) == ((1, 20),)
-    assert melody_bars(two) == ((1, 12),)
+    assert melody_bars(read_song(two), 0) == ((1, 20),)
+    assert melody_bars(read_song(two)) == ((1, 12),)

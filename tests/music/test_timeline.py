@@ -111,13 +111,13 @@ def test_both_files_are_there_at_their_own_time(ours, theirs, divisions, bar):
     added = found - wanted  # what it says of time where b says nothing, and what sets back a's channel messages
     assert all(q == at for q, _ in added)
     assert {m[:2] for _, m in added if m[0] == 0xFF} <= {(0xFF, 0x51), (0xFF, 0x58)}
-    one, other = (read_notes(d, "x") for d in (a, b))
+    one, other = (read_notes(read_song(d)) for d in (a, b))
     scale = [Fraction(file.ticks_per_beat, d) for d in divisions]
     ticks = [(n.start * scale[0], n.end * scale[0], n.pitch) for n in one]
     ticks += [
         ((n.start + at * divisions[1]) * scale[1], (n.end + at * divisions[1]) * scale[1], n.pitch) for n in other
     ]
-    assert Counter(ticks) == Counter((n.start, n.end, n.pitch) for n in read_notes(both, "x"))
+    assert Counter(ticks) == Counter((n.start, n.end, n.pitch) for n in read_notes(read_song(both)))
 
 
 def test_time_of_the_second_stands_in_the_first_track():
@@ -163,9 +163,9 @@ def test_a_track_set_up_late_sounds_as_itself_before():
     """Program 5 is chosen at tick 100; new notes before bar 5 need it at tick 0, and nothing else differs."""
     notes = [(100, b"\xc0\x05"), (480, b"\x90\x3c\x50"), (960, b"\x80\x3c\x00")]
     data = later(midi(chunk(notes)), 7680, "x")
-    out = set_program(data, read_song(data), 0, 0, 7680)
+    out = set_program(read_song(data), 0, 0, 7680)
     assert counted(timed(out)) - counted(timed(data)) == Counter({(0, (0xC0, 5)): 1})
-    assert set_program(out, read_song(out), 0, 0, 7680) == out
+    assert set_program(read_song(out), 0, 0, 7680) == out
 
 
 def test_the_program_is_given_back_to_who_plays_next():
@@ -173,26 +173,26 @@ def test_the_program_is_given_back_to_who_plays_next():
     notes = [(0, b"\xc0\x05"), (0, b"\x90\x3c\x50"), (480, b"\x80\x3c\x00"), (480, b"\xc0\x07")]
     notes += [(480, b"\x90\x3e\x50"), (960, b"\x80\x3e\x00"), (1920, b"\x90\x40\x50"), (2400, b"\x80\x40\x00")]
     data = midi(chunk(notes))
-    out = set_program(data, read_song(data), 0, 960, 1920)
+    out = set_program(read_song(data), 0, 960, 1920)
     extra = counted(timed(out)) - counted(timed(data))
     assert extra == Counter({(2, (0xC0, 5)): 1, (4, (0xC0, 7)): 1})
     assert [(t.program, t.pitch.tolist()) for t in read_song(out).tracks] == [(5, [60]), (7, [62, 64])]
     with pytest.raises(MidiError, match="shares its channel with another instrument in the new bars"):
-        set_program(data, read_song(data), 0, 480, 1920)
+        set_program(read_song(data), 0, 480, 1920)
 
 
 def test_a_program_set_behind_a_note_at_its_tick_is_not_that_notes():
     """Two notes and then program 6 at tick 0, which moves with them: the first stays a piano's, the second 6's."""
     notes = [(0, b"\x90\x3c\x50"), (0, b"\xc0\x06"), (480, b"\x80\x3c\x00"), (480, b"\x90\x3e\x50")]
     data = later(midi(chunk([*notes, (960, b"\x80\x3e\x00")])), 1920, "x")
-    out = set_program(data, read_song(data), 1, 0, 1920)
+    out = set_program(read_song(data), 1, 0, 1920)
     assert [(t.program, t.pitch.tolist()) for t in read_song(out).tracks] == [(0, [60]), (6, [62])]
     assert counted(timed(out)) - counted(timed(data)) == Counter({(0, (0xC0, 6)): 1, (4, (0xC0, 0)): 1})
 
 
 def test_a_track_on_its_own_program_needs_nothing():
     data = song(track(tune(1, 8), program=5), track(tune(2, 8), channel=1, program=9))
-    assert set_program(data, read_song(data), 0, 8 * 16 * STEP, 12 * 16 * STEP) == data
+    assert set_program(read_song(data), 0, 8 * 16 * STEP, 12 * 16 * STEP) == data
 
 
 def test_broken_events_are_one_line():

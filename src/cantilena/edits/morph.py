@@ -112,8 +112,6 @@ def melodies_of(
             found.append(song)
             continue
         read, track = read_song(song), None if tracks is None else tracks[k]
-        if track is not None and not 0 <= track < len(read.tracks):
-            raise ValueError(f"{read.name}: a track is 0 to {len(read.tracks) - 1}, not {track} (`cantilena inspect`)")
         melody = extract(read, track).melody
         if melody is not None:  # `extract` raises where there is none
             found.append(melody)

@@ -17,7 +17,6 @@ as long. So there is one way.
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +30,7 @@ from cantilena.music.bars import Bars, bar_lines
 from cantilena.music.extract import extract, regions, to_steps
 from cantilena.music.locks import Locks
 from cantilena.music.melody import BAR_STEPS, PHRASE_STEPS, Melody
-from cantilena.music.midi import read_song
+from cantilena.music.midi import Song
 from cantilena.music.passage import Passage
 
 __all__ = ["changed_steps", "level_of", "melody_bars", "noise_level", "varied_file", "vary"]
@@ -102,11 +101,8 @@ def changed_steps(was: Melody, now: Melody) -> NDArray[np.bool_]:
     return changed
 
 
-def melody_bars(source: str | Path | bytes, track: int | None = None) -> Bars:
+def melody_bars(song: Song, track: int | None = None) -> Bars:
     """The bars of a song in which its melody (that of `track`) sounds, from the first to the last."""
-    song = read_song(source)
-    if track is not None and not 0 <= track < len(song.tracks):
-        return ((1, 1),)  # `read_passage` says what is wrong
     found = extract(song, track)
     begin, _ = regions(song)[found.region]
     lines = bar_lines(song)

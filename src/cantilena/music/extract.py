@@ -74,8 +74,10 @@ def candidates(song: Song) -> list[Candidate]:
 def extract(song: Song, track: int | None = None) -> Candidate:
     """The melody of a song: the longest lead, or track number `track` (an index into `song.tracks`).
 
-    Raises MidiError where there is none, saying what the tracks are.
+    Raises ValueError for a number that is no track's, MidiError where there is no melody, saying what the tracks are.
     """
+    if track is not None and not 0 <= track < len(song.tracks):
+        raise ValueError(f"{song.name}: a track is 0 to {len(song.tracks) - 1}, not {track} (`cantilena inspect`)")
     found = [c for c in candidates(song) if track is None or c.track == track]
     melodies = [c for c in found if c.melody is not None]
     if not melodies:

@@ -55,6 +55,7 @@ class Song:
     tracks: tuple[Track, ...]
     time_signatures: tuple[TimeSignature, ...]  # in order; the first at tick 0
     qpm: float  # the tempo that holds longest
+    data: bytes  # the file that it was read from
 
     @property
     def end(self) -> int:
@@ -91,7 +92,7 @@ def read_song(source: str | Path | bytes, *, name: str | None = None) -> Song:
         raise MidiError(f"{name}: broken MIDI ({' '.join(str(error).split()) or type(error).__name__})") from error
     names_program_zero = _PROGRAM_ZERO.search(data) is not None
     tracks = tuple(_track(track, names_program_zero) for track in score.tracks if len(track.notes))
-    song = Song(name, division, tracks, _time_signatures(score), _main_tempo(score))
+    song = Song(name, division, tracks, _time_signatures(score), _main_tempo(score), data)
     if not tracks:
         raise MidiError(f"{name}: no notes")
     if min(int(t.start.min()) for t in tracks) < 0 or song.end > MAX_QUARTERS * division:

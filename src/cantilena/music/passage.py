@@ -22,7 +22,7 @@ from cantilena.music.melody import BAR_STEPS, MAX_PITCH, MIN_PITCH, QUARTER_STEP
 from cantilena.music.midi import Song, read_song
 from cantilena.music.splice import Part, PartNote, TickNote, find_part, read_notes
 
-__all__ = ["Passage", "read_passage"]
+__all__ = ["Passage", "melody_in", "read_passage"]
 
 _NEIGHBOURS = 8  # locked notes on either side that give a new note its velocity
 _VELOCITY = 80  # where a track has no other note
@@ -63,7 +63,7 @@ class Passage:
 
 
 def read_passage(
-    source: str | Path | bytes,
+    source: str | Path | bytes | Song,
     bars: Bars,
     *,
     track: int | None = None,
@@ -76,16 +76,11 @@ def read_passage(
     added. Raises MidiError (one line) where the song, its melody or a bar is not as it must be; ValueError where a
     kept note lies outside the bars.
     """
-    song = read_song(source, name=name)
-    if track is not None and not 0 <= track < len(song.tracks):
-        raise ValueError(f"{song.name}: a track is 0 to {len(song.tracks) - 1}, not {track} (`cantilena inspect`)")
+    song = source if isinstance(source, Song) else read_song(source, name=name)
     stretch = find_stretch(song, bars)
     index = extract(song, track).track
-    candidate = next(c for c in candidates(song) if (c.track, c.region) == (index, stretch.region))
-    if candidate.melody is None:
-        first, last = stretch.first, stretch.first + stretch.bars - 1
-        raise MidiError(f"{song.name}: track {index} has no melody in bars {first}-{last}: {candidate.reason}")
-    part = find_part(source if isinstance(source, bytes) else Path(source).read_bytes(), song, index)
+    candidate = melody_in(song, index, stretch)
+    part = find_part(song, index)
     free = np.zeros(stretch.bars * BAR_STEPS, np.bool_)
     for first, last in bars:
         free[(first - stretch.first) * BAR_STEPS : (last + 1 - stretch.first) * BAR_STEPS] = True
@@ -106,12 +101,20 @@ def read_passage(
     return Passage(song, candidate, bars, stretch, part, frozenset(inside - spared), planted, before, locks)
 
 
+def melody_in(song: Song, track: int, stretch: Stretch) -> Candidate:
+    """The melody of a track in a stretch of bars; MidiError where there is none."""
+    found = next(c for c in candidates(song) if (c.track, c.region) == (track, stretch.region))
+    if found.melody is None:
+        where = f"bars {stretch.first}-{stretch.first + stretch.bars - 1}"
+        raise MidiError(f"{song.name}: track {track} has no melody in {where}: {found.reason}")
+    return found
+
+
 def _read_kept(keep: str | Path | bytes, song: Song) -> list[TickNote]:
     """The notes of a file, on the ticks of `song`."""
     other = read_song(keep, name="the notes to keep" if isinstance(keep, bytes) else None)
     ratio = song.ticks_per_quarter / other.ticks_per_quarter
-    found = read_notes(keep if isinstance(keep, bytes) else Path(keep).read_bytes(), other.name)
-    scaled = [n._replace(start=round(n.start * ratio), end=round(n.end * ratio)) for n in found]
+    scaled = [n._replace(start=round(n.start * ratio), end=round(n.end * ratio)) for n in read_notes(other)]
     once = {(n.start, n.pitch): n._replace(end=max(n.end, n.start + 1)) for n in scaled}
     return list(once.values())
 

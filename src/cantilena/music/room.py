@@ -13,11 +13,11 @@ import numpy as np
 
 from cantilena.errors import MidiError
 from cantilena.music.bars import Stretch, bar_lines
-from cantilena.music.extract import Candidate, candidates, extract, regions, to_steps
+from cantilena.music.extract import Candidate, extract, regions, to_steps
 from cantilena.music.locks import Locks
 from cantilena.music.melody import BAR_STEPS, Melody, Notes
 from cantilena.music.midi import MAX_QUARTERS, Song, read_song
-from cantilena.music.passage import Passage
+from cantilena.music.passage import Passage, melody_in
 from cantilena.music.splice import find_part
 from cantilena.music.timeline import append_file, last_time_change, later, set_program
 
@@ -67,7 +67,7 @@ def room_after(source: str | Path | bytes, bars: int, *, track: int | None = Non
     begin = _tick(stretch, song, melody.bars)
     end = _tick(stretch, song, melody.bars + bars)
     _stays_in_metre(song, stretch, end)
-    data = set_program(_bytes(source), song, index, begin, end)
+    data = set_program(song, index, begin, end)
     return _passage(data, song, found, stretch, room, melody, melody.bars, bars)
 
 
@@ -82,9 +82,8 @@ def room_before(source: str | Path | bytes, bars: int, *, track: int | None = No
     melody = _whole(found, stretch.bars)
     room = make_room(bars, before=melody)
     end = _tick(stretch, song, bars)
-    data = later(_bytes(source), end, song.name)
-    moved = replace(read_song(data, name=song.name), qpm=song.qpm)
-    data = set_program(data, moved, index, 0, end)
+    moved = replace(read_song(later(song.data, end, song.name), name=song.name), qpm=song.qpm)
+    data = set_program(moved, index, 0, end)
     return _passage(data, moved, found, stretch, room, melody, 0, bars)
 
 
@@ -98,18 +97,17 @@ def room_between(
     does not begin in 4/4 (or 2/2) with a melody, ValueError for a wrong argument.
     """
     (song, index), (other, index_b) = _read(a, track), _read(b, track_b)
-    data, data_b = _bytes(a), _bytes(b)
     found, stretch = _melody_at(song, index, song.end - 1, "it ends")
     found_b, stretch_b = _melody_at(other, index_b, 0, "it begins")
-    end = max(song.end, last_time_change(data, song.name))
+    end = max(song.end, last_time_change(song.data, song.name))
     steps = int(to_steps(np.array([end - stretch.begin]), song.ticks_per_quarter)[0])
     melody = _whole(found, -(-steps // BAR_STEPS))
     melody_b = _whole(found_b, stretch_b.bars)
     room = make_room(bars, after=melody, before=melody_b)
     joint = _tick(stretch, song, melody.bars), _tick(stretch, song, melody.bars + bars)
     _stays_in_metre(song, stretch, joint[1])
-    data = set_program(data, song, index, *joint)
-    both = append_file(data, data_b, joint[1], (song.name, other.name))
+    data = set_program(song, index, *joint)
+    both = append_file(data, other.data, joint[1], (song.name, other.name))
     joined = replace(read_song(both, name=f"{song.name} and {other.name}"), qpm=song.qpm)
     scale = joined.ticks_per_quarter // song.ticks_per_quarter
     stretch = stretch._replace(begin=stretch.begin * scale)
@@ -118,13 +116,7 @@ def room_between(
 
 def _read(source: str | Path | bytes, track: int | None) -> tuple[Song, int]:
     song = read_song(source)
-    if track is not None and not 0 <= track < len(song.tracks):
-        raise ValueError(f"{song.name}: a track is 0 to {len(song.tracks) - 1}, not {track} (`cantilena inspect`)")
     return song, extract(song, track).track
-
-
-def _bytes(source: str | Path | bytes) -> bytes:
-    return source if isinstance(source, bytes) else Path(source).read_bytes()
 
 
 def _melody_at(song: Song, track: int, tick: int, what: str) -> tuple[Candidate, Stretch]:
@@ -135,12 +127,10 @@ def _melody_at(song: Song, track: int, tick: int, what: str) -> tuple[Candidate,
         metre = next(bar.metre for bar in reversed(bars) if bar.begin <= tick)
         raise MidiError(f"{song.name}: {what} in {metre}; Cantilena composes in 4/4 (and 2/2)")
     begin, end = regions(song)[number]
-    found = next(c for c in candidates(song) if (c.track, c.region) == (track, number))
     first = next(i for i, bar in enumerate(bars, 1) if bar.begin == begin)
     count = -(-(end - begin) // (4 * song.ticks_per_quarter))
-    if found.melody is None:
-        raise MidiError(f"{song.name}: track {track} has no melody in bars {first}-{first + count - 1}: {found.reason}")
-    return found, Stretch(number, first, count, begin, end)
+    stretch = Stretch(number, first, count, begin, end)
+    return melody_in(song, track, stretch), stretch
 
 
 def _stays_in_metre(song: Song, stretch: Stretch, end: int) -> None:
@@ -173,10 +163,11 @@ def _tick(stretch: Stretch, song: Song, bars: int) -> int:
 def _passage(
     data: bytes, song: Song, found: Candidate, stretch: Stretch, room: Locks, before: Melody, first: int, bars: int
 ) -> Passage:
-    """`bars` new bars of `song`, which was read from `data`, behind the `first` bars of the stretch."""
+    """`bars` new bars of `song`, whose file is `data` now, behind the `first` bars of the stretch."""
     count = room.locked.size // BAR_STEPS
     stretch = stretch._replace(bars=count, end=_tick(stretch, song, count))
     if stretch.end > MAX_QUARTERS * song.ticks_per_quarter:
         raise MidiError(f"{song.name}: with the new bars it would be longer than {MAX_QUARTERS // 4:,} bars")
     new = (stretch.first + first, stretch.first + first + bars - 1)
-    return Passage(song, found, (new,), stretch, find_part(data, song, found.track), frozenset(), (), before, room)
+    song = replace(song, data=data)
+    return Passage(song, found, (new,), stretch, find_part(song, found.track), frozenset(), (), before, room)

@@ -88,12 +88,12 @@ class Part:
         return b"".join(edited if i == self.chunk else chunk for i, chunk in enumerate(self.chunks))
 
 
-def find_part(data: bytes, song: Song, track: int) -> Part:
-    """Track `track` of `song`, which was read from `data`, in the events of the file.
+def find_part(song: Song, track: int) -> Part:
+    """Track `track` of `song` in the events of its file.
 
     Raises MidiError where the events of the file cannot be followed.
     """
-    chunks, voices = _voices(data, song.name)
+    chunks, voices = _voices(song)
     notes = _tuples(song.tracks[track])
     same = [v for v, found in voices.items() if sorted(n[:3] for n in found if n.end is not None) == notes]
     if not same:
@@ -109,19 +109,19 @@ def _tuples(track: Track) -> list[tuple[int, int, int]]:
     return sorted(zip(track.start.tolist(), track.end.tolist(), track.pitch.tolist(), strict=True))
 
 
-def read_notes(data: bytes, name: str) -> list[TickNote]:
-    """All notes of a file but the drums', in ticks, sorted."""
-    _, voices = _voices(data, name)
+def read_notes(song: Song) -> list[TickNote]:
+    """All notes of a song's file but the drums', in ticks, sorted."""
+    _, voices = _voices(song)
     found = (n for voice, notes in voices.items() if voice.channel != DRUM_CHANNEL for n in notes)
     return sorted(TickNote(n.start, n.end, n.pitch, n.velocity) for n in found if n.end is not None)
 
 
-def _voices(data: bytes, name: str) -> tuple[list[bytes], dict[_Voice, list[PartNote]]]:
+def _voices(song: Song) -> tuple[list[bytes], dict[_Voice, list[PartNote]]]:
     """The chunks of a file, and its notes as symusic divides them into tracks, in its order."""
-    chunks = file_chunks(data, name)
+    chunks = file_chunks(song.data, song.name)
     voices: dict[_Voice, list[PartNote]] = {}
     for index, chunk in enumerate(chunks):
-        found = _notes(track_events(chunk, name))
+        found = _notes(track_events(chunk, song.name))
         voices |= {_Voice(index, *key): sorted(notes, key=lambda n: n.on) for key, notes in sorted(found.items())}
     return chunks, voices
 

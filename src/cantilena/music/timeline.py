@@ -83,13 +83,13 @@ def last_time_change(data: bytes, name: str) -> int:
     return max((e.tick for chunk in chunks for e in track_events(chunk, name) if _sets_time(e)), default=0)
 
 
-def set_program(data: bytes, song: Song, track: int, begin: int, end: int) -> bytes:
-    """The file, `song`, with program changes where they are needed: a note from tick `begin` to `end` is the track's.
+def set_program(song: Song, track: int, begin: int, end: int) -> bytes:
+    """The file of `song` with program changes where they are needed: a note from tick `begin` to `end` is the track's.
 
     Where the track's own program holds there already, it is the file as it is. Raises MidiError where its channel has
     another one there that is in use.
     """
-    part = find_part(data, song, track)
+    part = find_part(song, track)
     changes = [e for e in part.events if e.message[0] == 0xC0 | part.channel]
 
     def holds(at: int) -> int:  # the program at a tick, after what stands there
@@ -99,7 +99,7 @@ def set_program(data: bytes, song: Song, track: int, begin: int, end: int) -> by
     own = next((e.message[1] for e in reversed(part.events[: first.on]) if e in changes), 0)
     inside = [e for e in changes if begin < e.tick < end]
     if holds(begin) == own and not inside:
-        return data
+        return song.data
     if inside or any(begin <= n.start < end for n in part.others):
         raise MidiError(f"{song.name}: track {track} shares its channel with another instrument in the new bars")
     events = list(part.events)
