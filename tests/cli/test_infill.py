@@ -66,6 +66,8 @@ def test_the_song_itself_is_replaced_only_when_asked(toy_model, here):
         (["drums.mid", "--bars", "3"], "drums.mid: no melody of 4 bars or more (1 tracks: 1 drums)", 1),
         (["text.mid", "--bars", "3"], "text.mid: not a MIDI file", 1),
         (["none.mid", "--bars", "3"], "none.mid: cannot be read (No such file or directory)", 1),
+        (["song.mid", "--bars", "3", "--keep", "drums.mid"], "drums.mid: no notes to keep but drums", 1),
+        (["song.mid", "--bars", "3", "-o", "text.mid/out.mid"], "text.mid is a file, and a folder is needed", 2),
         (["song.mid", "--bars", "3", "-o", "out.wav"], "-o out.wav: a MIDI file is written", 2),
         (["song.mid"], "Missing option '--bars'", 2),
     ],

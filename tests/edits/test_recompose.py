@@ -276,7 +276,7 @@ def test_the_edit_is_saved_whole(composer, tmp_path):
     ("bars", "message"),
     [
         ("15-17", "bars 15-17 are outside the song, which has 16 bars"),
-        ("1-2, 99", "bars 99-99 are outside the song"),
+        ("1-2, 99", "bar 99 is outside the song"),
     ],
 )
 def test_bars_outside_the_song(composer, bars, message):

@@ -75,7 +75,7 @@ def test_the_track_that_has_none_to_lose_keeps_its_bytes():
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", "x.mid: not a MIDI file"),
+        (b"", "x.mid: the file is empty"),
         (b"hello, no music", "x.mid: not a MIDI file"),
         (b"RIFFxxxxRMID", "x.mid: not a MIDI file"),
         (song(track(tune(1)))[:-9], "x.mid: cannot be edited: it ends before"),

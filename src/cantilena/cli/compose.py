@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cantilena.cli.options import Guidance, ModelName, Seed, Steps, drawn
+from cantilena.cli.options import Guidance, ModelName, Seed, Steps, check_place, drawn
 from cantilena.cli.rules import AsJson, Asked, show, takes_rules
 from cantilena.model import DEFAULT_MODEL
 
@@ -79,8 +79,7 @@ def compose(
     wanted = [f.strip() for f in formats.split(",") if f.strip()]
     if not wanted or not set(wanted) <= set(_FORMATS):
         raise ValueError(f"--format is {', '.join(_FORMATS)} joined by commas, not {formats!r}")
-    if output.exists() and not output.is_dir():
-        raise ValueError(f"-o {output}: is a file, and a folder is needed")
+    check_place(output, output)
     from cantilena.composer import load
     from cantilena.rules import Chords, chord_notes
     from cantilena.sampling import chosen, voice_of

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +11,7 @@ import typer
 
 __all__ = [
     "Force", "Guidance", "ModelName", "PhraseGrid", "Resample", "Seed", "Song", "Steps", "Temperature", "Track",
-    "Voice", "check_output", "drawn",
+    "Voice", "check_output", "check_place", "drawn",
 ]  # fmt: skip
 
 Song = Annotated[Path, typer.Argument(metavar="SONG.mid", help="A MIDI file; it is not changed.")]
@@ -44,12 +45,23 @@ def check_output(output: Path, *read: Path | None, force: bool | None = None) ->
 
     With `force` it may be; None is that of a verb that has no --force.
     """
+    check_place(output, output.parent)
     if output.suffix.lower() not in (".mid", ".midi") or output.is_dir():
         raise ValueError(f"-o {output}: a MIDI file is written, so a name that ends in .mid is needed")
     for given in read:
         if given is not None and not force and output.exists() and given.exists() and output.samefile(given):
             way = "" if force is None else ", or --force to replace it"
             raise ValueError(f"-o {output}: is what is read; give another name{way}")
+
+
+def check_place(output: Path, folder: Path) -> None:
+    """ValueError where `folder`, in which `output` is written, neither is there nor could be made: before composing."""
+    there = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+    where = "" if there == output else f"{there} "
+    if not there.is_dir():
+        raise ValueError(f"-o {output}: {where}is a file, and a folder is needed")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise ValueError(f"-o {output}: {there} may not be written to")
 
 
 def drawn(seed: int | None) -> int:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from cantilena.cli.options import check_place
 from cantilena.model import DEFAULT_MODEL
 
 __all__ = ["reproduce"]
@@ -37,8 +38,7 @@ def reproduce(
     workers: Annotated[int, typer.Option(min=1, help="Rows made side by side.")] = os.cpu_count() or 1,
 ) -> None:
     """Make every row of the paper's table, measure it, and write results.json, table.md, figures and index.html."""
-    if output.exists() and not output.is_dir():
-        raise ValueError(f"-o {output}: is a file, and a folder is needed")
+    check_place(output, output)
     from cantilena.composer import load
     from cantilena.corpus.store import Corpus
     from cantilena.evaluation.baselines import ROWS

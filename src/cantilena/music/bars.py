@@ -10,7 +10,7 @@ from cantilena.errors import MidiError
 from cantilena.music.extract import regions
 from cantilena.music.midi import Song
 
-__all__ = ["Bar", "Bars", "Stretch", "bar_lines", "find_stretch", "parse_bars"]
+__all__ = ["Bar", "Bars", "Stretch", "bar_lines", "bars_are", "find_stretch", "parse_bars"]
 
 Bars: TypeAlias = tuple[tuple[int, int], ...]  # (first, last), counted from 1, inclusive, in order and apart
 
@@ -64,6 +64,15 @@ def parse_bars(bars: str | Iterable[tuple[int, int]]) -> Bars:
     return tuple(joined)
 
 
+def bars_are(first: int, last: int) -> str:
+    """The beginning of a sentence about bars.
+
+    >>> bars_are(3, 3), bars_are(3, 5)
+    ('bar 3 is', 'bars 3-5 are')
+    """
+    return f"bar {first} is" if first == last else f"bars {first}-{last} are"
+
+
 def bar_lines(song: Song) -> list[Bar]:
     """Every bar of a song up to its last note; a change of metre begins a new one, as in a DAW."""
     changes = song.time_signatures
@@ -83,7 +92,7 @@ def find_stretch(song: Song, bars: Bars) -> Stretch:
     lines = bar_lines(song)
     for first, last in bars:
         if last > len(lines):
-            raise MidiError(f"{song.name}: bars {first}-{last} are outside the song, which has {len(lines)} bars")
+            raise MidiError(f"{song.name}: {bars_are(first, last)} outside the song, which has {len(lines)} bars")
     asked = [(number, lines[number - 1]) for first, last in bars for number in range(first, last + 1)]
     for number, bar in asked:
         if bar.metre not in ("4/4", "2/2"):

@@ -33,6 +33,8 @@ def file_chunks(data: bytes, name: str) -> list[bytes]:
 
     What wraps an .rmi is left out. Raises MidiError for what is not a MIDI file, or not a whole one.
     """
+    if not data:
+        raise MidiError(f"{name}: the file is empty")
     at = data.find(b"MThd") if data[:4] == b"RIFF" else 0
     if at < 0 or data[at : at + 4] != b"MThd":
         raise MidiError(f"{name}: not a MIDI file (it begins with {data[:4]!r}, not b'MThd')")

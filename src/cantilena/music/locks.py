@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.music.bars import Bars
+from cantilena.music.bars import Bars, bars_are
 from cantilena.music.melody import BAR_STEPS, HOLD, MIN_PITCH, REST, Melody, Notes, pitch_name
 
 __all__ = ["Locks", "lock_melody"]
@@ -78,7 +78,7 @@ def lock_melody(melody: Melody, bars: Bars, keep: Melody | None = None) -> Locks
     Raises ValueError for bars outside the melody, and for a kept note that is neither in it nor in the bars.
     """
     if bars[-1][1] > melody.bars:
-        raise ValueError(f"bars {bars[-1][0]}-{bars[-1][1]} are outside the melody, which has {melody.bars} bars")
+        raise ValueError(f"{bars_are(*bars[-1])} outside the melody, which has {melody.bars} bars")
     free = np.zeros(melody.events.size, np.bool_)
     for first, last in bars:
         free[(first - 1) * BAR_STEPS : last * BAR_STEPS] = True

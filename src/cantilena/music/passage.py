@@ -114,7 +114,10 @@ def _read_kept(keep: str | Path | bytes, song: Song) -> list[TickNote]:
     """The notes of a file, on the ticks of `song`."""
     other = read_song(keep, name="the notes to keep" if isinstance(keep, bytes) else None)
     ratio = song.ticks_per_quarter / other.ticks_per_quarter
-    scaled = [n._replace(start=round(n.start * ratio), end=round(n.end * ratio)) for n in read_notes(other)]
+    notes = read_notes(other)
+    if not notes:
+        raise MidiError(f"{other.name}: no notes to keep but drums")
+    scaled = [n._replace(start=round(n.start * ratio), end=round(n.end * ratio)) for n in notes]
     once = {(n.start, n.pitch): n._replace(end=max(n.end, n.start + 1)) for n in scaled}
     return list(once.values())
 
