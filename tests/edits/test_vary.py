@@ -142,6 +142,10 @@ def test_levels_rise_with_the_strength_on_any_schedule():
         assert (np.diff(levels) > 0).sum() >= 39
         assert levels[0] == 0
         assert levels[-1] == schedule.T
+        among = [level_of(schedule, strength, held=0.6) for strength in np.linspace(0, 1, 41)]
+        assert (np.diff(among) > 0).sum() >= 39
+        assert (among[0], among[-1]) == (0, schedule.T)
+        assert all(a > b for a, b in zip(among[1:-2], levels[1:-2], strict=True))  # what is held leads back
         level = noise_level(schedule, 0.5)
         assert (1 - schedule.alpha_bar_at(level)) ** 0.5 == pytest.approx(0.5, abs=0.01)
     for wrong in (-0.1, 1.1, float("nan")):

@@ -37,8 +37,10 @@ __all__ = ["changed_steps", "level_of", "melody_bars", "noise_level", "varied_fi
 
 CONTEXT = 4  # phrases on either side of the bars that are varied, where the melody has them
 # sqrt(1 - alpha_bar) at strength 0, .1 .. 1, at which 1 - strength of the notes stay (F1 of onset and pitch): the mean
-# of 40 validation melodies, `python benchmarks/variation.py CORPUS`
-_NOISE = (0.0, 0.08, 0.13, 0.18, 0.25, 0.33, 0.43, 0.56, 0.71, 0.89, 1.0)
+# of 40 validation melodies, `python benchmarks/variation.py CORPUS`. What is held around some bars says what stood there
+_NOISE = (0.0, 0.08, 0.13, 0.18, 0.25, 0.33, 0.43, 0.56, 0.71, 0.89, 1.0)  # all 64 bars
+_NOISE_HELD = (0.0, 0.11, 0.21, 0.34, 0.47, 0.64, 0.75, 0.85, 0.93, 0.97, 1.0)  # 16 of them
+_HELD = 0.75  # share of phrases that were held then
 
 
 def vary(
@@ -49,9 +51,8 @@ def vary(
     The song is what `locks.tokens` hold. Phrases begin at bar 0, or with `lead` 1 a bar earlier. The same seed draws
     the same noise at every strength. Raises ValueError for a strength outside 0..1.
     """
-    level = level_of(model.schedule, strength)
     song, free = Melody.from_tokens(locks.tokens), ~locks.locked
-    if level == 0 or not free.any():
+    if level_of(model.schedule, strength) == 0 or not free.any():
         return Locks.around(song.notes, np.zeros_like(free)), song.events
     front = lead * BAR_STEPS
     phrases = filled(model, song.events, draw, seed=seed, lead=front)
@@ -60,6 +61,7 @@ def vary(
     known = np.pad(locks.known, pad).reshape(phrases.shape)[part]
     within = np.asarray(np.pad(free, pad).reshape(phrases.shape)[part].all(1))
     window = Window(model, phrases[part], known)
+    level = level_of(model.schedule, strength, held=float(known.all(1).mean()))
     x_0 = window.encode()[None]  # (1, P, D)
     x_t = model.schedule.q_sample(x_0, level, SeededNoise([own_seed(seed, 1)])(x_0.shape))
     tie = _tie(window.tokens, within, 1 - strength**3)
@@ -111,11 +113,15 @@ def melody_bars(song: Song, track: int | None = None) -> Bars:
     return ((min(first, len(lines)), min(last, len(lines))),)
 
 
-def level_of(schedule: NoiseSchedule, strength: float) -> float:
-    """The level of noise, 0 to T, for a strength 0 to 1; ValueError for any other."""
+def level_of(schedule: NoiseSchedule, strength: float, held: float = 0) -> float:
+    """The level of noise, 0 to T, for a strength 0 to 1 where a share of the phrases is `held`.
+
+    ValueError for any other strength.
+    """
     if not 0 <= strength <= 1:
         raise ValueError(f"a strength is between 0 (the song as it is) and 1 (new), not {strength}")
-    return noise_level(schedule, float(np.interp(strength, np.linspace(0, 1, len(_NOISE)), _NOISE)))
+    alone, among = (np.interp(strength, np.linspace(0, 1, len(curve)), curve) for curve in (_NOISE, _NOISE_HELD))
+    return noise_level(schedule, float(alone + (among - alone) * min(held / _HELD, 1)))
 
 
 def noise_level(schedule: NoiseSchedule, share: float) -> float:
