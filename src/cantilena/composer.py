@@ -107,8 +107,10 @@ class Composer(Editor):
 
     def _steered(self, seed: int, length: Length, rules: Rules, sampling: Sampling) -> Melody:
         """A melody of this length by rules, which see its first bars: a part that stands alone is not looked for."""
-        steering = Steering.alone(self.model, rules, length.asked["phrases"], length.bars)
-        x_0 = self.sample([seed], **length.asked, cost=steering.cost(), correct=steering.tie(), **sampling)[0]
+        asked = length.asked
+        steering = Steering.alone(self.model, rules, asked["phrases"], length.bars)
+        asked |= {"cost": steering.cost(), "ties": steering.ties(asked["phrases"])}
+        x_0 = self.sample([seed], **asked, **sampling)[0]
         if length.loop:
             return hold_to(rules, self._fitted(x_0, seed, length, sampling))
         return Melody.from_phrases(steering.decode(x_0, transpose=True)).slice(1, length.bars)

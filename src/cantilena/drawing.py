@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from cantilena.diffusion.condition import Condition
 from cantilena.diffusion.guidance import Cost
 from cantilena.diffusion.samplers import Denoise, SeededNoise
-from cantilena.diffusion.schedule import to_alpha_bar, to_x0
+from cantilena.diffusion.schedule import Noise, to_alpha_bar, to_x0
+from cantilena.diffusion.ties import Ties
 from cantilena.diffusion.windows import windowed
 from cantilena.edits.draw import WINDOW, Correct, Draw
 from cantilena.model import LABEL_NULLS, Model
@@ -40,6 +41,7 @@ class Drawing:
         x_t: NDArray[np.float32] | None = None,
         start: float | None = None,
         condition: Condition | None = None,
+        ties: Ties | None = None,
         correct: Correct | None = None,
         cost: Cost | None = None,
         **sampling: Unpack[Sampling],
@@ -48,9 +50,10 @@ class Drawing:
 
         More than 32 phrases are seen through overlapping windows, joined to a ring where `circular`, and repeat after
         `period` phrases (`diffusion.windowed`). `x_t` (seeds, P, D) at level `start` is where to start from, or noise.
-        `condition` holds phrases of each melody fixed. `correct` is given every x0_hat (n, P, D) and returns the one
-        to go on with; `cost` says what each of its phrases costs, and the sample is steered to cost little
-        (`diffusion.branching`, of the sampler "ddpm" alone). Raises ValueError where these do not fit together.
+        `condition` holds phrases of each melody fixed, `ties` draw several as one. `correct` is given every x0_hat
+        (n, P, D) and returns the one to go on with; `cost` says what each of its phrases costs, and the sample is
+        steered to cost little (`diffusion.branching`, of the sampler "ddpm" alone). Raises ValueError where these do
+        not fit together.
         """
         if phrases < WINDOW:
             raise ValueError(f"a sample has at least {WINDOW} phrases, not {phrases}")
@@ -66,10 +69,11 @@ class Drawing:
         for k, part in enumerate(batches):
             batch = seeds[part]
             held = condition and Condition(condition.x_0[part], condition.known[part])
-            noise = SeededNoise(batch)
+            noise: Noise = SeededNoise(batch) if ties is None else ties.noise(SeededNoise(batch))
             begin = noise((len(batch), phrases, self.model.space.D)) if x_t is None else x_t[part]
             denoise = self.denoiser(np.tile(labels, (len(batch), 1)), guidance)
-            denoise = _corrected(windowed(denoise, size=WINDOW, circular=circular, period=period), correct)
+            denoise = windowed(denoise, size=WINDOW, circular=circular, period=period)
+            denoise = _corrected(denoise if ties is None else ties.denoiser(denoise), correct)
             for step in sample(denoise, begin, self.model.schedule, noise, condition=held, start=start):
                 if on_step:
                     on_step(k * step.steps + step.i, len(batches) * step.steps)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cantilena.diffusion.condition import Condition
 from cantilena.diffusion.guidance import Cost
+from cantilena.diffusion.ties import Ties
 
 __all__ = ["WINDOW", "Correct", "Draw"]
 
@@ -30,6 +31,7 @@ class Draw(Protocol):
         x_t: NDArray[np.float32] | None = None,  # (1, P, D) where to start from; noise
         start: float | None = None,  # the level of x_t, 0 to T; T
         condition: Condition | None = None,  # phrases that are held
+        ties: Ties | None = None,  # phrases that are drawn as one
         correct: Correct | None = None,  # given every x0_hat
         cost: Cost | None = None,  # what the sample is steered by
     ) -> NDArray[np.float32]: ...

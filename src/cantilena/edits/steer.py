@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.diffusion.guidance import Cost
-from cantilena.edits.draw import Correct
+from cantilena.diffusion.ties import Ties
 from cantilena.model import Model
 from cantilena.music.locks import Locks
 from cantilena.music.melody import (
@@ -58,25 +58,19 @@ class Steering:
         """The first `bars` of a melody of `phrases` that is composed from nothing."""
         return cls(model, rules, np.arange(phrases * 2) < bars, np.zeros(phrases * PHRASE_STEPS, np.int8))
 
-    def tie(self) -> Correct | None:
-        """What comes again is drawn once: phrases that a form wants the same have one x0_hat, the mean of theirs.
+    def ties(self, phrases: int) -> Ties | None:
+        """What comes again is drawn once: the phrases that a form wants the same, of `phrases` that are composed.
 
-        Branches cannot agree on it: the best draw of one part is judged beside that of another, not yet chosen one.
+        Branches cannot agree on it: the best draw of one part is judged beside a draw of the other that is not taken.
         """
         form = next((rule for rule in self.rules.rules if isinstance(rule, Form)), None)
         if form is None:
             return None
         same = np.eye(self.bars.size, dtype=np.bool_)
         same[np.ix_(self.bars, self.bars)] |= np.nan_to_num(form.target(int(self.bars.sum()))) > TIED
-        first, second = same[::2, ::2], same[1::2, 1::2]  # bars of a phrase
-        phrases = (first & second)[self.first :, self.first :]
-
-        def tie(x0_hat: NDArray[np.float32]) -> NDArray[np.float32]:
-            here = phrases[: x0_hat.shape[1], : x0_hat.shape[1]]
-            weights = (here / here.sum(axis=1, keepdims=True)).astype(x0_hat.dtype)
-            return np.asarray(weights @ x0_hat)
-
-        return tie
+        whole = same[::2, ::2] & same[1::2, 1::2]  # both bars of a phrase
+        here = slice(self.first, self.first + phrases)
+        return Ties(whole[here, here])
 
     def cost(self, paste: Paste | None = None) -> Cost | None:
         """What phrases cost; None where no rule steers, but only holds. `paste` locks notes before they are judged."""

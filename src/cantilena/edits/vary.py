@@ -37,7 +37,7 @@ __all__ = ["changed_steps", "level_of", "melody_bars", "noise_level", "varied_fi
 
 CONTEXT = 4  # phrases on either side of the bars that are varied, where the melody has them
 # sqrt(1 - alpha_bar) at strength 0, .1 .. 1, at which 1 - strength of the notes stay (F1 of onset and pitch): the mean
-# of 40 validation melodies, `python benchmarks/variation.py CORPUS`. What is held around some bars says what stood there
+# of 40 validation melodies, `python benchmarks/variation.py CORPUS`. What is held around bars tells what stood there.
 _NOISE = (0.0, 0.08, 0.13, 0.18, 0.25, 0.33, 0.43, 0.56, 0.71, 0.89, 1.0)  # all 64 bars
 _NOISE_HELD = (0.0, 0.11, 0.21, 0.34, 0.47, 0.64, 0.75, 0.85, 0.93, 0.97, 1.0)  # 16 of them
 _HELD = 0.75  # share of phrases that were held then

@@ -44,7 +44,8 @@ class Window:
         """All steps (P * 32,), the known among them. `asked` goes to `draw`; `correct` comes before our own."""
         every = np.arange(len(self.tokens))
         if steering is not None:
-            asked["cost"], correct = steering.cost(lambda phrases: self._paste(phrases, every)), steering.tie()
+            asked["cost"] = steering.cost(lambda phrases: self._paste(phrases, every))
+            asked["ties"] = steering.ties(len(every))
         whole = np.asarray(self.known.all(1))
         partial = np.flatnonzero(self.known.any(1) & ~whole)
         x_0 = np.zeros((1, len(whole), self.model.space.D), np.float32)

@@ -1,0 +1,49 @@
+"""`Ties`: phrases that are drawn as one, because they are to be the same music.
+
+Their x0_hat is the mean of theirs at every step. Each keeps its own noise, for several looks at one thing through
+different noise say more than one look: the mean would be surer than the network knows, and come out calm and plain.
+Noise that is all one would be taken for the music itself. So a part of it is shared (`SHARED`), which was measured.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cantilena.diffusion.samplers import Denoise
+from cantilena.diffusion.schedule import Array, Noise
+
+__all__ = ["SHARED", "Ties"]
+
+SHARED = 0.15  # of the noise's variance: CHANGELOG
+
+
+@dataclass(frozen=True, eq=False)
+class Ties:
+    """Which of P phrases are one: `same` (P, P), a symmetric relation with every phrase the same as itself.
+
+    >>> ties = Ties(np.array([[1, 0, 1], [0, 1, 0], [1, 0, 1]], np.bool_))
+    >>> x = np.float32([1, 5, 3])[None, :, None]
+    >>> ties.denoiser(lambda x_t, log_snr, x0_prev: x_t)(x, x, x).ravel()
+    array([2., 5., 2.], dtype=float32)
+    """
+
+    same: NDArray[np.bool_]
+
+    def denoiser(self, denoise: Denoise) -> Denoise:
+        """`denoise` with one x0_hat for phrases that are one."""
+        weights = (self.same / self.same.sum(axis=1, keepdims=True)).astype(np.float32)
+        return lambda x_t, log_snr, x0_prev: np.asarray(weights @ denoise(x_t, log_snr, x0_prev), x_t.dtype)
+
+    def noise(self, noise: Noise) -> Noise:
+        """`noise` of which phrases that are one share a part; each still is N(0, I)."""
+        first = self.same.argmax(axis=1)
+        alone = (self.same.sum(axis=1) == 1)[:, None]
+
+        def shared(shape: tuple[int, ...]) -> Array:
+            own, common = noise(shape), noise(shape)[:, first]
+            return np.where(alone, own, (1 - SHARED) ** 0.5 * own + SHARED**0.5 * common).astype(own.dtype)
+
+        return shared

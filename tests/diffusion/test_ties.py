@@ -1,0 +1,37 @@
+"""Phrases that are drawn as one come out as one; their noise is as much as ever, and a part of it is shared."""
+
+import numpy as np
+
+from cantilena.diffusion import NoiseSchedule, SeededNoise, Ties, ddpm
+from cantilena.diffusion.ties import SHARED
+
+SAME = np.eye(6, dtype=np.bool_)
+SAME[np.ix_([0, 2, 5], [0, 2, 5])] = True
+TIES = Ties(SAME)
+
+
+def test_a_part_of_the_noise_is_shared_and_its_law_is_the_same():
+    found = TIES.noise(SeededNoise([3]))((1, 6, 40_000))[0]
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found.mean(1), 0, atol=0.02)
+    wanted = np.where(SAME & ~np.eye(6, dtype=np.bool_), SHARED, np.eye(6))
+    np.testing.assert_allclose(np.cov(found), wanted, atol=0.03)
+
+
+def test_a_melody_has_the_same_noise_alone_and_in_a_batch():
+    alone, batch = (TIES.noise(SeededNoise(seeds)) for seeds in ([7], [1, 7]))
+    for _ in range(3):
+        assert np.array_equal(alone((1, 6, 4))[0], batch((2, 6, 4))[1])
+
+
+def test_what_is_one_comes_out_as_one():
+    """The network wants what is near +1 or -1: each phrase goes its own way, those that are one the same way."""
+    schedule = NoiseSchedule.cosine()
+    noise = TIES.noise(SeededNoise(range(8)))
+    denoise = TIES.denoiser(lambda x_t, log_snr, x0_prev: np.sign(x_t))
+    *_, (*_, x_0) = ddpm(denoise, noise((8, 6, 2)), schedule, noise, steps=20)
+    assert np.array_equal(x_0[:, 0], x_0[:, 2])
+    assert np.array_equal(x_0[:, 0], x_0[:, 5])
+    ways = np.sign(x_0).reshape(8, -1)
+    assert len({tuple(way) for way in ways}) == 8
+    assert not np.array_equal(x_0[:, 0], x_0[:, 1])
