@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from cantilena.composer import RESAMPLE, Composer, load
 from cantilena.corpus.store import Corpus
+from cantilena.diffusion.ties import Ties
 from cantilena.edits.cadence import has_cadence
 from cantilena.edits.length import WHOLE, Length, chain, crop, lead_round
 from cantilena.edits.motif import develop, likeness, two_bars
@@ -196,7 +197,8 @@ def loops(composer: Composer, number: int) -> None:
 def _ring(bars: int) -> dict[str, Any]:
     """Bars that go round, as often as it takes to fill 64."""
     phrases = bars // 2
-    return {"phrases": -(-32 // phrases) * phrases, "circular": True, "period": 0 if bars >= WHOLE else phrases}
+    place = np.arange(-(-32 // phrases) * phrases) % phrases
+    return {"phrases": place.size, "circular": True, "ties": Ties.of(place)}
 
 
 def _thrice(melody: Melody) -> Melody:

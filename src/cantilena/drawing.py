@@ -37,7 +37,6 @@ class Drawing:
         *,
         phrases: int = WINDOW,
         circular: bool = False,
-        period: int = 0,
         x_t: NDArray[np.float32] | None = None,
         start: float | None = None,
         condition: Condition | None = None,
@@ -48,8 +47,8 @@ class Drawing:
     ) -> NDArray[np.float32]:
         """Latents of new melodies: (seeds, P, D), P = `phrases`, at least 32. Keywords as in `Sampling`.
 
-        More than 32 phrases are seen through overlapping windows, joined to a ring where `circular`, and repeat after
-        `period` phrases (`diffusion.windowed`). `x_t` (seeds, P, D) at level `start` is where to start from, or noise.
+        More than 32 phrases are seen through overlapping windows, joined to a ring where `circular`
+        (`diffusion.windowed`). `x_t` (seeds, P, D) at level `start` is where to start from, or noise.
         `condition` holds phrases of each melody fixed, `ties` draw several as one. `correct` is given every x0_hat
         (n, P, D) and returns the one to go on with; `cost` says what each of its phrases costs, and the sample is
         steered to cost little (`diffusion.branching`, of the sampler "ddpm" alone). Raises ValueError where these do
@@ -72,7 +71,7 @@ class Drawing:
             noise: Noise = SeededNoise(batch) if ties is None else ties.noise(SeededNoise(batch))
             begin = noise((len(batch), phrases, self.model.space.D)) if x_t is None else x_t[part]
             denoise = self.denoiser(np.tile(labels, (len(batch), 1)), guidance)
-            denoise = windowed(denoise, size=WINDOW, circular=circular, period=period)
+            denoise = windowed(denoise, size=WINDOW, circular=circular)
             denoise = _corrected(denoise if ties is None else ties.denoiser(denoise), correct)
             for step in sample(denoise, begin, self.model.schedule, noise, condition=held, start=start):
                 if on_step:

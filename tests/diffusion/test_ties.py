@@ -5,16 +5,14 @@ import numpy as np
 from cantilena.diffusion import NoiseSchedule, SeededNoise, Ties, ddpm
 from cantilena.diffusion.ties import SHARED
 
-SAME = np.eye(6, dtype=np.bool_)
-SAME[np.ix_([0, 2, 5], [0, 2, 5])] = True
-TIES = Ties(SAME)
+TIES = Ties.of(["A", "B", "A", "C", "D", "A"])
 
 
 def test_a_part_of_the_noise_is_shared_and_its_law_is_the_same():
     found = TIES.noise(SeededNoise([3]))((1, 6, 40_000))[0]
     assert found.dtype == np.float32
     np.testing.assert_allclose(found.mean(1), 0, atol=0.02)
-    wanted = np.where(SAME & ~np.eye(6, dtype=np.bool_), SHARED, np.eye(6))
+    wanted = np.where(TIES.same & ~np.eye(6, dtype=np.bool_), SHARED, np.eye(6))
     np.testing.assert_allclose(np.cov(found), wanted, atol=0.03)
 
 

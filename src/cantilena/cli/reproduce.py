@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -23,13 +23,23 @@ def reproduce(
     model: Annotated[str, typer.Option(help="A shipped model's name, or a model folder.")] = DEFAULT_MODEL,
     number: Annotated[int, typer.Option("-n", min=10, help="Melodies a row and setting.")] = 1000,
     seeds: Annotated[int, typer.Option(min=1, help="Repeat so many times with other noise and test windows.")] = 1,
-    steps: Annotated[int, typer.Option(min=1, max=1000, help="Sampling steps.")] = 20,
-    paper_steps: Annotated[
-        int | None, typer.Option(min=1, max=1000, help="Of the row with the paper's choices (the paper: 1000).")
+    steps: Annotated[
+        int | None, typer.Option(min=1, max=1000, help="Of the diffusion row, as what follows; 100 if not given.")
     ] = None,
-    temperature: Annotated[float, typer.Option(min=0, max=1.5, help="Of the diffusion rows.")] = 1.0,
-    resample: Annotated[int, typer.Option(min=1, max=10, help="Visits of each level, diffusion unconditional.")] = 2,
-    infill_resample: Annotated[int, typer.Option(min=1, max=10, help="The same when infilling (RePaint).")] = 6,
+    temperature: Annotated[float | None, typer.Option(min=0, max=1.5, help="Noise of each step; 1.")] = None,
+    settle: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Share of the levels, at the end, where notes are decided; .3.")
+    ] = None,
+    resample: Annotated[int | None, typer.Option(min=1, max=10, help="Visits of each level; 1.")] = None,
+    infill_steps: Annotated[
+        int | None, typer.Option(min=1, max=1000, help="Steps when infilling; 20, or --steps if fewer.")
+    ] = None,
+    infill_resample: Annotated[
+        int | None, typer.Option(min=1, max=10, help="Visits when infilling (RePaint); 6.")
+    ] = None,
+    paper_steps: Annotated[
+        int | None, typer.Option(min=1, max=1000, help="Of the row with the paper's choices (1000 there); --steps.")
+    ] = None,
     listen: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Another corpus for samples with real notes: one that may be passed on."),
@@ -46,7 +56,16 @@ def reproduce(
     from cantilena.evaluation.reproduction import Plan, Reproduction
     from cantilena.evaluation.table import table_text
 
-    plan = Plan(number, seeds, steps, paper_steps, temperature, resample, infill_resample, workers)
+    how: dict[str, Any] = {
+        "steps": steps,
+        "temperature": temperature,
+        "settle": settle,
+        "resample": resample,
+        "infill_steps": infill_steps,
+        "infill_resample": infill_resample,
+        "paper_steps": paper_steps,
+    }
+    plan = Plan(number, seeds, **{name: value for name, value in how.items() if value is not None}, workers=workers)
     made = Reproduction(load(model), Corpus.open(corpus), plan)
     heard = Corpus.open(listen) if listen else None
     for row in sorted(set(ROWS) - {row for row, _ in made.rows}):

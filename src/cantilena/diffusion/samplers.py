@@ -97,9 +97,9 @@ def ddpm(
     `temperature` scales the noise of each step, and not x_T: below 1 the sample keeps to what is likelier, 0 takes the
     posterior's mean. A model that is not yet sure of its phrases writes far fewer wrong notes so (CHANGELOG).
 
-    `settle` is a share of T: from that level down no noise is added, and in the last third of that way `snap` replaces
-    each x0_hat by the data that it means (Li et al. 2022, "Diffusion-LM", section 4.3: the clamping trick). What a
-    network cannot tell apart at little noise is then decided once, and not drawn anew at every step.
+    `settle` is a share of T: from that level down no noise is added, and `snap` replaces each x0_hat by the data that
+    it means (Li et al. 2022, "Diffusion-LM", section 4.3: the clamping trick). What a network cannot tell apart at
+    little noise is then decided once, and not drawn anew at every step.
 
     The paper's sampler; the variance is the posterior's (the smaller of Ho et al.'s two, as the paper's code has it).
     Raises ValueError for fewer than 1 step or visit, a temperature outside 0..1.5, or settle outside 0..1.
@@ -113,7 +113,7 @@ def ddpm(
     for i, (t, s) in enumerate(pairwise(schedule.timesteps(steps, start)), 1):
         for jumps in visits(s, resample):
             x0_hat = estimate(denoise, x_t, t, schedule, x0_hat)
-            if snap is not None and t <= quiet / 3:
+            if snap is not None and t <= quiet:
                 x0_hat = snap(x0_hat)
             x_t = ancestral(x0_hat, x_t, t, s, schedule, noise, temperature if t > quiet else 0.0, condition)
             if jumps:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from cantilena.diffusion.samplers import Denoise
 from cantilena.diffusion.schedule import Array, Noise
@@ -24,13 +24,19 @@ SHARED = 0.15  # of the noise's variance: CHANGELOG
 class Ties:
     """Which of P phrases are one: `same` (P, P), a symmetric relation with every phrase the same as itself.
 
-    >>> ties = Ties(np.array([[1, 0, 1], [0, 1, 0], [1, 0, 1]], np.bool_))
+    >>> ties = Ties.of(["A", "B", "A"])
     >>> x = np.float32([1, 5, 3])[None, :, None]
     >>> ties.denoiser(lambda x_t, log_snr, x0_prev: x_t)(x, x, x).ravel()
     array([2., 5., 2.], dtype=float32)
     """
 
     same: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, parts: ArrayLike) -> Ties:
+        """Phrases that have the same name are one: `parts` (P,) are names or numbers."""
+        parts = np.asarray(parts)
+        return cls(parts[:, None] == parts)
 
     def denoiser(self, denoise: Denoise) -> Denoise:
         """`denoise` with one x0_hat for phrases that are one."""

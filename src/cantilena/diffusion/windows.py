@@ -18,27 +18,21 @@ __all__ = ["windowed"]
 _BATCH = 16  # windows denoised at once
 
 
-def windowed(denoise: Denoise, *, size: int = 32, hop: int = 16, circular: bool = False, period: int = 0) -> Denoise:
+def windowed(denoise: Denoise, *, size: int = 32, hop: int = 16, circular: bool = False) -> Denoise:
     """The `denoise` of windows of `size` phrases, for x_t (B, P, D) of P >= `size` phrases.
 
     Windows begin every `hop` phrases, the last where it ends with the sample; each phrase's x0_hat is the mean of its
-    windows', weighted by how far it lies from their ends. `circular` joins the end to the start. A positive `period`
-    makes the sample repeat after so many phrases, which must divide P: one x0_hat for all copies of a phrase, each
-    with its own noise. Raises ValueError for a sample that does not fit.
+    windows', weighted by how far it lies from their ends. `circular` joins the end to the start.
+    Raises ValueError for a sample that is shorter than a window.
     """
 
     def whole(x_t: Array, log_snr: Array, x0_prev: Array) -> Array:
         phrases = x_t.shape[1]
-        if phrases < size or (period and phrases % period):
-            raise ValueError(f"windows of {size} phrases, repeating after {period}, do not fit {phrases} phrases")
+        if phrases < size:
+            raise ValueError(f"a window of {size} phrases does not fit into {phrases}")
         if phrases == size and not circular:
-            found = denoise(x_t, log_snr, x0_prev)
-        else:
-            found = _mean(denoise, x_t, log_snr, x0_prev, _places(phrases, size, hop, circular))
-        if period:
-            copies = found.reshape(len(found), -1, period, found.shape[-1])
-            found = np.broadcast_to(copies.mean(1, keepdims=True), copies.shape).reshape(found.shape)
-        return found
+            return denoise(x_t, log_snr, x0_prev)
+        return _mean(denoise, x_t, log_snr, x0_prev, _places(phrases, size, hop, circular))
 
     return whole
 

@@ -27,7 +27,6 @@ class Draw(Protocol):
         *,
         phrases: int = WINDOW,
         circular: bool = False,  # whether the end goes on at the start
-        period: int = 0,  # phrases after which the sample repeats itself
         x_t: NDArray[np.float32] | None = None,  # (1, P, D) where to start from; noise
         start: float | None = None,  # the level of x_t, 0 to T; T
         condition: Condition | None = None,  # phrases that are held

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.diffusion.condition import Condition
+from cantilena.diffusion.ties import Ties
 from cantilena.edits.cadence import key_before
 from cantilena.edits.draw import WINDOW, Draw
 from cantilena.edits.window import own_seed
@@ -83,12 +84,9 @@ def lead_round(model: Model, draw: Draw, x_0: NDArray[np.float32], bars: int, *,
     """
     phrases = bars // _BAR_PHRASES
     first = (_best(Melody.from_phrases(model.to_phrases(x_0)), bars) - 1) // _BAR_PHRASES
-    copies = -(-WINDOW // phrases)
-    held = np.tile(x_0[first : first + phrases], (copies, 1))[None]
-    known = np.tile(np.arange(phrases) < phrases - max(1, phrases // 4), copies)[None]
-    x_0 = draw(
-        own_seed(seed, 1), phrases=copies * phrases, circular=True, period=phrases, condition=Condition(held, known)
-    )
+    place = np.arange(-(-WINDOW // phrases) * phrases) % phrases  # in the loop, of each phrase of all copies
+    condition = Condition(x_0[None, first + place], (place < phrases - max(1, phrases // 4))[None])
+    x_0 = draw(own_seed(seed, 1), phrases=place.size, circular=True, ties=Ties.of(place), condition=condition)
     return model.to_phrases(x_0[0, :phrases])
 
 

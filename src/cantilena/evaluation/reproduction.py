@@ -60,11 +60,13 @@ class Plan:
 
     n: int = 1000  # melodies a row and setting, and seed
     seeds: int = 1  # repetitions, with other noise and other test windows
-    steps: int = 20  # of the diffusion rows, ancestral
-    paper_steps: int | None = None  # of the row with the paper's choices, which has 1000; as `steps` if not given
+    steps: int = 100  # of the diffusion row, ancestral
     temperature: float = 1.0
-    resample: int = 2  # visits of each level, unconditional; each more lets later phrases and earlier ones agree
-    infill_resample: int = 6  # the same when infilling: what is made has to agree with what is held (RePaint)
+    settle: float = 0.3  # share of the noise levels, at the end, where notes are decided and no more drawn
+    resample: int = 1  # visits of each level; each more lets later phrases and earlier ones agree
+    infill_steps: int = 20  # the same when infilling, `steps` at most
+    infill_resample: int = 6  # what is made has to agree with what is held (RePaint)
+    paper_steps: int | None = None  # of the row with the paper's choices, which has 1000; as `steps` if not given
     workers: int = 1
 
     def __post_init__(self) -> None:
@@ -75,8 +77,12 @@ class Plan:
 
     def sampling(self, setting: Setting) -> Sampling:
         """The keywords of the diffusion row."""
-        resample = self.resample if setting == "unconditional" else self.infill_resample
-        return {"steps": self.steps, "temperature": self.temperature, "resample": resample}
+        if setting == "infilling":
+            steps = min(self.steps, self.infill_steps)
+            return {"steps": steps, "temperature": self.temperature, "resample": self.infill_resample}
+        return {
+            "steps": self.steps, "temperature": self.temperature, "settle": self.settle, "resample": self.resample
+        }  # fmt: skip
 
     @property
     def paper_sampling(self) -> Sampling:
@@ -220,10 +226,12 @@ class Reproduction:
             "seeds": plan.seeds,
             "sampler": "ddpm",
             "steps": plan.steps,
-            "paper_steps": plan.paper_steps or plan.steps,
             "temperature": plan.temperature,
+            "settle": plan.settle,
             "resample": plan.resample,
+            "infill_steps": min(plan.steps, plan.infill_steps),
             "infill_resample": plan.infill_resample,
+            "paper_steps": plan.paper_steps or plan.steps,
             "reference": len(self.reference),
             "training": {"diffusion": model.about.get("provenance", {}), **rivals},
         }
