@@ -26,7 +26,7 @@ def reproduce(
     steps: Annotated[
         int | None, typer.Option(min=1, max=1000, help="Of the diffusion row, as what follows; 100 if not given.")
     ] = None,
-    temperature: Annotated[float | None, typer.Option(min=0, max=1.5, help="Noise of each step; 1.")] = None,
+    temperature: Annotated[float | None, typer.Option(min=0, max=1.5, help="Noise of each step; .99.")] = None,
     settle: Annotated[
         float | None, typer.Option(min=0, max=1, help="Share of the levels, at the end, where notes are decided; .3.")
     ] = None,

@@ -61,7 +61,7 @@ class Plan:
     n: int = 1000  # melodies a row and setting, and seed
     seeds: int = 1  # repetitions, with other noise and other test windows
     steps: int = 100  # of the diffusion row, ancestral
-    temperature: float = 1.0
+    temperature: float = 0.99
     settle: float = 0.3  # share of the noise levels, at the end, where notes are decided and no more drawn
     resample: int = 1  # visits of each level; each more lets later phrases and earlier ones agree
     infill_steps: int = 20  # the same when infilling, `steps` at most
