@@ -20,7 +20,7 @@ from cantilena.music.melody import BAR_STEPS, REST, Melody
 from cantilena.music.midi import read_song
 from cantilena.rules import Form, estimate_key, make_rules, similarity
 
-SEEDS = {"long": 3, "loop": 3, "morph": 2, "steer": 3, "form": 2}  # of 1, 2 and 3, all tried; 1 for the other verbs
+SEEDS = {"long": 3, "loop": 3, "morph": 2, "steer": 3}  # of 1, 2 and 3, all tried; 1 for the other verbs
 SONGS = {  # number in OpenScore Lieder: whose, and its name
     "lc4978478": "Schumann, “Er, der Herrlichste von allen”",
     "lc4978488": "Schumann, “Du Ring an meinem Finger”",

@@ -157,9 +157,13 @@ class Reproduction:
         denoise = _timed(lambda: model.denoise(x, np.zeros(16, np.float32), x, labels)) / 16
         decode = _timed(lambda: model.to_logits(x)) / 16
         encode = _timed(lambda: model.encode(np.ones((16, WINDOW_PHRASES, 32), np.int64))) / 16
-        passes = plan.steps * (plan.resample + plan.infill_resample) + 2 * (plan.paper_steps or plan.steps)
+        infilling = min(plan.steps, plan.infill_steps) * plan.infill_resample
+        paper = 2 * (plan.paper_steps or plan.steps) if "paper" in model.baselines else 0
+        passes = plan.steps * plan.resample + infilling + paper
+        snaps = plan.settle * plan.steps * plan.resample
         measuring = 0.03  # a melody and row: overlaps, features, novelty, latent distances
-        each = denoise * passes + decode * 11 + encode * 16 + (measuring + encode * 10 / 32) * len(self.rows)
+        each = denoise * passes + decode * (11 + snaps) + encode * (16 + snaps)
+        each += (measuring + encode * 10 / 32) * len(self.rows)
         return 40 + 1.3 * melodies * each / plan.workers
 
     def run(self, say: Say = lambda _: None) -> dict[str, Any]:
