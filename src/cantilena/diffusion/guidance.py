@@ -31,7 +31,7 @@ def branching(
     *,
     cost: Cost,
     branches: int = 8,
-    between: tuple[float, float] = (0.1, 0.65),
+    between: tuple[float, float] = (0.05, 0.65),
     steps: int = 20,
     temperature: float = 1.0,
     condition: Condition | None = None,
