@@ -3,9 +3,9 @@
 import numpy as np
 
 from cantilena.diffusion import NoiseSchedule, SeededNoise, Ties, ddpm
-from cantilena.diffusion.ties import SHARED
 
-TIES = Ties.of(["A", "B", "A", "C", "D", "A"])
+SHARED = 0.3
+TIES = Ties.of(["A", "B", "A", "C", "D", "A"], SHARED)
 
 
 def test_a_part_of_the_noise_is_shared_and_its_law_is_the_same():
@@ -14,6 +14,11 @@ def test_a_part_of_the_noise_is_shared_and_its_law_is_the_same():
     np.testing.assert_allclose(found.mean(1), 0, atol=0.02)
     wanted = np.where(TIES.same & ~np.eye(6, dtype=np.bool_), SHARED, np.eye(6))
     np.testing.assert_allclose(np.cov(found), wanted, atol=0.03)
+
+
+def test_nothing_is_shared_unless_it_is_asked_for():
+    plain = SeededNoise([3])((1, 6, 4))
+    assert np.array_equal(Ties.of([0, 1, 0, 1, 0, 1]).noise(SeededNoise([3]))((1, 6, 4)), plain)
 
 
 def test_a_melody_has_the_same_noise_alone_and_in_a_batch():

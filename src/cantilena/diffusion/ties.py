@@ -1,8 +1,8 @@
 """`Ties`: phrases that are drawn as one, because they are to be the same music.
 
-Their x0_hat is the mean of theirs at every step. Each keeps its own noise, for several looks at one thing through
-different noise say more than one look: the mean would be surer than the network knows, and come out calm and plain.
-Noise that is all one would be taken for the music itself. So a part of it is shared (`SHARED`), which was measured.
+Their x0_hat is the mean of theirs at every step. Each has its own noise, and several looks at one thing through
+different noise say more than one look: the mean is surer than the network knows, and comes out calm. Noise that is all
+one would be taken for the music itself. So a part of it can be shared.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from numpy.typing import ArrayLike, NDArray
 from cantilena.diffusion.samplers import Denoise
 from cantilena.diffusion.schedule import Array, Noise
 
-__all__ = ["SHARED", "Ties"]
-
-SHARED = 0.15  # of the noise's variance: CHANGELOG
+__all__ = ["Ties"]
 
 
 @dataclass(frozen=True, eq=False)
 class Ties:
     """Which of P phrases are one: `same` (P, P), a symmetric relation with every phrase the same as itself.
+
+    `shared` is the part of their noise, of its variance, that phrases have in common.
 
     >>> ties = Ties.of(["A", "B", "A"])
     >>> x = np.float32([1, 5, 3])[None, :, None]
@@ -31,12 +31,13 @@ class Ties:
     """
 
     same: NDArray[np.bool_]
+    shared: float = 0.0
 
     @classmethod
-    def of(cls, parts: ArrayLike) -> Ties:
+    def of(cls, parts: ArrayLike, shared: float = 0.0) -> Ties:
         """Phrases that have the same name are one: `parts` (P,) are names or numbers."""
         parts = np.asarray(parts)
-        return cls(parts[:, None] == parts)
+        return cls(parts[:, None] == parts, shared)
 
     def denoiser(self, denoise: Denoise) -> Denoise:
         """`denoise` with one x0_hat for phrases that are one."""
@@ -45,11 +46,13 @@ class Ties:
 
     def noise(self, noise: Noise) -> Noise:
         """`noise` of which phrases that are one share a part; each still is N(0, I)."""
+        if not self.shared:
+            return noise
         first = self.same.argmax(axis=1)
         alone = (self.same.sum(axis=1) == 1)[:, None]
 
         def shared(shape: tuple[int, ...]) -> Array:
             own, common = noise(shape), noise(shape)[:, first]
-            return np.where(alone, own, (1 - SHARED) ** 0.5 * own + SHARED**0.5 * common).astype(own.dtype)
+            return np.where(alone, own, (1 - self.shared) ** 0.5 * own + self.shared**0.5 * common).astype(own.dtype)
 
         return shared

@@ -39,6 +39,7 @@ __all__ = ["Steering", "check_held", "constrain", "hold_to"]
 
 Paste: TypeAlias = Callable[[NDArray[np.int8]], NDArray[np.int8]]  # tokens (..., P, 32) -> with what is locked in them
 SPARSE, FEW = 0.1, 2  # each note that a bar has less than 2 costs .1: silence breaks few rules, and is no answer
+SHARED = 0.15  # of the noise of phrases that are drawn as one: CHANGELOG
 TIED = 0.75  # similarity that is asked of two bars, from which on they are drawn as one
 NEAR = 6  # semitones: a note moves no further if a pitch is allowed within
 
@@ -70,7 +71,7 @@ class Steering:
         same[np.ix_(self.bars, self.bars)] |= np.nan_to_num(form.target(int(self.bars.sum()))) > TIED
         whole = same[::2, ::2] & same[1::2, 1::2]  # both bars of a phrase
         here = slice(self.first, self.first + phrases)
-        return Ties(whole[here, here])
+        return Ties(whole[here, here], SHARED)
 
     def cost(self, paste: Paste | None = None) -> Cost | None:
         """What phrases cost; None where no rule steers, but only holds. `paste` locks notes before they are judged."""
