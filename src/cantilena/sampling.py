@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, NamedTuple, TypeAlias, TypedDict, cast
+from typing import Any, NamedTuple, TypeAlias, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,9 +87,9 @@ class Sampling(TypedDict, total=False):
     on_step: OnStep  # called with steps done, and in all
 
 
-def chosen(**options: Any) -> Sampling:
+def chosen(**options: Any) -> dict[str, Any]:
     """The options that were chosen, as keywords: None is what was left to the default."""
-    return cast(Sampling, {name: value for name, value in options.items() if value is not None})
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def sampler_of(sampling: Sampling, cost: Cost | None = None, snap: Snap | None = None) -> Callable[..., Iterator[Step]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -55,17 +55,13 @@ def reproduce(
     from cantilena.evaluation.publish import publish, publish_sweep
     from cantilena.evaluation.reproduction import Plan, Reproduction
     from cantilena.evaluation.table import table_text
+    from cantilena.sampling import chosen
 
-    how: dict[str, Any] = {
-        "steps": steps,
-        "temperature": temperature,
-        "settle": settle,
-        "resample": resample,
-        "infill_steps": infill_steps,
-        "infill_resample": infill_resample,
-        "paper_steps": paper_steps,
-    }
-    plan = Plan(number, seeds, **{name: value for name, value in how.items() if value is not None}, workers=workers)
+    how = chosen(
+        steps=steps, temperature=temperature, settle=settle, resample=resample, infill_steps=infill_steps,
+        infill_resample=infill_resample, paper_steps=paper_steps,
+    )  # fmt: skip
+    plan = Plan(number, seeds, workers=workers, **how)
     made = Reproduction(load(model), Corpus.open(corpus), plan)
     heard = Corpus.open(listen) if listen else None
     for row in sorted(set(ROWS) - {row for row, _ in made.rows}):

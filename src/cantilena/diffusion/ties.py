@@ -1,8 +1,8 @@
 """`Ties`: phrases that are drawn as one, because they are to be the same music.
 
-Their x0_hat is the mean of theirs at every step. Each has its own noise, and several looks at one thing through
-different noise say more than one look: the mean is surer than the network knows, and comes out calm. Noise that is all
-one would be taken for the music itself. So a part of it can be shared.
+Their x0_hat is the mean of theirs at every step, or moves towards it. Each has its own noise, and several looks at one
+thing through different noise say more than one look: the mean is surer than the network knows, and comes out calm.
+Noise that is all one would be taken for the music itself. So a part of it can be shared.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ __all__ = ["Ties"]
 class Ties:
     """Which of P phrases are one: `same` (P, P), a symmetric relation with every phrase the same as itself.
 
-    `shared` is the part of their noise, of its variance, that phrases have in common.
+    `shared` is the part of their noise, of its variance, that phrases have in common. `weight` is how far each x0_hat
+    moves to the mean, 0..1.
 
     >>> ties = Ties.of(["A", "B", "A"])
     >>> x = np.float32([1, 5, 3])[None, :, None]
@@ -32,17 +33,19 @@ class Ties:
 
     same: NDArray[np.bool_]
     shared: float = 0.0
+    weight: float = 1.0
 
     @classmethod
-    def of(cls, parts: ArrayLike, shared: float = 0.0) -> Ties:
+    def of(cls, parts: ArrayLike, shared: float = 0.0, weight: float = 1.0) -> Ties:
         """Phrases that have the same name are one: `parts` (P,) are names or numbers."""
         parts = np.asarray(parts)
-        return cls(parts[:, None] == parts, shared)
+        return cls(parts[:, None] == parts, shared, weight)
 
     def denoiser(self, denoise: Denoise) -> Denoise:
         """`denoise` with one x0_hat for phrases that are one."""
-        weights = (self.same / self.same.sum(axis=1, keepdims=True)).astype(np.float32)
-        return lambda x_t, log_snr, x0_prev: np.asarray(weights @ denoise(x_t, log_snr, x0_prev), x_t.dtype)
+        mean = self.same / self.same.sum(axis=1, keepdims=True)
+        move = ((1 - self.weight) * np.eye(len(mean)) + self.weight * mean).astype(np.float32)
+        return lambda x_t, log_snr, x0_prev: np.asarray(move @ denoise(x_t, log_snr, x0_prev), x_t.dtype)
 
     def noise(self, noise: Noise) -> Noise:
         """`noise` of which phrases that are one share a part; each still is N(0, I)."""

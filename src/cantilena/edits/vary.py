@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from cantilena.diffusion.samplers import SeededNoise
 from cantilena.diffusion.schedule import NoiseSchedule
+from cantilena.diffusion.ties import Ties
 from cantilena.edits.draw import WINDOW, Draw
 from cantilena.edits.window import Window, filled, own_seed
 from cantilena.model import Model
@@ -64,10 +65,8 @@ def vary(
     level = level_of(model.schedule, strength, held=float(known.all(1).mean()))
     x_0 = window.encode()[None]  # (1, P, D)
     x_t = model.schedule.q_sample(x_0, level, SeededNoise([own_seed(seed, 1)])(x_0.shape))
-    tie = _tie(window.tokens, within, 1 - strength**3)
-    drawn = window.draw(
-        draw, own_seed(seed, 2), x_t=x_t.astype(np.float32), start=level, correct=lambda x0_hat: tie @ x0_hat
-    )
+    ties = _ties(window.tokens, within, 1 - strength**3)
+    drawn = window.draw(draw, own_seed(seed, 2), x_t=x_t.astype(np.float32), start=level, ties=ties)
     new, was = np.zeros(phrases.size, np.int8), np.zeros(phrases.size, np.int8)
     steps = slice(part.start * PHRASE_STEPS, part.stop * PHRASE_STEPS)
     new[steps], was[steps] = drawn, window.decode(x_0[0])
@@ -138,10 +137,7 @@ def _seen(free: NDArray[np.bool_]) -> slice:
     return slice(first, max(stop, first + WINDOW))
 
 
-def _tie(phrases: NDArray[np.int8], free: NDArray[np.bool_], weight: float) -> NDArray[np.float32]:
-    """The matrix (P, P) that moves each free phrase by `weight` to the mean of the free phrases equal to it."""
+def _ties(phrases: NDArray[np.int8], free: NDArray[np.bool_], weight: float) -> Ties:
+    """Each free phrase moves by `weight` to the mean of the free phrases equal to it."""
     _, which = np.unique(phrases, axis=0, return_inverse=True)
-    which = np.where(free, which.reshape(-1), -1 - np.arange(free.size))
-    same = (which[:, None] == which).astype(np.float32)
-    mean = same / same.sum(axis=1, keepdims=True)
-    return np.asarray((1 - weight) * np.eye(free.size) + weight * mean, np.float32)
+    return Ties.of(np.where(free, which.reshape(-1), -1 - np.arange(free.size)), weight=weight)

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.diffusion.condition import Condition
-from cantilena.edits.draw import WINDOW, Correct, Draw
+from cantilena.edits.draw import WINDOW, Draw
 from cantilena.edits.steer import Steering
 from cantilena.model import Model
 from cantilena.music.melody import HOLD, PHRASE_STEPS, REST, Melody, canonical
@@ -38,10 +38,8 @@ class Window:
     tokens: NDArray[np.int8]
     known: NDArray[np.bool_]
 
-    def draw(
-        self, draw: Draw, seed: int, *, correct: Correct | None = None, steering: Steering | None = None, **asked: Any
-    ) -> NDArray[np.int8]:
-        """All steps (P * 32,), the known among them. `asked` goes to `draw`; `correct` comes before our own."""
+    def draw(self, draw: Draw, seed: int, *, steering: Steering | None = None, **asked: Any) -> NDArray[np.int8]:
+        """All steps (P * 32,), the known among them. `asked` goes to `draw`."""
         every = np.arange(len(self.tokens))
         if steering is not None:
             asked["cost"] = steering.cost(lambda phrases: self._paste(phrases, every))
@@ -53,14 +51,14 @@ class Window:
             x_0[0, whole] = self.encode()[whole]
 
         def corrected(x0_hat: NDArray[np.float32]) -> NDArray[np.float32]:
-            x0_hat = x0_hat.copy() if correct is None else correct(x0_hat)
+            x0_hat = x0_hat.copy()
             decoded = _phrase_form(self.model.to_phrases(x0_hat[:, partial]))
             pasted, as_decoded = self.model.to_latents(np.stack([self._paste(decoded, partial), decoded]))
             x0_hat[:, partial] += pasted - as_decoded
             return self.model.space.clip(x0_hat)
 
-        steered = corrected if partial.size else correct
-        x_0 = draw(seed, phrases=len(whole), condition=Condition(x_0, whole[None]), correct=steered, **asked)
+        correct = corrected if partial.size else None
+        x_0 = draw(seed, phrases=len(whole), condition=Condition(x_0, whole[None]), correct=correct, **asked)
         if steering is None:
             return self.decode(x_0[0])
         return self._paste(steering.decode(x_0[0]), every).reshape(-1)
