@@ -9,7 +9,7 @@ import torch
 
 from cantilena.errors import ModelError
 from cantilena.model import LABEL_NULLS, Model
-from cantilena.training.export import Baseline, export_model, read_weights, vae_fingerprint
+from cantilena.training.export import Baseline, add_baselines, export_model, read_weights, vae_fingerprint
 from cantilena.training.networks import (
     LABEL_SIZES,
     Denoiser,
@@ -85,6 +85,54 @@ def test_rivals_are_kept_in_half_precision_and_agree_with_torch(tmp_path, toy_ne
     expected = paper(torch.from_numpy(x_0), torch.zeros(3), torch.zeros(3, 32, space.D), torch.from_numpy(labels))
     found = model.rival().denoise(x_0, np.zeros(3, np.float32), np.zeros_like(x_0), labels)
     np.testing.assert_allclose(found, expected, atol=3e-3)
+
+
+@torch.no_grad()
+def test_a_denoiser_that_never_saw_its_estimate_is_not_shown_one(tmp_path, toy_networks):
+    vae, denoiser, space = toy_networks  # its weights for x0_prev are as large as the others
+    diffusion = {"schedule": {"name": "linear", "T": 1000}, "prediction": "eps", "self_conditioning": False}
+    export_model(
+        tmp_path / "m", vae, denoiser, space, diffusion=diffusion, provenance={}, card="",
+        baselines={"paper": Baseline(denoiser, diffusion)},
+    )  # fmt: skip
+    model = Model.load(tmp_path / "m")
+    x_t, x0_prev = np.random.default_rng(0).standard_normal((2, 3, 32, space.D), np.float32)
+    log_snr, labels = np.zeros(3, np.float32), np.zeros((3, 4), np.int64)
+    given = [torch.from_numpy(a) for a in (x_t, log_snr, np.zeros_like(x_t), labels)]
+    expected = denoiser(*given)
+    np.testing.assert_allclose(model.denoise(x_t, log_snr, x0_prev, labels), expected, atol=1e-4)
+    np.testing.assert_allclose(model.rival().denoise(x_t, log_snr, x0_prev, labels), expected, atol=3e-2)
+    given[2] = torch.from_numpy(x0_prev)
+    assert (denoiser(*given) - expected).abs().max() > 0.3
+    for name, weight in read_weights(tmp_path / "m", "denoiser").items():
+        assert torch.equal(weight, denoiser.state_dict()[name])
+
+
+def test_rivals_are_added_to_a_model_and_nothing_else_changes(tmp_path, toy_model, toy_networks):
+    _, denoiser, space = toy_networks
+    before = {p.name: p.read_bytes() for p in toy_model.iterdir()}
+    diffusion = {"schedule": {"name": "linear", "T": 1000}, "prediction": "eps", "self_conditioning": False}
+    add_baselines(toy_model, tmp_path / "more", {"paper": Baseline(denoiser, {**diffusion, "training": {"steps": 1}})})
+    first, model = Model.load(toy_model), Model.load(tmp_path / "more")
+    assert model.fingerprint == first.fingerprint
+    assert model.baselines == ("paper",)
+    assert {**model.about, "name": first.name} == {**first.about, "paper": model.about["paper"]}
+    mdn = TransformerMDN(MDNConfig(D=space.D, width=16, layers=1, heads=2, hidden=16, components=3))
+    add_baselines(tmp_path / "more", tmp_path / "more", {"mdn": Baseline(mdn, {})})  # in its own place
+    assert Model.load(tmp_path / "more").baselines == ("mdn", "paper")
+    assert {p.name: p.read_bytes() for p in toy_model.iterdir()} == before
+    assert [p.name for p in tmp_path.iterdir()] == ["more"]
+
+
+def test_a_rival_that_cannot_be_added_leaves_the_model(tmp_path, toy_model, toy_networks, monkeypatch):
+    _, denoiser, _ = toy_networks
+    add_baselines(toy_model, tmp_path / "m", {})
+    before = {p.name: p.read_bytes() for p in (tmp_path / "m").iterdir()}
+    monkeypatch.setattr("cantilena.training.export._halve", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        add_baselines(tmp_path / "m", tmp_path / "m", {"paper": Baseline(denoiser, {})})
+    assert {p.name: p.read_bytes() for p in (tmp_path / "m").iterdir()} == before
+    assert [p.name for p in tmp_path.iterdir()] == ["m"]
 
 
 def test_a_model_without_rivals_says_so(toy_model):

@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from cantilena import cli
 from cantilena.composer import load
-from cantilena.errors import CorpusError, RecipeError
+from cantilena.errors import CorpusError, ModelError, RecipeError
 from cantilena.latent import LatentSpace
 from cantilena.training.denoiser import drop_labels
 from cantilena.training.export import vae_fingerprint
@@ -16,7 +18,7 @@ from cantilena.training.latents import PHRASES, Latents, encode_phrases
 from cantilena.training.loop import find_checkpoint
 from cantilena.training.networks import LABEL_SIZES
 from cantilena.training.recipes import describe, forward_flops, make_network, read_recipe, training_flops
-from cantilena.training.runs import export_run, load_vae, train_denoiser, train_mdn, train_vae
+from cantilena.training.runs import export_baselines, export_run, load_vae, train_denoiser, train_mdn, train_vae
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 TINY_VAE = ["network.width=16", "network.layers=1", "network.heads=2", "network.hidden=16", "network.slot=4", "network.latent=8",
@@ -161,6 +163,8 @@ def test_a_model_folder_carries_its_rivals(runs, corpus, tmp_path):
     assert model.baselines == ("mdn", "paper")
     assert model.rival().prediction == "eps"
     assert model.rival().schedule.config["name"] == "linear"
+    assert model.about["paper"]["self_conditioning"] is False
+    assert "self_conditioning" not in model.about["denoiser"]  # it has it, as models do
     assert model.about["mdn"]["training"]["flops"] == pytest.approx(
         training_flops(mdn, make_network(mdn, model.space.D), 20), rel=1e-3
     )
@@ -169,6 +173,41 @@ def test_a_model_folder_carries_its_rivals(runs, corpus, tmp_path):
     train_mdn(again, corpus, tmp_path / "again", init=tmp_path / "m")
     first = json.loads(next(line for line in (tmp_path / "again" / "metrics.jsonl").open() if "validation" in line))
     assert first["validation"]["nll"] == pytest.approx(losses[-1], abs=5e-3)
+
+
+def test_rivals_join_a_model_without_its_run(runs, corpus, tmp_path):
+    export_run(runs / "small", runs / "vae", tmp_path / "m", data="", licence="")
+    common = [*TINY, f"data.vae={tmp_path / 'm'}", f"data.latent={tmp_path / 'm'}", "loop.compile=false"]
+    train_denoiser(read_recipe(RECIPES / "paper_choices.toml", common), corpus, tmp_path / "paper")
+    fingerprint = load(tmp_path / "m").model.fingerprint
+    export_baselines(tmp_path / "m", tmp_path / "m", paper=tmp_path / "paper")
+    model = load(tmp_path / "m").model
+    assert model.baselines == ("paper",)
+    assert model.fingerprint == fingerprint
+    assert model.about["paper"]["training"]["steps"] == 20
+    with pytest.raises(RecipeError, match="is a model already; say with --mdn or --paper"):
+        export_baselines(tmp_path / "m", tmp_path / "m")
+    own_space = [*TINY, f"data.vae={tmp_path / 'm'}", "loop.compile=false", "data.windows=300", "loop.steps=2"]
+    train_denoiser(read_recipe(RECIPES / "paper_choices.toml", own_space), corpus, tmp_path / "other")
+    with pytest.raises(RecipeError, match=f"trained in latent space .*, and .* in {model.space.fingerprint}"):
+        export_baselines(tmp_path / "m", tmp_path / "m", paper=tmp_path / "other")
+    with pytest.raises(ModelError, match="no model there"):
+        export_baselines(tmp_path / "paper", tmp_path / "m", paper=tmp_path / "paper")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["pop-64", "-o", "m"], "is a model already; say with --mdn or --paper"),
+        (["pop-64", "--vae", "pop-64", "-o", "m"], "is a model; --vae, --data and --licence are for a run"),
+        (["runs/nothing", "-o", "m"], "no model there; of a run, say with --vae"),
+    ],
+)
+def test_what_export_cannot_do_is_one_line(arguments, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(cli.app, ["export", *arguments])
+    assert message in str(result.exception)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_rival_of_another_latent_space_is_not_exported(runs, corpus, tmp_path):

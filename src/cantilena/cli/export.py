@@ -1,4 +1,4 @@
-"""`cantilena export`: a trained run -> a model folder that runs without PyTorch."""
+"""`cantilena export`: a trained run -> a model folder that runs without PyTorch; or a model and its rivals."""
 
 from __future__ import annotations
 
@@ -13,19 +13,34 @@ __all__ = ["export"]
 
 
 def export(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The denoiser's run.")],
-    vae: Annotated[Path, typer.Option(metavar="RUN|FOLDER", help="The VAE that the denoiser belongs to.")],
+    source: Annotated[
+        Path, typer.Argument(metavar="RUN|MODEL", help="The denoiser's run; or a model, to add its rivals.")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="The model folder to write.")],
+    vae: Annotated[
+        Path | None, typer.Option(metavar="RUN|FOLDER", help="The VAE that the run's denoiser belongs to.")
+    ] = None,
     mdn: Annotated[
         Path | None, typer.Option(metavar="RUN", help="The autoregressive rival's run, for the table.")
     ] = None,
     paper: Annotated[
         Path | None, typer.Option(metavar="RUN", help="A denoiser's run with the paper's choices, for the table.")
     ] = None,
-    data: Annotated[str, typer.Option(help="What it was trained on, and under which terms.")] = "unknown data",
-    licence: Annotated[str, typer.Option(help="Terms of the weights.")] = "unknown",
+    data: Annotated[str | None, typer.Option(help="What the run was trained on, and under which terms.")] = None,
+    licence: Annotated[str | None, typer.Option(help="Terms of the run's weights.")] = None,
 ) -> None:
-    """Write encoder, decoder and denoiser as ONNX, with the latent space, model.json and a model card."""
+    """Write encoder, decoder and denoiser as ONNX, with the latent space, model.json and a model card.
+
+    Of a MODEL all that is there stays as it is, and only --mdn and --paper are added or exchanged.
+    """
     _, runs = training_modules("export")
-    runs.export_run(run, vae, output, data=data, licence=licence, mdn=mdn, paper=paper)
+    if runs.is_model(source):
+        if vae or data or licence:
+            raise ValueError(f"{source}: is a model; --vae, --data and --licence are for a run")
+        runs.export_baselines(source, output, mdn=mdn, paper=paper)
+    elif vae is None:
+        raise ValueError(f"{source}: no model there; of a run, say with --vae which VAE it belongs to")
+    else:
+        terms = {"data": data or "unknown data", "licence": licence or "unknown"}
+        runs.export_run(source, vae, output, **terms, mdn=mdn, paper=paper)
     print(f"{output}: written; try `cantilena compose --model {output}`")

@@ -8,7 +8,8 @@ import math
 import os
 import shutil
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -25,7 +26,7 @@ from cantilena.model import FORMAT
 from cantilena.training.networks import LABEL_SIZES, Denoiser, MelodyVAE
 from cantilena.training.paper import PaperDenoiser
 
-__all__ = ["Baseline", "export_model", "read_weights", "vae_fingerprint"]
+__all__ = ["Baseline", "add_baselines", "export_model", "read_weights", "vae_fingerprint"]
 
 _OPSET = 17
 _ENCODER = ("embed", "encoder", "squeeze", "posterior")  # beginnings of the encoder's parameter names
@@ -77,6 +78,18 @@ class _Next(nn.Module):
         return tuple(part[:, -1] for part in self.mdn(x_0))  # the network shifts right: the last input is never seen
 
 
+class _Unconditioned(nn.Module):
+    """A denoiser that never saw its own x0_hat: a graph without that input, for its weights there mean nothing."""
+
+    def __init__(self, denoiser: nn.Module):
+        super().__init__()
+        self.denoiser = denoiser
+
+    def forward(self, x_t: Tensor, log_snr: Tensor, labels: Tensor) -> Tensor:
+        prediction: Tensor = self.denoiser(x_t, log_snr, torch.zeros_like(x_t), labels)
+        return prediction
+
+
 def export_model(
     folder: Path,
     vae: MelodyVAE,
@@ -90,48 +103,20 @@ def export_model(
 ) -> None:
     """Write a model folder in one step; an older one of this name is replaced only when the new one is complete.
 
-    `diffusion` is the schedule's config under "schedule" and the "prediction"; `provenance` says where the weights
-    come from; `card` is the README; `baselines` may hold an "mdn" and a "paper" denoiser. Raises
-    ModelError when it cannot be written.
+    `diffusion` is the schedule's config under "schedule", the "prediction", and "self_conditioning": false where the
+    denoiser never saw its own x0_hat, which is then no input of the graph. `provenance` says where the weights come
+    from; `card` is the README; `baselines` may hold an "mdn" and a "paper" denoiser, whose `about` is as `diffusion`.
+    Raises ModelError when it cannot be written.
     """
-    folder = folder.resolve()
-    if (
-        folder.exists()
-        and not (folder / "model.json").is_file()
-        and not (folder.is_dir() and not any(folder.iterdir()))
-    ):
-        raise ModelError(f"{folder}: holds something else than a model; choose another name")
-    vae, denoiser = vae.eval(), denoiser.eval()
-    D, phrases = denoiser.config.D, denoiser.config.phrases
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
-    try:
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        _to_onnx(
-            _Encode(vae), temporary / "encoder.onnx", {"tokens": torch.ones(2, 32, dtype=torch.long)}, ["mean", "std"]
-        )
-        _to_onnx(_Decode(vae), temporary / "decoder.onnx", {"z": torch.zeros(2, space.Z)}, ["logits"])
-        inputs = {
-            "x_t": torch.zeros(2, phrases, D),
-            "log_snr": torch.zeros(2),
-            "x0_prev": torch.zeros(2, phrases, D),
-            "labels": torch.zeros(2, len(LABEL_SIZES), dtype=torch.long),
-        }
-        _to_onnx(denoiser, temporary / "denoiser.onnx", inputs, ["prediction"])
-        for name, baseline in (baselines or {}).items():
-            path = temporary / f"{name}.onnx"
-            if name == "mdn":
-                sequence = {"x_0": torch.zeros(2, 3, D)}
-                _to_onnx(
-                    _Next(baseline.network), path, sequence, ["log_pi", "mean", "log_std"], {"x_0": {1: "phrases"}}
-                )
-            else:
-                _to_onnx(baseline.network.eval(), path, inputs, ["prediction"])
-            _halve(path)
-        space.save(temporary / "latent.npz")
+    with _replacing(folder) as new:
+        _to_onnx(_Encode(vae.eval()), new / "encoder.onnx", {"tokens": torch.ones(2, 32, dtype=torch.long)},
+                 ["mean", "std"])  # fmt: skip
+        _to_onnx(_Decode(vae.eval()), new / "decoder.onnx", {"z": torch.zeros(2, space.Z)}, ["logits"])
+        _denoiser_to_onnx(denoiser, new / "denoiser.onnx", diffusion)
+        space.save(new / "latent.npz")
         model = {
             "format": FORMAT,
-            "name": folder.name,
+            "name": folder.resolve().name,
             "vae": {"fingerprint": vae_fingerprint(vae), "config": asdict(vae.config)},
             "denoiser": {
                 "network": "small" if isinstance(denoiser, Denoiser) else "paper",
@@ -139,22 +124,78 @@ def export_model(
                 "latent": space.fingerprint,
                 **diffusion,
             },
-            **{
-                name: {"config": asdict(baseline.network.config), **baseline.about}  # type: ignore[call-overload]
-                for name, baseline in (baselines or {}).items()
-            },
             "provenance": dict(provenance),
         }
-        (temporary / "model.json").write_text(json.dumps(model, indent=1) + "\n")
-        (temporary / "README.md").write_text(card)
-        old = folder.with_name(f".{folder.name}.old.{os.getpid()}")
+        (new / "README.md").write_text(card)
+        _write_baselines(new, model, baselines or {})
+
+
+def add_baselines(source: Path, folder: Path, baselines: Mapping[str, Baseline]) -> None:
+    """Write the model folder `source` to `folder`, which may be the same, with `baselines` added or exchanged.
+
+    Everything else stays bit for bit, so that the model's fingerprint, and all it composes, stay too. Raises
+    ModelError when it cannot be written.
+    """
+    with _replacing(folder) as new:
+        shutil.copytree(source, new, dirs_exist_ok=True)
+        model = json.loads((source / "model.json").read_text())
+        _write_baselines(new, {**model, "name": folder.resolve().name}, baselines)
+
+
+def _write_baselines(new: Path, model: dict[str, Any], baselines: Mapping[str, Baseline]) -> None:
+    """The graphs of rivals in half precision, and model.json, which names them."""
+    for name, baseline in baselines.items():
+        path = new / f"{name}.onnx"
+        if name == "mdn":
+            sequence = {"x_0": torch.zeros(2, 3, int(model["denoiser"]["config"]["D"]))}
+            outputs = ["log_pi", "mean", "log_std"]
+            _to_onnx(_Next(baseline.network), path, sequence, outputs, {"x_0": {1: "phrases"}})
+        else:
+            _denoiser_to_onnx(baseline.network, path, baseline.about)
+        _halve(path)
+        config: Any = baseline.network.config
+        model[name] = {"config": asdict(config), **baseline.about}
+    model["provenance"] = model.pop("provenance", {})  # last, as it is the longest
+    (new / "model.json").write_text(json.dumps(model, indent=1) + "\n")
+
+
+@contextmanager
+def _replacing(folder: Path) -> Iterator[Path]:
+    """An empty folder to fill, which takes the place of `folder`, an older model or nothing, when it is complete."""
+    folder = folder.resolve()
+    if (
+        folder.exists()
+        and not (folder / "model.json").is_file()
+        and not (folder.is_dir() and not any(folder.iterdir()))
+    ):
+        raise ModelError(f"{folder}: holds something else than a model; choose another name")
+    temporary, old = (folder.with_name(f".{folder.name}.{kind}{os.getpid()}") for kind in ("", "old."))
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        yield temporary
         if folder.exists():
             os.rename(folder, old)
         os.rename(temporary, folder)
         shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
-        shutil.rmtree(temporary, ignore_errors=True)
         raise ModelError(f"{folder}: cannot write the model ({error.strerror or error})") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _denoiser_to_onnx(denoiser: nn.Module, path: Path, diffusion: Mapping[str, Any]) -> None:
+    config: Any = denoiser.config
+    inputs = {
+        "x_t": torch.zeros(2, config.phrases, config.D),
+        "log_snr": torch.zeros(2),
+        "x0_prev": torch.zeros(2, config.phrases, config.D),
+        "labels": torch.zeros(2, len(LABEL_SIZES), dtype=torch.long),
+    }
+    if not diffusion.get("self_conditioning", True):
+        denoiser = _Unconditioned(denoiser)
+        del inputs["x0_prev"]
+    _to_onnx(denoiser.eval(), path, inputs, ["prediction"])
 
 
 def _to_onnx(
@@ -202,7 +243,8 @@ def read_weights(folder: Path, kind: Literal["vae", "denoiser", "mdn"]) -> dict[
             graphs = [_initializers(folder / f"{name}.onnx") for name in ("encoder", "decoder")]
             return {key.removeprefix("vae."): value for graph in graphs for key, value in graph.items()}
         case "denoiser":
-            return _initializers(folder / "denoiser.onnx")
+            found = _initializers(folder / "denoiser.onnx")
+            return {key.removeprefix("denoiser."): value for key, value in found.items()}
         case "mdn":
             found = _initializers(folder / "mdn.onnx")
             return {key.removeprefix("mdn.").removesuffix(".half"): value.float() for key, value in found.items()}

@@ -23,7 +23,7 @@ from cantilena.latent import LatentSpace
 from cantilena.model import find_model
 from cantilena.training.data import Phrases
 from cantilena.training.denoiser import DenoiserTask, DiffusionConfig
-from cantilena.training.export import Baseline, export_model, read_weights, vae_fingerprint
+from cantilena.training.export import Baseline, add_baselines, export_model, read_weights, vae_fingerprint
 from cantilena.training.latents import MAX_SILENT, Latents, encode_corpus
 from cantilena.training.loop import (
     LoopConfig,
@@ -40,7 +40,16 @@ from cantilena.training.paper import PaperDenoiser
 from cantilena.training.recipes import NETWORKS, DataConfig, Kind, LossConfig, Recipe, make_network, training_flops
 from cantilena.training.vae import VAETask
 
-__all__ = ["export_run", "load_latent_network", "load_vae", "train_denoiser", "train_mdn", "train_vae"]
+__all__ = [
+    "export_baselines",
+    "export_run",
+    "is_model",
+    "load_latent_network",
+    "load_vae",
+    "train_denoiser",
+    "train_mdn",
+    "train_vae",
+]
 
 Encoding: TypeAlias = Callable[[int, int], None]  # phrases done, and in all
 
@@ -213,24 +222,49 @@ def export_run(
     vae = load_vae(vae_source)
     if (name := vae_fingerprint(vae)) != meta["vae"]:
         raise RecipeError(f"{run}: trained on latents of VAE {meta['vae']}, but {vae_source} is {name}")
-    baselines = {}
-    for key, source, kind in (("mdn", mdn, "mdn"), ("paper", paper, "denoiser")):
-        if source is not None:
-            network, about = load_latent_network(source, kind)  # type: ignore[arg-type]
-            if about["latent"] != meta["latent"]:
-                raise RecipeError(f"{source}: trained in latent space {about['latent']}, and {run} in {meta['latent']}")
-            baselines[key] = Baseline(network, {**about.get("diffusion", {}), "training": _provenance(about)})
     provenance = {"data": data, "licence": licence, **_provenance(meta), "cantilena": version("cantilena")}
     export_model(
         folder,
         vae,
         denoiser,
         LatentSpace.load(run / "latent.npz"),
-        diffusion=meta["diffusion"],
+        diffusion=_diffusion(meta),
         provenance=provenance,
         card=_card(folder.name, provenance),
-        baselines=baselines,
+        baselines=_baselines(run, meta["latent"], mdn, paper),
     )
+
+
+def export_baselines(source: Path, folder: Path, *, mdn: Path | None = None, paper: Path | None = None) -> None:
+    """Write the model `source` (a folder, or a shipped model's name) to `folder` with baselines added or exchanged.
+
+    Runs as in `export_run`; RecipeError where there is none, or where they do not belong to the model.
+    """
+    source = find_model(source)
+    if mdn is None and paper is None:
+        raise RecipeError(f"{source}: is a model already; say with --mdn or --paper which rival is added to it")
+    latent = json.loads((source / "model.json").read_text())["denoiser"]["latent"]
+    add_baselines(source, folder, _baselines(source, latent, mdn, paper))
+
+
+def _baselines(model: Path, latent: str, mdn: Path | None, paper: Path | None) -> dict[str, Baseline]:
+    """The rivals of these runs, in the latent space `latent` of `model`."""
+    found = {}
+    for key, source, kind in (("mdn", mdn, "mdn"), ("paper", paper, "denoiser")):
+        if source is not None:
+            network, meta = load_latent_network(source, kind)  # type: ignore[arg-type]
+            if meta["latent"] != latent:
+                raise RecipeError(f"{source}: trained in latent space {meta['latent']}, and {model} in {latent}")
+            found[key] = Baseline(network, {**_diffusion(meta), "training": _provenance(meta)})
+    return found
+
+
+def _diffusion(meta: Mapping[str, Any]) -> dict[str, Any]:
+    """What a model folder says of a denoiser's schedule and prediction; nothing for an mdn."""
+    if "diffusion" not in meta:
+        return {}
+    feeds_back = DiffusionConfig(**meta["recipe"].get("diffusion", {})).self_conditioning > 0
+    return {**meta["diffusion"], **({} if feeds_back else {"self_conditioning": False})}
 
 
 def _provenance(meta: Mapping[str, Any]) -> dict[str, Any]:
@@ -293,6 +327,11 @@ def _warm_start(network: nn.Module, source: Path, kind: Kind) -> None:
         network.load_state_dict(weights)
     except RuntimeError as error:
         raise RecipeError(f"--init {source}: its network has another shape than the recipe's") from error
+
+
+def is_model(source: Path) -> bool:
+    """Whether `source` is a model folder, or names a shipped model; a run is neither."""
+    return _model_folder(source) is not None
 
 
 def _model_folder(source: Path) -> Path | None:
