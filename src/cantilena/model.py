@@ -96,8 +96,11 @@ class Model:
     @cached_property
     def fingerprint(self) -> str:
         """16 hexadecimal digits over every file that a composed note depends on."""
+        return self._digest("encoder.onnx", "decoder.onnx", "denoiser.onnx", "latent.npz")
+
+    def _digest(self, *parts: str) -> str:
         digest = hashlib.sha256()
-        for part in ("encoder.onnx", "decoder.onnx", "denoiser.onnx", "latent.npz"):
+        for part in parts:
             digest.update((self.folder / part).read_bytes())
         return digest.hexdigest()[:16]
 
@@ -149,6 +152,10 @@ class Model:
     def baselines(self) -> tuple[str, ...]:
         """Which rivals of its denoiser the folder holds: "mdn" (autoregressive), "paper" (its own choices)."""
         return tuple(part for part in ("mdn", "paper") if part in self.about)
+
+    def baseline_fingerprint(self, part: str) -> str:
+        """16 hexadecimal digits over the network of a rival, "mdn" or "paper", that the folder holds."""
+        return self._digest(f"{part}.onnx")
 
     def next_phrase(self, x_0: NDArray[np.float32]) -> Mixture:
         """Phrases so far (B, t, D), 0 <= t < 32 -> the mixture of the next one, by the autoregressive rival.

@@ -34,3 +34,32 @@ def test_a_place_that_is_no_folder_is_refused_before_the_work(corpus, toy_model,
     assert isinstance(result.exception, ValueError)
     assert "is a file, and a folder is needed" in str(result.exception)
     assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_row_can_be_made_alone_and_joins_the_table(corpus, toy_model, toy_rivals, tmp_path):
+    command = ["reproduce", "--corpus", str(corpus.directory), "-o", str(tmp_path), "-n", "10", "--steps", "1"]
+    assert run(cli.app, [*command, "--model", str(toy_model)]).exit_code == 0
+    before = json.loads((tmp_path / "results.json").read_text())["rows"]
+    result = run(cli.app, [*command, "--model", str(toy_rivals), "--rows", "paper, autoregression"])
+    assert result.exit_code == 0, result.output
+    assert "left out" not in result.stdout
+    after = json.loads((tmp_path / "results.json").read_text())["rows"]
+    assert {**after, **before} == after
+    assert set(after) - set(before) == {"paper", "autoregression"}
+    assert "the paper's own choices" in (tmp_path / "table.md").read_text()
+    assert (tmp_path / "samples" / "paper-infilling-07.mid").exists()
+    assert "paper-infilling-07.mid" in (tmp_path / "index.html").read_text()
+    result = run(cli.app, [*command, "--model", str(toy_rivals), "--rows", "paper", "--seeds", "2"])
+    assert isinstance(result.exception, ValueError)
+    assert "have n 10, not 20" in str(result.exception)
+    assert json.loads((tmp_path / "results.json").read_text())["rows"] == after
+
+
+def test_ctrl_c_says_that_the_command_goes_on(corpus, toy_model, tmp_path, monkeypatch):
+    from cantilena.evaluation.reproduction import Reproduction
+
+    monkeypatch.setattr(Reproduction, "run", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+    command = ["reproduce", "--corpus", str(corpus.directory), "--model", str(toy_model), "-o", str(tmp_path)]
+    result = run(cli.app, [*command, "-n", "10"])
+    assert result.exit_code == 130
+    assert f"{tmp_path}: stopped; the same command goes on from there" in result.stdout

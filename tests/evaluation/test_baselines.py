@@ -1,5 +1,7 @@
 """Each row of the table is made as the paper says, and what is held comes back as it was written."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,11 +11,13 @@ from cantilena.evaluation.baselines import (
     HELD,
     ROWS,
     Bench,
+    Stopped,
     draw_mixture,
     interpolate,
     sample_autoregressive,
     slerp,
 )
+from cantilena.evaluation.cache import RowCache
 from cantilena.evaluation.pieces import Pieces
 from cantilena.evaluation.scores import Moments
 from cantilena.evaluation.spurious import Spurious
@@ -122,7 +126,7 @@ def test_infilling_keeps_the_notes_of_both_ends(bench, row):
 
 def test_the_ends_of_an_interpolation_are_the_decoded_real_phrases(bench):
     composer, real = bench.composer, phrases(bench.test)
-    made = bench._interpolation(real, "infilling")
+    made = bench._interpolation(real, "infilling", range(4))
     np.testing.assert_array_equal(made[:, :7], real[:, :7])
     for end in (7, 24):
         z, _ = composer.model.encode(real[:, end])
@@ -131,7 +135,7 @@ def test_the_ends_of_an_interpolation_are_the_decoded_real_phrases(bench):
 
 def test_shuffled_phrases_are_the_same_phrases(bench):
     real = phrases(bench.test)
-    made = bench._shuffled(real, "infilling")
+    made = bench._shuffled(real, "infilling", range(4))
     assert not np.array_equal(made, real)
     for one, other in zip(real, made, strict=True):
         assert sorted(p.tobytes() for p in one) == sorted(p.tobytes() for p in other)
@@ -146,3 +150,43 @@ def test_a_row_from_nothing_has_songs_of_its_own_and_one_of_real_music_has_their
 def test_what_cannot_be_made_is_refused(bench):
     with pytest.raises(ValueError, match="autoregression is made unconditional, not infilling"):
         bench.make("autoregression", "infilling")
+
+
+# -- stopping, and going on ----------------------------------------------------------------------------
+
+
+def some_of(bench, n):
+    return replace(bench, test=Pieces(bench.test.events[:n], bench.test.groups[:n], "test"), seeds=range(n))
+
+
+@pytest.mark.parametrize(("row", "setting"), [(row, s) for row, settings in ROWS.items() for s in settings])
+def test_a_melody_is_the_same_however_many_are_made(bench, row, setting):
+    if row == "train":
+        pytest.skip("real melodies, none is made")
+    few, all_ = some_of(bench, 2).make(row, setting), bench.make(row, setting)
+    assert all(np.array_equal(a, b) for a, b in zip(few.events, all_.events, strict=False))
+
+
+def test_what_is_kept_is_not_made_again(bench, tmp_path):
+    cache = RowCache(tmp_path / "row.npz", {"steps": 3})
+    first = some_of(bench, 2).make("diffusion", "infilling", cache)
+    told = []
+    whole = bench.make("diffusion", "infilling", cache, told.append)
+    assert told == [2, 4]
+    assert [e.tolist() for e in whole.events[:2]] == [e.tolist() for e in first.events]
+    assert [e.tolist() for e in whole.events] == [e.tolist() for e in bench.make("diffusion", "infilling").events]
+    assert whole.groups.tolist() == [3, 3, 8, 9]
+    stopped = replace(bench, stopping=lambda: True)  # all is there: nothing is left to be stopped
+    assert len(stopped.make("diffusion", "infilling", cache)) == 4
+
+
+def test_a_row_is_stopped_in_the_middle_of_a_sample(bench):
+    asked = []
+
+    def stopping():
+        asked.append(0)
+        return len(asked) > 2
+
+    with pytest.raises(Stopped):
+        replace(bench, stopping=stopping).make("paper", "unconditional")
+    assert len(asked) == 3  # before the sample, and after its first two steps

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 from cantilena.composer import load
-from cantilena.errors import CorpusError
-from cantilena.evaluation import reproduction
-from cantilena.evaluation.baselines import ROWS
+from cantilena.errors import CantilenaError, CorpusError
+from cantilena.evaluation import sweep
+from cantilena.evaluation.baselines import ROWS, Bench
 from cantilena.evaluation.page import notes
-from cantilena.evaluation.publish import publish, publish_sweep
-from cantilena.evaluation.reproduction import PUBLISHED, Plan, Reproduction
+from cantilena.evaluation.plan import Plan
+from cantilena.evaluation.publish import publish, publish_sweep, published
+from cantilena.evaluation.reproduction import PUBLISHED, Reproduction
+from cantilena.evaluation.results import add_rows, check_added
 from cantilena.evaluation.scores import overlaps, scores
 from cantilena.music.midi import read_song
 
@@ -71,7 +73,7 @@ def test_the_cells_are_those_of_evaluate(made):
 
 def test_more_seeds_are_more_melodies_and_each_is_told(corpus, toy_networks, toy_model):
     made = Reproduction(load(toy_model), corpus, Plan(n=10, seeds=2, steps=1))
-    assert {row for row, _ in made.rows} == set(ROWS) - {"autoregression", "paper"}  # the folder has no rivals
+    assert {row for row, _ in made.places()} == set(ROWS) - {"autoregression", "paper"}  # the folder has no rivals
     results = made.run()
     cell = results["rows"]["prior"]["unconditional"]["pitch"]["C"]
     assert len(cell["by_seed"]) == 2
@@ -106,9 +108,9 @@ def test_samples_with_real_notes_come_from_the_corpus_that_may_be_shared(made, c
 
 def test_a_sweep_is_told_and_goes_onto_the_next_page(made, tmp_path, monkeypatch):
     reproduced, results = made
-    monkeypatch.setattr(reproduction, "SWEEP", [("ddpm", 2), ("ddim", 1), ("dpm_solver_pp", 2)])
+    monkeypatch.setattr(sweep, "SWEEP", [("ddpm", 2), ("ddim", 1), ("dpm_solver_pp", 2)])
     said = []
-    rows = reproduced.sweep(10, said.append)
+    rows = sweep.sweep(reproduced, 10, said.append)
     assert [(r["sampler"], r["steps"]) for r in rows] == [("ddpm", 2), ("ddim", 1), ("dpm_solver_pp", 2)]
     assert len(said) == 3
     assert all(r["seconds"] > 0 and 0 <= r["pitch_C"] <= 1 and r["frechet"] > 0 for r in rows)
@@ -127,3 +129,101 @@ def test_a_corpus_that_is_too_small_is_refused(corpus, toy_model, monkeypatch):
 def test_a_plan_is_checked(wrong):
     with pytest.raises(ValueError, match="n is 10 or more"):
         Plan(**wrong)
+
+
+# -- some rows, and stopping ---------------------------------------------------------------------------
+
+
+def test_rows_made_later_join_those_that_are_there(made, corpus, toy_rivals, toy_model, tmp_path):
+    _, results = made
+    without = Reproduction(load(toy_model), corpus, Plan(n=12, steps=2))  # the same model before it had rivals
+    older = without.run()
+    publish(tmp_path, older, without.samples(3), without.reference_windows)
+    assert "paper" not in older["rows"]
+    later = Reproduction(load(toy_rivals), corpus, Plan(n=12, steps=2, paper_steps=3))
+    newer = later.run(rows=["paper", "autoregression"])
+    assert set(newer["rows"]) == {"paper", "autoregression"}
+    held, samples = published(tmp_path)
+    assert held == older
+    both = add_rows(held, newer)
+    assert set(both["rows"]) == set(ROWS)
+    assert both["about"]["paper_steps"] == 3
+    for part in ("rows", "latent", "music", "novelty"):
+        rows = [r[part] if part == "rows" else r[part]["rows"] for r in (both, results)]
+        assert rows[0]["diffusion"] == rows[1]["diffusion"]  # one model, one plan: the same as all made at once
+        assert rows[0]["autoregression"] == rows[1]["autoregression"]
+    assert both["rows"]["paper"] != results["rows"]["paper"]
+    assert both["curves"]["overlap_along"].keys() == results["curves"]["overlap_along"].keys()
+    assert set(samples) == set(ROWS) - {"paper", "autoregression"}
+
+
+@pytest.mark.parametrize(
+    ("plan", "rows", "message"),
+    [
+        ({"n": 13, "steps": 2}, ["paper"], "have n 12, not 13"),
+        ({"n": 12, "steps": 3}, ["paper"], "have steps 2, not 3"),
+        ({"n": 12, "steps": 2, "paper_steps": 5}, ["diffusion"], "have paper_steps 2, not 5"),
+        ({"n": 12, "steps": 3, "paper_steps": 2}, ["diffusion"], ""),
+        ({"n": 12, "steps": 2, "paper_steps": 5}, ["paper"], ""),
+    ],
+)
+def test_rows_of_another_kind_are_not_mixed(made, corpus, toy_rivals, plan, rows, message):
+    _, results = made
+    about = Reproduction(load(toy_rivals), corpus, Plan(**plan)).about()
+    if not message:
+        check_added(results, about, rows)
+        return
+    with pytest.raises(ValueError, match=message):
+        check_added(results, about, rows)
+
+
+def test_rows_are_checked(made, corpus, toy_model):
+    assert made[0].places(["paper", "train"]) == [
+        ("train", "unconditional"), ("paper", "unconditional"), ("paper", "infilling")
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match="a row is one of train, test"):
+        made[0].places(["papers"])
+    with pytest.raises(ValueError, match=r"the row paper cannot be made: .* has no paper.onnx"):
+        Reproduction(load(toy_model), corpus, Plan(n=10)).places(["paper"])
+
+
+def test_a_run_that_was_stopped_goes_on_with_what_it_made(made, corpus, toy_rivals, tmp_path, monkeypatch):
+    _, results = made
+    plan, make = Plan(n=12, steps=2, workers=2), Bench.make
+
+    def interrupted(self, row, setting, *rest):
+        if row == "spurious":
+            raise KeyboardInterrupt
+        return make(self, row, setting, *rest)
+
+    monkeypatch.setattr(Bench, "make", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        Reproduction(load(toy_rivals), corpus, plan).run(keep=tmp_path)
+    kept = {path.stem: path.read_bytes() for path in tmp_path.iterdir()}
+    assert "diffusion-unconditional" in kept
+    assert "spurious-unconditional" not in kept
+    monkeypatch.setattr(Bench, "make", make)
+    again = Reproduction(load(toy_rivals), corpus, plan).run(keep=tmp_path)
+    assert {path.stem for path in tmp_path.iterdir()} == {
+        f"{row}-{s}" for row, settings in ROWS.items() for s in settings if row not in ("train", "test")
+    }
+    for name, before in kept.items():
+        assert (tmp_path / f"{name}.npz").read_bytes() == before
+    again["about"]["seconds"] = results["about"]["seconds"] = 0
+    assert again == results
+
+
+def test_melodies_of_another_plan_are_made_anew(corpus, toy_model, tmp_path):
+    composer = load(toy_model)
+    for steps in (1, 2):
+        plan = Plan(n=10, steps=steps)
+        kept = Reproduction(composer, corpus, plan).run(rows=["diffusion"], keep=tmp_path)
+        fresh = Reproduction(composer, corpus, plan).run(rows=["diffusion"])
+        assert kept["rows"] == fresh["rows"]
+
+
+def test_a_table_that_cannot_be_added_to_says_so(tmp_path):
+    assert published(tmp_path) is None
+    (tmp_path / "results.json").write_text("{}")
+    with pytest.raises(CantilenaError, match="holds no table that can be added to"):
+        published(tmp_path)

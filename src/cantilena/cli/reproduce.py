@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -44,17 +46,28 @@ def reproduce(
         Path | None,
         typer.Option(metavar="DIR", help="Another corpus for samples with real notes: one that may be passed on."),
     ] = None,
+    rows: Annotated[
+        str | None,
+        typer.Option(metavar="ROW,ROW", help="Only these rows; those that a table in DIR has besides stay there."),
+    ] = None,
     sweep: Annotated[bool, typer.Option("--sweep", help="Instead: samplers by steps, 200 melodies each.")] = False,
     workers: Annotated[int, typer.Option(min=1, help="Rows made side by side.")] = os.cpu_count() or 1,
 ) -> None:
-    """Make every row of the paper's table, measure it, and write results.json, table.md, figures and index.html."""
+    """Make every row of the paper's table, measure it, and write results.json, table.md, figures and index.html.
+
+    Melodies are kept in DIR/melodies while they are made: stopped, the same command goes on where it was.
+    """
     check_place(output, output)
     from cantilena.composer import load
     from cantilena.corpus.store import Corpus
     from cantilena.evaluation.baselines import ROWS
-    from cantilena.evaluation.publish import publish, publish_sweep
-    from cantilena.evaluation.reproduction import Plan, Reproduction
-    from cantilena.evaluation.table import table_text
+    from cantilena.evaluation.page import Samples
+    from cantilena.evaluation.plan import Plan
+    from cantilena.evaluation.publish import publish, publish_sweep, published
+    from cantilena.evaluation.reproduction import Reproduction
+    from cantilena.evaluation.results import add_rows, check_added
+    from cantilena.evaluation.sweep import sweep as make_sweep
+    from cantilena.evaluation.table import row_names, table_text
     from cantilena.sampling import chosen
 
     how = chosen(
@@ -63,19 +76,50 @@ def reproduce(
     )  # fmt: skip
     plan = Plan(number, seeds, workers=workers, **how)
     made = Reproduction(load(model), Corpus.open(corpus), plan)
-    heard = Corpus.open(listen) if listen else None
-    for row in sorted(set(ROWS) - {row for row, _ in made.rows}):
-        print(f"{row}: left out, the model folder does not hold that network")
-    output.mkdir(parents=True, exist_ok=True)  # before the work, so that a bad place is known at once
     if sweep:
-        publish_sweep(output, made.about(), made.sweep(say=print))
+        output.mkdir(parents=True, exist_ok=True)  # before the work, so that a bad place is known at once
+        publish_sweep(output, made.about(), make_sweep(made, say=print))
         print(f"{output}/sweep.svg")
         return
-    print(f"{number * seeds:,} melodies a row on {workers} worker(s): about {made.seconds() / 60:.0f} min")
-    results = made.run(say=print)
+    asked = [row.strip() for row in rows.split(",")] if rows else None
+    places = made.places(asked)
+    heard = Corpus.open(listen) if listen else None
+    there = published(output) if asked else None
+    if there:
+        check_added(there[0], made.about(), dict(places))
+    output.mkdir(parents=True, exist_ok=True)
+    for row in () if asked else sorted(set(ROWS) - {row for row, _ in places}):
+        print(f"{row}: left out, the model folder does not hold that network")
+    print(f"{number * seeds:,} melodies a row on {workers} worker(s): about {made.seconds(places) / 60:.0f} min")
+    try:
+        with _bars(places, number * seeds) as on_made:
+            results = made.run(say=print, rows=asked, keep=output / "melodies", on_made=on_made)
+    except KeyboardInterrupt:
+        print(f"{output}: stopped; the same command goes on from there")
+        raise
+    samples: Samples = made.samples(_SAMPLES, heard)
     if heard:
         results["about"]["heard"] = f"Real music that is heard here is of the corpus {heard.directory.name}."
-    publish(output, results, made.samples(_SAMPLES, heard), made.reference_windows)
+    if there:
+        results = add_rows(there[0], results)
+        samples = {**there[1], **samples}
+    publish(output, results, {row: samples[row] for row in row_names(samples)}, made.reference_windows)
     print()
     print(table_text(results, shutil.get_terminal_size((120, 24)).columns))
     print(f"\n{output}/index.html: every row to hear and see ({results['about']['seconds'] / 60:.1f} min)")
+
+
+@contextmanager
+def _bars(places: Sequence[tuple[str, str]], melodies: int) -> Iterator[Callable[[str, str, int], None]]:
+    """A bar for each row that is being made."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True), refresh_per_second=2) as progress:
+        tasks = {place: progress.add_task(", ".join(place), total=melodies, visible=False) for place in places}
+
+        def on_made(row: str, setting: str, done: int) -> None:
+            progress.update(tasks[row, setting], completed=done, visible=done < melodies)
+
+        yield on_made

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, TypeAlias
 
@@ -19,6 +19,7 @@ from cantilena.composer import Composer
 from cantilena.corpus.store import WINDOW_PHRASES
 from cantilena.diffusion.condition import Condition
 from cantilena.diffusion.samplers import SeededNoise
+from cantilena.evaluation.cache import RowCache
 from cantilena.evaluation.pieces import Pieces
 from cantilena.evaluation.spurious import Spurious
 from cantilena.model import Mixture, Model
@@ -30,6 +31,7 @@ __all__ = [
     "ROWS",
     "Bench",
     "Setting",
+    "Stopped",
     "draw_mixture",
     "interpolate",
     "is_invented",
@@ -56,7 +58,7 @@ ROWS: dict[str, tuple[Setting, ...]] = {  # in the table's order
     "shuffled": ("unconditional", "infilling"),
 }
 _FROM_NOTHING = ("diffusion", "autoregression", "prior", "paper", "spurious")  # unconditional, without a real note
-_BATCH = 64
+_BATCH = 64  # melodies made together, and kept together
 
 
 def is_invented(row: str, setting: Setting) -> bool:
@@ -64,12 +66,17 @@ def is_invented(row: str, setting: Setting) -> bool:
     return setting == "unconditional" and row in _FROM_NOTHING
 
 
+class Stopped(Exception):
+    """Raised in the middle of a row, when its maker is told to stop."""
+
+
 @dataclass(frozen=True, eq=False)
 class Bench:
     """Makes the melodies of every row from the same real ones.
 
     `train` are other training windows than the reference, `test` windows of songs that no model has met; melody i
-    of a row is made with seed `seeds[i]` and, where a row needs real music, from `test` i.
+    of a row is made with seed `seeds[i]` and, where a row needs real music, from `test` i: it is the same however
+    many are made.
     """
 
     composer: Composer
@@ -79,87 +86,99 @@ class Bench:
     sampling: Callable[[Setting], Sampling]  # of the diffusion row
     paper_sampling: Sampling
     spurious: Spurious
+    stopping: Callable[[], bool] = field(default=lambda: False)  # asked at each step; `make` then raises Stopped
 
-    def make(self, row: str, setting: Setting) -> Pieces:
-        """The pieces of a row; real ones and what was made of them keep their songs as groups."""
+    def make(
+        self, row: str, setting: Setting, cache: RowCache | None = None, on_made: Callable[[int], None] = lambda _: None
+    ) -> Pieces:
+        """The pieces of a row; real ones and what was made of them keep their songs as groups.
+
+        What `cache` holds already is taken from it, and what is made is kept in it; `on_made` is told how many there
+        are, now and then. Raises Stopped where it is told to stop.
+        """
         if setting not in ROWS[row]:
             raise ValueError(f"the row {row} is made {' or '.join(ROWS[row])}, not {setting}")
         name = f"{row}, {setting}"
         if row in ("train", "test"):  # infilled with what stood there: the melodies themselves
             pieces = self.train if row == "train" else self.test
             return Pieces(pieces.events, pieces.groups, name)
-        real = self._real
-        tokens = getattr(self, f"_{row}")(real, setting)
+        events = list(cache.read())[: len(self.seeds)] if cache else []
+        on_made(len(events))
+        while len(events) < len(self.seeds):
+            events += self._melodies(row, setting, slice(len(events), len(events) + _BATCH))
+            if cache:
+                cache.write(np.stack(events))
+            on_made(len(events))
+        groups = np.arange(len(events)) if is_invented(row, setting) else self.test.groups
+        return Pieces(events, groups, name)
+
+    def _melodies(self, row: str, setting: Setting, some: slice) -> list[NDArray[np.int8]]:
+        """Events of some melodies of a row, (1024,) each."""
+        self._go_on()
+        real = self._real[some]
+        tokens = getattr(self, f"_{row}")(real, setting, self.seeds[some])
         if setting == "infilling":
             held = HELD.copy()
             if row == "interpolation":
                 held[list(ENDS)] = False
             tokens = np.where(held[:, None], real, tokens)
-        groups = np.arange(len(tokens)) if is_invented(row, setting) else self.test.groups
-        return Pieces([Melody.from_phrases(phrases).events for phrases in tokens], groups, name)
+        return [Melody.from_phrases(phrases).events for phrases in tokens]
+
+    def _go_on(self, *_: int) -> None:
+        if self.stopping():
+            raise Stopped
 
     @cached_property
     def _real(self) -> Tokens:
         """The phrases of `test`: (n, 32, 32)."""
         return np.stack([Melody(events).phrases() for events in self.test.events])
 
-    # -- one method a row: real (n, 32, 32) -> tokens (n, 32, 32) --------------------------------
+    # -- one method a row: real (B, 32, 32) and B seeds -> tokens (B, 32, 32) --------------------
 
-    def _diffusion(self, real: Tokens, setting: Setting) -> Tokens:
-        return _compose(self.composer, real, setting, self.seeds, self.sampling(setting))
+    def _diffusion(self, real: Tokens, setting: Setting, seeds: Sequence[int]) -> Tokens:
+        return self._compose(self.composer, real, setting, seeds, self.sampling(setting))
 
-    def _paper(self, real: Tokens, setting: Setting) -> Tokens:
-        return _compose(Composer(self.composer.model.rival()), real, setting, self.seeds, self.paper_sampling)
+    def _paper(self, real: Tokens, setting: Setting, seeds: Sequence[int]) -> Tokens:
+        return self._compose(Composer(self.composer.model.rival()), real, setting, seeds, self.paper_sampling)
 
-    def _autoregression(self, real: Tokens, setting: Setting) -> Tokens:
-        return self.composer.decode(sample_autoregressive(self.composer.model, self.seeds))
-
-    def _prior(self, real: Tokens, setting: Setting) -> Tokens:
-        model = self.composer.model
-        made = [
-            model.decode(SeededNoise([seed])((1, WINDOW_PHRASES, model.space.Z))[0]).argmax(-1) for seed in self.seeds
-        ]
-        return np.stack(made).astype(np.int8)
-
-    def _interpolation(self, real: Tokens, setting: Setting) -> Tokens:
-        first, last = ENDS if setting == "infilling" else (0, WINDOW_PHRASES - 1)
-        z, _ = self.composer.model.encode(real[:, [first, last]])  # (n, 2, Z)
-        tokens = real.copy()
-        for i in range(0, len(z), _BATCH):
-            between = interpolate(z[i : i + _BATCH, 0], z[i : i + _BATCH, 1], last - first + 1)
-            tokens[i : i + _BATCH, first : last + 1] = self.composer.model.decode(between).argmax(-1)
-        return tokens
-
-    def _reconstruction(self, real: Tokens, setting: Setting) -> Tokens:
-        model = self.composer.model
-        parts = [model.decode(model.encode(real[i : i + _BATCH])[0]).argmax(-1) for i in range(0, len(real), _BATCH)]
-        return np.concatenate(parts).astype(np.int8)
-
-    def _spurious(self, real: Tokens, setting: Setting) -> Tokens:
-        return self.spurious.make(self.seeds)
-
-    def _shuffled(self, real: Tokens, setting: Setting) -> Tokens:
-        movable = ~HELD if setting == "infilling" else np.ones(WINDOW_PHRASES, bool)
-        tokens = real.copy()
-        for i, seed in enumerate(self.seeds):
-            places = np.flatnonzero(movable)
-            tokens[i, places] = real[i, np.random.default_rng(seed).permutation(places)]
-        return tokens
-
-
-def _compose(composer: Composer, real: Tokens, setting: Setting, seeds: Sequence[int], sampling: Sampling) -> Tokens:
-    """The model without a label but "no rests", which is what the paper trains on."""
-    found = []
-    for i in range(0, len(seeds), _BATCH):
-        some = real[i : i + _BATCH]
+    def _compose(
+        self, composer: Composer, real: Tokens, setting: Setting, seeds: Sequence[int], sampling: Sampling
+    ) -> Tokens:
+        """A model without a label but "no rests", which is what the paper trains on."""
         condition = None
         if setting == "infilling":
-            x_0 = composer.model.to_latents(some)
-            condition = Condition(x_0, np.tile(HELD, (len(some), 1)))
-        asked: Sampling = {**sampling, "voice": Voice(rests=0)}
-        latents = composer.sample(seeds[i : i + _BATCH], condition=condition, **asked)
-        found.append(composer.decode(latents))
-    return np.concatenate(found)
+            condition = Condition(composer.model.to_latents(real), np.tile(HELD, (len(real), 1)))
+        asked: Sampling = {**sampling, "voice": Voice(rests=0), "on_step": self._go_on}
+        return composer.decode(composer.sample(seeds, condition=condition, **asked))
+
+    def _autoregression(self, real: Tokens, setting: Setting, seeds: Sequence[int]) -> Tokens:
+        return self.composer.decode(sample_autoregressive(self.composer.model, seeds))
+
+    def _prior(self, real: Tokens, setting: Setting, seeds: Sequence[int]) -> Tokens:
+        z = SeededNoise(seeds)((len(seeds), WINDOW_PHRASES, self.composer.model.space.Z))
+        return np.asarray(self.composer.model.decode(z).argmax(-1), np.int8)
+
+    def _interpolation(self, real: Tokens, setting: Setting, seeds: Sequence[int]) -> Tokens:
+        first, last = ENDS if setting == "infilling" else (0, WINDOW_PHRASES - 1)
+        z, _ = self.composer.model.encode(real[:, [first, last]])  # (B, 2, Z)
+        tokens = real.copy()
+        between = interpolate(z[:, 0], z[:, 1], last - first + 1)
+        tokens[:, first : last + 1] = self.composer.model.decode(between).argmax(-1)
+        return tokens
+
+    def _reconstruction(self, real: Tokens, setting: Setting, seeds: Sequence[int]) -> Tokens:
+        model = self.composer.model
+        return np.asarray(model.decode(model.encode(real)[0]).argmax(-1), np.int8)
+
+    def _spurious(self, real: Tokens, setting: Setting, seeds: Sequence[int]) -> Tokens:
+        return self.spurious.make(seeds)
+
+    def _shuffled(self, real: Tokens, setting: Setting, seeds: Sequence[int]) -> Tokens:
+        movable = ~HELD if setting == "infilling" else np.ones(WINDOW_PHRASES, bool)
+        tokens, places = real.copy(), np.flatnonzero(movable)
+        for i, seed in enumerate(seeds):
+            tokens[i, places] = real[i, np.random.default_rng(seed).permutation(places)]
+        return tokens
 
 
 # -- autoregression ------------------------------------------------------------------------------
@@ -170,15 +189,12 @@ def sample_autoregressive(model: Model, seeds: Sequence[int]) -> Latents:
 
     Melody i depends on its seed alone. ModelError where the model folder holds no mdn.onnx.
     """
-    found = []
-    for begin in range(0, len(seeds), _BATCH):
-        noise = SeededNoise(seeds[begin : begin + _BATCH])
-        x_0 = np.zeros((len(noise.seeds), 0, model.space.D), np.float32)
-        for _ in range(WINDOW_PHRASES):
-            drawn = draw_mixture(model.next_phrase(x_0), noise)
-            x_0 = np.concatenate([x_0, model.space.clip(drawn)[:, None]], axis=1)
-        found.append(x_0)
-    return np.concatenate(found)
+    noise = SeededNoise(seeds)
+    x_0 = np.zeros((len(seeds), 0, model.space.D), np.float32)
+    for _ in range(WINDOW_PHRASES):
+        drawn = draw_mixture(model.next_phrase(x_0), noise)
+        x_0 = np.concatenate([x_0, model.space.clip(drawn)[:, None]], axis=1)
+    return x_0
 
 
 def draw_mixture(mixture: Mixture, noise: SeededNoise) -> Latents:

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from cantilena.evaluation.panel import Panel, circle, group, line, linear_ticks, log_ticks, n, path, sheet, words
+from cantilena.evaluation.results import Results
 from cantilena.evaluation.table import (
     ATTRIBUTES,
     CONTROLS,
     SETTINGS,
-    Results,
     number,
     row_names,
     row_title,

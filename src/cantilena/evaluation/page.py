@@ -21,12 +21,12 @@ from typing import TypeAlias
 import numpy as np
 
 from cantilena.evaluation.figures import figures
+from cantilena.evaluation.results import Results
 from cantilena.evaluation.table import (
     ATTRIBUTES,
     CONTROLS,
     ROWS,
     SETTINGS,
-    Results,
     Table,
     about_text,
     ahead_table,

@@ -25,11 +25,11 @@ from cantilena.music.extract import extract
 from cantilena.music.melody import BAR_STEPS, PHRASE_STEPS, VOCABULARY, canonical
 from cantilena.music.midi import read_song
 
-__all__ = ["MIN_BARS", "Pieces", "corpus_pieces", "open_split", "read_pieces", "window_pieces"]
+__all__ = ["DAMAGED", "MIN_BARS", "Pieces", "corpus_pieces", "open_split", "read_pieces", "window_pieces"]
 
 MIN_BARS = WINDOW_BARS + HOP_BARS  # two windows of the framewise self-similarity
 _MIDI = (".mid", ".midi", ".rmi", ".kar")
-_DAMAGED = (OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error)
+DAMAGED = (OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error)  # of np.load
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,7 +182,7 @@ def _arrays(path: Path, bars: int, most: int, seed: int) -> Pieces:
                 events = loaded["events"]
     except FileNotFoundError as error:
         raise CantilenaError(f"{path}: no such file") from error
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise CantilenaError(f"{path}: cannot be read as NumPy arrays ({' '.join(str(error).split())})") from error
     if events.ndim != 2 or not len(events):
         raise CantilenaError(f"{path}: events are (n, steps), n 1 or more, not {events.shape}")

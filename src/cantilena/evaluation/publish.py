@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cantilena.errors import CantilenaError
 from cantilena.evaluation.figures import figures, sweep
-from cantilena.evaluation.page import Samples, page, sample_name
-from cantilena.evaluation.table import Results, table_markdown
+from cantilena.evaluation.page import Samples, notes, page, sample_name
+from cantilena.evaluation.results import Results
+from cantilena.evaluation.table import row_names, table_markdown
 from cantilena.music.melody import Melody
 from cantilena.music.midi import to_midi, write_whole
 
-__all__ = ["publish", "publish_sweep"]
+__all__ = ["publish", "publish_sweep", "published"]
 
 
 def publish(folder: str | Path, results: Results, samples: Samples, reference: NDArray[np.int64]) -> None:
@@ -42,6 +44,23 @@ def publish(folder: str | Path, results: Results, samples: Samples, reference: N
                 name = sample_name(row, setting, number)
                 write_whole(folder / "samples" / name, _midi(melody, f"{row}, {setting}, {number}"))
     write_whole(folder / "index.html", page(results, samples).encode())
+
+
+def published(folder: str | Path) -> tuple[Results, Samples] | None:
+    """What `publish` left in a folder: the results, and the melodies that are heard on the page. None where nothing is.
+
+    CantilenaError where it is damaged.
+    """
+    folder = Path(folder)
+    if not (folder / "results.json").exists():
+        return None
+    try:
+        results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+        samples = notes((folder / "index.html").read_text(encoding="utf-8"))
+        return results, {row: samples[row] for row in row_names(results["rows"])}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        what = f"{type(error).__name__}: {error}"
+        raise CantilenaError(f"{folder}: holds no table that can be added to ({what}); give another folder") from error
 
 
 def publish_sweep(folder: Path, about: Mapping[str, Any], rows: list[dict[str, Any]]) -> None:

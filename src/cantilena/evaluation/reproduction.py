@@ -4,18 +4,21 @@
     results.json        what `run` returns; `table`, `figures` and `page` show it
 
 Rows are independent, so they are made side by side by `workers` threads, each with single-threaded networks; nothing
-in the results depends on how many there are.
+in the results depends on how many there are. Where a folder is given, melodies are kept in it while they are made
+(`cache`), and a run that was stopped goes on with them.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import version
-from typing import Any, TypeAlias
+from pathlib import Path
+from threading import Event
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,17 +27,20 @@ from cantilena.composer import Composer
 from cantilena.corpus.store import WINDOW_PHRASES, Corpus
 from cantilena.errors import CorpusError
 from cantilena.evaluation.baselines import ROWS, Bench, Setting, is_invented
+from cantilena.evaluation.cache import RowCache
 from cantilena.evaluation.measures import Measures
 from cantilena.evaluation.novelty import NoveltyIndex
 from cantilena.evaluation.pieces import Pieces, corpus_pieces, window_pieces
-from cantilena.evaluation.scores import Moments, overlaps, scores
+from cantilena.evaluation.plan import Plan
+from cantilena.evaluation.results import assemble
+from cantilena.evaluation.scores import Moments, overlaps
 from cantilena.evaluation.spurious import Spurious
 from cantilena.music.melody import Melody
-from cantilena.sampling import Sampling, Voice
 
-__all__ = ["PUBLISHED", "SWEEP", "Plan", "Reproduction"]
+__all__ = ["PUBLISHED", "Reproduction"]
 
 REFERENCE = 10_000  # training windows that stand for the truth
+_MEASURING = 0.03  # seconds a melody: overlaps, features, novelty, latent distances
 PUBLISHED: dict[str, dict[str, dict[str, dict[str, float]]]] = {  # Mittal et al. 2021, table 1 (its own VAE, Lakh)
     row: {
         setting: {kind: {"C": cells[i], "var": cells[i + 1]} for kind, i in (("pitch", first), ("duration", first + 2))}
@@ -49,45 +55,16 @@ PUBLISHED: dict[str, dict[str, dict[str, dict[str, float]]]] = {  # Mittal et al
         "prior": (0.84, 0.19, 0.90, 0.67, 0.89, 0.19, 0.94, 0.54),
     }.items()
 }
-SWEEP = [("ddpm", s) for s in (20, 100, 1000)] + [("ddim", s) for s in (10, 20, 50, 100)]
-SWEEP += [("dpm_solver_pp", s) for s in (5, 10, 20, 50)]
+Place: TypeAlias = tuple[str, Setting]  # a row and a setting of it
 Say: TypeAlias = Callable[[str], None]
+OnMade: TypeAlias = Callable[[str, Setting, int], None]  # row, setting, and how many of its melodies are made
 
 
-@dataclass(frozen=True)
-class Plan:
-    """How much is made, and how."""
-
-    n: int = 1000  # melodies a row and setting, and seed
-    seeds: int = 1  # repetitions, with other noise and other test windows
-    steps: int = 100  # of the diffusion row, ancestral
-    temperature: float = 0.99
-    settle: float = 0.3  # share of the noise levels, at the end, where notes are decided and no more drawn
-    resample: int = 1  # visits of each level; each more lets later phrases and earlier ones agree
-    infill_steps: int = 20  # the same when infilling, `steps` at most
-    infill_resample: int = 6  # what is made has to agree with what is held (RePaint)
-    paper_steps: int | None = None  # of the row with the paper's choices, which has 1000; as `steps` if not given
-    workers: int = 1
-
-    def __post_init__(self) -> None:
-        if self.n < 10 or self.seeds < 1 or self.workers < 1:
-            raise ValueError(
-                f"n is 10 or more, seeds and workers 1 or more; not {self.n}, {self.seeds}, {self.workers}"
-            )
-
-    def sampling(self, setting: Setting) -> Sampling:
-        """The keywords of the diffusion row."""
-        if setting == "infilling":
-            steps = min(self.steps, self.infill_steps)
-            return {"steps": steps, "temperature": self.temperature, "resample": self.infill_resample}
-        return {
-            "steps": self.steps, "temperature": self.temperature, "settle": self.settle, "resample": self.resample
-        }  # fmt: skip
-
-    @property
-    def paper_sampling(self) -> Sampling:
-        """Plain ancestral sampling, without temperature or resampling."""
-        return {"steps": self.paper_steps or self.steps, "temperature": 1.0}
+class _Made(NamedTuple):
+    place: Place
+    pieces: Pieces
+    figures: dict[str, Any]
+    seconds: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +74,7 @@ class Reproduction:
     composer: Composer
     corpus: Corpus
     plan: Plan
-    _made: dict[tuple[str, Setting], Pieces] = field(default_factory=dict, repr=False)
+    _made: dict[Place, Pieces] = field(default_factory=dict, repr=False)
 
     # -- real music ----------------------------------------------------------------------------
 
@@ -128,7 +105,9 @@ class Reproduction:
         """Means and variances of the reference's overlaps."""
         return overlaps(self.reference).moments
 
-    def bench(self, corpus: Corpus | None = None, n: int | None = None) -> Bench:
+    def bench(
+        self, corpus: Corpus | None = None, n: int | None = None, stopping: Callable[[], bool] = lambda: False
+    ) -> Bench:
         """What makes the rows: from the test songs of the corpus, or of another one for `n` melodies to listen to."""
         plan, size = self.plan, n or self.plan.n * self.plan.seeds
         if corpus is None:
@@ -137,76 +116,115 @@ class Reproduction:
         else:
             train, test = corpus_pieces(corpus, "train", size), _tests(corpus, size)
         spurious = Spurious(self.moments)
-        return Bench(self.composer, train, test, range(size), plan.sampling, plan.paper_sampling, spurious)
+        return Bench(self.composer, train, test, range(size), plan.sampling, plan.paper_sampling, spurious, stopping)
 
-    @property
-    def rows(self) -> list[tuple[str, Setting]]:
-        """Rows and settings that the model can make: without mdn.onnx or paper.onnx theirs are missing."""
+    def places(self, rows: Sequence[str] | None = None) -> list[Place]:
+        """Rows, or of these ones, and settings that the model can make: without mdn.onnx or paper.onnx theirs are not.
+
+        ValueError for rows that there are not, or that were asked for and cannot be made.
+        """
         needs = {"autoregression": "mdn", "paper": "paper"}
         held = self.composer.model.baselines
-        return [(row, s) for row, settings in ROWS.items() if needs.get(row) in (None, *held) for s in settings]
+        can = [row for row in ROWS if needs.get(row) in (None, *held)]
+        for row in rows or ():
+            if row not in ROWS:
+                raise ValueError(f"a row is one of {', '.join(ROWS)}, not {row!r}")
+            if row not in can:
+                raise ValueError(f"the row {row} cannot be made: {self.composer.model.folder} has no {needs[row]}.onnx")
+        return [(row, setting) for row in can if not rows or row in rows for setting in ROWS[row]]
 
     # -- running -------------------------------------------------------------------------------
 
-    def seconds(self) -> float:
+    def seconds(self, places: Sequence[Place]) -> float:
         """A guess of what `run` takes, from a few timed calls of each network."""
+        melodies = self.plan.n * self.plan.seeds
+        each = sorted(melodies * self._costs[place] for place in places)
+        return 30 + max(sum(each) / self.plan.workers, each[-1])
+
+    @cached_property
+    def _costs(self) -> dict[Place, float]:
+        """Seconds that a melody of each row takes, alone on a core."""
         model, plan = self.composer.model, self.plan
-        melodies = plan.n * plan.seeds
-        x = np.zeros((16, WINDOW_PHRASES, model.space.D), np.float32)
-        labels = np.zeros((16, 4), np.int64)
+        x, labels = np.zeros((16, WINDOW_PHRASES, model.space.D), np.float32), np.zeros((16, 4), np.int64)
         denoise = _timed(lambda: model.denoise(x, np.zeros(16, np.float32), x, labels)) / 16
         decode = _timed(lambda: model.to_logits(x)) / 16
         encode = _timed(lambda: model.encode(np.ones((16, WINDOW_PHRASES, 32), np.int64))) / 16
-        infilling = min(plan.steps, plan.infill_steps) * plan.infill_resample
-        paper = 2 * (plan.paper_steps or plan.steps) if "paper" in model.baselines else 0
-        passes = plan.steps * plan.resample + infilling + paper
-        snaps = plan.settle * plan.steps * plan.resample
-        measuring = 0.03  # a melody and row: overlaps, features, novelty, latent distances
-        each = denoise * passes + decode * (11 + snaps) + encode * (16 + snaps)
-        each += (measuring + encode * 10 / 32) * len(self.rows)
-        return 40 + 1.3 * melodies * each / plan.workers
+        costs = {}
+        for row, setting in self.places():
+            cost = _MEASURING + decode + encode
+            if row in ("diffusion", "paper"):
+                how = plan.sampling(setting) if row == "diffusion" else plan.paper_sampling
+                visits = how["steps"] * how.get("resample", 1)
+                cost += visits * (denoise + how.get("settle", 0.0) * (decode + encode))
+            elif row == "autoregression":
+                following = _timed(lambda: model.next_phrase(x[:, : WINDOW_PHRASES // 2])) / 16
+                cost += WINDOW_PHRASES * following
+            costs[row, setting] = cost
+        return costs
 
-    def run(self, say: Say = lambda _: None) -> dict[str, Any]:
-        """Make and measure everything; `say` gets a line for each row. See the module's text for the shape."""
-        began = time.perf_counter()
-        bench, plan = self.bench(), self.plan
+    def run(
+        self, say: Say = lambda _: None, *, rows: Sequence[str] | None = None, keep: Path | None = None,
+        on_made: OnMade = lambda *_: None,
+    ) -> dict[str, Any]:  # fmt: skip
+        """Make and measure all rows, or these; `say` gets a line for each. See `results` for the shape.
+
+        `keep` is a folder for the melodies, from which a run goes on that was stopped. `on_made` is told how far each
+        row is. ValueError as of `places`, CantilenaError where a file in `keep` is damaged.
+        """
+        began, plan, stop = time.perf_counter(), self.plan, Event()
+        places, bench = self.places(rows), self.bench(stopping=stop.is_set)
         index = NoveltyIndex.build(self.corpus)
-        measure = self._measures(plan.n * plan.seeds, index=index, parts=plan.seeds)
+        measure = self.measures(plan.n * plan.seeds, index=index, parts=plan.seeds)
         say(f"reference: {len(self.reference):,} training windows, index of {len(index.phrases):,} phrases")
-        found: dict[str, Any] = {
-            "about": self.about(),
+
+        def one(place: Place) -> _Made:
+            start = time.perf_counter()
+            cache = None if keep is None else RowCache(keep / "{}-{}.npz".format(*place), self._recipe(*place))
+            pieces = bench.make(*place, cache, partial(on_made, *place))
+            return _Made(place, pieces, measure(pieces), time.perf_counter() - start)
+
+        found: dict[Place, dict[str, Any]] = {}
+        with ThreadPoolExecutor(plan.workers) as threads:
+            longest_first = sorted(places, key=self._costs.__getitem__, reverse=True)
+            try:
+                for done in as_completed([threads.submit(one, place) for place in longest_first]):
+                    (row, setting), pieces, figures, seconds = done.result()
+                    self._made[row, setting], found[row, setting] = pieces, figures
+                    cells = figures["scores"].items()
+                    told = " ".join(f"{k} {v['C']['value']:.3f} / {v['var_pieces']['value']:.3f}" for k, v in cells)
+                    say(f"{row}, {setting}: {told} ({seconds:.0f} s)")
+            except BaseException:  # Ctrl-C, a full disk: what is being made ends at its next step
+                stop.set()
+                threads.shutdown(wait=False, cancel_futures=True)
+                raise
+        return {
+            "about": {**self.about(), "seconds": round(time.perf_counter() - began, 1)},
             "reference": {"overlap": {kind: m._asdict() for kind, m in self.moments.items()}},
-            "rows": {},
             "published": PUBLISHED,
-            "latent": {"floor": measure.latent_floor, "rows": {}},
-            "music": {"reference": measure.music_means, "rows": {}},
-            "novelty": {"rows": {}},
-            "curves": {"overlap_along": {}},
+            **assemble({place: found[place] for place in places}, measure.latent_floor, measure.music_means),
         }
 
-        def one(place: tuple[str, Setting]) -> tuple[tuple[str, Setting], Pieces, dict[str, Any], float]:
-            start = time.perf_counter()
-            pieces = bench.make(*place)
-            return place, pieces, measure(pieces), time.perf_counter() - start
-
-        with ThreadPoolExecutor(self.plan.workers) as threads:
-            for (row, setting), pieces, figures, seconds in threads.map(one, self.rows):
-                self._made[row, setting] = pieces
-                found["rows"].setdefault(row, {})[setting] = figures["scores"]
-                for part in ("latent", "music", "novelty"):
-                    found[part]["rows"].setdefault(row, {})[setting] = figures[part]
-                found["curves"]["overlap_along"].setdefault(row, {})[setting] = figures["along"]
-                cells = figures["scores"]
-                told = " ".join(f"{k} {v['C']['value']:.3f} / {v['var_pieces']['value']:.3f}" for k, v in cells.items())
-                say(f"{row}, {setting}: {told} ({seconds:.0f} s)")
-        found["about"]["seconds"] = round(time.perf_counter() - began, 1)
-        return found
+    def _recipe(self, row: str, setting: Setting) -> dict[str, Any]:
+        """All that the melodies of a row depend on, but for their number."""
+        model, plan = self.composer.model, self.plan
+        recipe: dict[str, Any] = {"row": row, "setting": setting, "corpus": self.corpus.fingerprint}
+        recipe |= {"model": model.fingerprint, "cantilena": version("cantilena")}
+        match row:
+            case "diffusion":
+                recipe |= plan.sampling(setting)
+            case "paper":
+                recipe |= {"network": model.baseline_fingerprint("paper"), **plan.paper_sampling}
+            case "autoregression":
+                recipe |= {"network": model.baseline_fingerprint("mdn")}
+            case "spurious":
+                recipe |= {kind: list(m) for kind, m in self.moments.items()}
+        return recipe
 
     def samples(self, n: int = 20, listen: Corpus | None = None) -> dict[str, dict[str, list[Melody]]]:
-        """`n` melodies of each row, after `run`; rows with real notes in them are made of `listen` if it is given."""
+        """`n` melodies of each row that `run` made; rows with real notes in them of `listen`, if it is given."""
         other = self.bench(listen, n) if listen else None
         found: dict[str, dict[str, list[Melody]]] = {}
-        for row, setting in self.rows:
+        for row, setting in (place for place in self.places() if place in self._made):
             if other is None or is_invented(row, setting):
                 pieces = self._made[row, setting]
             else:
@@ -214,7 +232,8 @@ class Reproduction:
             found.setdefault(row, {})[setting] = [Melody(events) for events in pieces.events[:n]]
         return found
 
-    def _measures(self, n: int, **more: Any) -> Measures:
+    def measures(self, n: int, **more: Any) -> Measures:
+        """All metrics against the reference, for rows of `n` melodies."""
         return Measures(self.composer.model, self.reference, self.moments, n, **more)
 
     def about(self) -> dict[str, Any]:
@@ -239,37 +258,6 @@ class Reproduction:
             "reference": len(self.reference),
             "training": {"diffusion": model.about.get("provenance", {}), **rivals},
         }
-
-    # -- sampler by steps ------------------------------------------------------------------------
-
-    def sweep(self, n: int = 200, say: Say = lambda _: None) -> list[dict[str, Any]]:
-        """Quality of `n` unconditional melodies by sampler and steps, one after the other for the sake of the clock."""
-        measure, found = self._measures(n), []
-        for sampler, steps in SWEEP:
-            asked: Sampling = {"sampler": sampler, "steps": steps, "voice": Voice(rests=0)}
-            if sampler == "ddpm":
-                asked["temperature"] = self.plan.temperature
-            began = time.perf_counter()
-            tokens = self.composer.decode(self.composer.sample(range(n), **asked))
-            seconds = (time.perf_counter() - began) / n
-            pieces = Pieces([Melody.from_phrases(t).events for t in tokens], np.arange(n), sampler)
-            table = scores(pieces, self.moments)
-            found.append(
-                {
-                    "sampler": sampler,
-                    "steps": steps,
-                    "seconds": round(seconds, 4),
-                    **{f"{kind}_C": table[kind]["C"].value for kind in table},
-                    **{f"{kind}_var": table[kind]["var_pieces"].value for kind in table},
-                    "frechet": measure.frechet(pieces),
-                }
-            )
-            last = found[-1]
-            say(
-                f"{sampler} {steps}: {seconds:.3f} s a melody, pitch {last['pitch_C']:.3f} / {last['pitch_var']:.3f}, "
-                f"duration {last['duration_C']:.3f} / {last['duration_var']:.3f}, Frechet {last['frechet']:.3f}"
-            )
-        return found
 
 
 def _tests(corpus: Corpus, size: int) -> Pieces:

@@ -13,15 +13,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from math import isfinite
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
+
+from cantilena.evaluation.results import Results
 
 __all__ = [
-    "ATTRIBUTES", "BASELINES", "CONTROLS", "READINGS", "ROWS", "SETTINGS", "Ahead", "Line", "Results", "Table",
+    "ATTRIBUTES", "BASELINES", "CONTROLS", "READINGS", "ROWS", "SETTINGS", "Ahead", "Line", "Table",
     "about_text", "ahead", "ahead_table", "number", "row_names", "row_title", "score", "table_markdown", "table_text",
     "tables",
 ]  # fmt: skip
-
-Results: TypeAlias = Mapping[str, Any]  # what results.json holds; see `cantilena reproduce`
 
 ROWS = {  # in the table's order: what each is
     "train": "Real melodies that the model was trained on.",

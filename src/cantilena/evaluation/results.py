@@ -1,0 +1,74 @@
+"""The shape of `results.json`: figures of rows put together, and rows added to those of another day.
+
+about                       what was used, and the plan
+reference.overlap           moments of the truth, by pitch and duration
+rows.<row>.<setting>.<pitch|duration>.<C|var_pieces|var_pooled>     {value, low, high}
+published                   the paper's own figures
+latent, music, novelty      .rows.<row>.<setting>, and what they are compared with: .floor, .reference
+curves.overlap_along        .<row>.<setting>.<pitch|duration>: mean overlap by the place in the melody
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias
+
+__all__ = ["Results", "add_rows", "assemble", "check_added"]
+
+Results: TypeAlias = Mapping[str, Any]  # what results.json holds
+
+_OF_ALL = ("fingerprint", "corpus", "n", "seeds", "sampler", "reference")  # of `about`: what all rows share
+_OF_ROW = {  # what one row alone depends on
+    **dict.fromkeys(("steps", "temperature", "settle", "resample", "infill_steps", "infill_resample"), "diffusion"),
+    "paper_steps": "paper",
+}
+
+
+def assemble(
+    figures: Mapping[tuple[str, str], Mapping[str, Any]], latent_floor: Mapping[str, float], music: Mapping[str, float]
+) -> dict[str, Any]:
+    """What `Measures` says of each row and setting, in the shape of results.json."""
+    parts: dict[str, dict[str, dict[str, Any]]] = {k: {} for k in ("scores", "latent", "music", "novelty", "along")}
+    for (row, setting), found in figures.items():
+        for name, rows in parts.items():
+            rows.setdefault(row, {})[setting] = found[name]
+    return {
+        "rows": parts["scores"],
+        "latent": {"floor": latent_floor, "rows": parts["latent"]},
+        "music": {"reference": music, "rows": parts["music"]},
+        "novelty": {"rows": parts["novelty"]},
+        "curves": {"overlap_along": parts["along"]},
+    }
+
+
+def check_added(older: Results, about: Mapping[str, Any], rows: Iterable[str]) -> None:
+    """ValueError where `rows`, of what `about` says, cannot stand in one table with those of `older` that stay.
+
+    That is of another model, corpus or number, or where a row that stays has other settings.
+    """
+    stay = set(older["rows"]) - set(rows)
+    for key in (*_OF_ALL, *(key for key, row in _OF_ROW.items() if row in stay)):
+        if (before := older["about"].get(key)) != about.get(key):
+            raise ValueError(
+                f"the rows that are there have {key} {before}, not {about.get(key)}: make these as those were made, "
+                "make all rows anew, or give another folder"
+            )
+
+
+def add_rows(older: Results, newer: Results) -> dict[str, Any]:
+    """`older` results with the rows of `newer` added or exchanged, and the time that both took; see `check_added`."""
+    before, now = older["about"], newer["about"]
+    check_added(older, now, newer["rows"])
+    seconds = round(before.get("seconds", 0) + now["seconds"], 1)
+    return {
+        **older,
+        **newer,
+        "about": {**before, **now, "seconds": seconds},
+        "rows": {**older["rows"], **newer["rows"]},
+        **{part: _with_rows(older, newer, part, "rows") for part in ("latent", "music", "novelty")},
+        "curves": _with_rows(older, newer, "curves", "overlap_along"),
+    }
+
+
+def _with_rows(older: Results, newer: Results, part: str, rows: str) -> dict[str, Any]:
+    return {**newer[part], rows: {**older[part][rows], **newer[part][rows]}}
