@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from cantilena import drawing
 from cantilena.composer import load
 from cantilena.diffusion import SAMPLERS
 from cantilena.errors import ModelError
@@ -34,6 +35,23 @@ def test_more_melodies_than_a_batch_holds(composer):
 def test_every_sampler_composes_64_bars(composer, sampler):
     melody = composer.compose(seed=1, sampler=sampler, steps=4, qpm=90)
     assert (melody.bars, melody.qpm) == (64, 90)
+
+
+def test_a_sample_that_settles_encodes_a_phrase_again_only_where_its_notes_changed(composer, monkeypatch):
+    asked = {"steps": 12, "settle": 0.7, "temperature": 1.0}
+    encoded, encode = [], type(composer.model).encode
+
+    def counted(self, phrases):
+        encoded.append(np.prod(phrases.shape[:-1]))
+        return encode(self, phrases)
+
+    monkeypatch.setattr(type(composer.model), "encode", counted)
+    some = composer.sample(range(70), **asked)  # a batch, and another of another size
+    assert sum(encoded) < 8 * 70 * 32  # eight steps settle
+    monkeypatch.setattr(drawing, "_Snap", lambda model: lambda x0_hat: model.to_latents(model.to_phrases(x0_hat)))
+    encoded.clear()
+    assert np.array_equal(composer.sample(range(70), **asked), some)
+    assert sum(encoded) == 8 * 70 * 32
 
 
 @pytest.mark.parametrize("bars", [2, 7, 32, 63])

@@ -60,7 +60,7 @@ class Drawing:
             if given is not None and given.shape[:2] != (len(seeds), phrases):
                 raise ValueError(f"a {name} for {given.shape[:2]} does not fit {len(seeds)} seeds of {phrases} phrases")
         on_step = sampling.get("on_step")
-        sample = sampler_of(sampling, cost, lambda x0_hat: self.model.to_latents(self.decode(x0_hat)))
+        sample = sampler_of(sampling, cost, _Snap(self.model))
         labels, guidance = voice_of(sampling.get("voice", "lead")).labels, sampling.get("guidance", 1.0)
         size = max(1, _BATCH * WINDOW // phrases)
         batches = [slice(i, i + size) for i in range(0, len(seeds), size)]
@@ -117,6 +117,26 @@ class Drawing:
             return model.space.clip(to_x0(prediction, x_t, alpha_bar, model.prediction))
 
         return denoise
+
+
+class _Snap:
+    """x0_hat -> what the notes that it means encode to; a phrase is encoded again only where its notes changed."""
+
+    def __init__(self, model: Model):
+        self.model = model
+        self.tokens = np.zeros((0, 0, 0), np.int8)  # (B, P, 32) of the call before
+        self.x_0 = np.zeros((0, 0, 0), np.float32)  # (B, P, D)
+
+    def __call__(self, x0_hat: NDArray[np.float32]) -> NDArray[np.float32]:
+        tokens, before = self.model.to_phrases(x0_hat), self.tokens
+        if tokens.shape == before.shape:
+            x_0, changed = self.x_0.copy(), (tokens != before).any(-1)
+        else:
+            x_0, changed = np.empty_like(x0_hat), np.ones(tokens.shape[:2], bool)
+        if changed.any():
+            x_0[changed] = self.model.to_latents(tokens[changed])
+        self.tokens, self.x_0 = tokens, x_0
+        return x_0
 
 
 def _corrected(denoise: Denoise, correct: Correct | None) -> Denoise:

@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
+from cantilena.evaluation.measures import Measures
+
 __all__ = ["Results", "add_rows", "assemble", "check_added"]
 
 Results: TypeAlias = Mapping[str, Any]  # what results.json holds
@@ -24,18 +26,16 @@ _OF_ROW = {  # what one row alone depends on
 }
 
 
-def assemble(
-    figures: Mapping[tuple[str, str], Mapping[str, Any]], latent_floor: Mapping[str, float], music: Mapping[str, float]
-) -> dict[str, Any]:
-    """What `Measures` says of each row and setting, in the shape of results.json."""
+def assemble(figures: Mapping[tuple[str, str], Mapping[str, Any]], measures: Measures) -> dict[str, Any]:
+    """What `measures` says of each row and setting, in the shape of results.json."""
     parts: dict[str, dict[str, dict[str, Any]]] = {k: {} for k in ("scores", "latent", "music", "novelty", "along")}
     for (row, setting), found in figures.items():
         for name, rows in parts.items():
             rows.setdefault(row, {})[setting] = found[name]
     return {
         "rows": parts["scores"],
-        "latent": {"floor": latent_floor, "rows": parts["latent"]},
-        "music": {"reference": music, "rows": parts["music"]},
+        "latent": {"floor": measures.latent_floor, "rows": parts["latent"]},
+        "music": {"reference": measures.music_means, "rows": parts["music"]},
         "novelty": {"rows": parts["novelty"]},
         "curves": {"overlap_along": parts["along"]},
     }
