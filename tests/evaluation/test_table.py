@@ -119,7 +119,18 @@ def test_latent_music_and_novelty_have_a_line_a_row_and_setting():
 
 
 def test_the_paragraph_says_what_was_measured():
-    text = about_text(invented_results())
+    results = invented_results()
+    results["about"]["training"] = {
+        "diffusion": {"data": "songs", "steps": 41000, "batch": 64, "flops": 1.62e15, "hours": 3.2},
+        "mdn": {"steps": 1200, "batch": 32, "flops": 16.2e14},
+        "paper": {},
+    }
+    text = about_text(results)
+    assert (
+        "Training: diffusion 41,000 steps of 64 (1.62e+15 FLOPs), autoregression 1,200 steps of 32 (1.62e+15 FLOPs)."
+        in text
+    )
+    assert "Training" not in about_text(invented_results())
     for fact in ("1,000 melodies", "model pop-64", "fingerprint 0123abcd", "steps 20", "seeds 0", "spurious"):
         assert fact in text
 

@@ -223,7 +223,18 @@ def about_text(results: Results) -> str:
         "cantilena",
     )
     facts = [f"{name} {_fact(about[name])}" for name in known if about.get(name) not in (None, "")]
-    return f"{text}; {', '.join(facts)}. Rows: {names}."
+    return f"{text}; {', '.join(facts)}. Rows: {names}.{_training_text(about.get('training', {}))}"
+
+
+def _training_text(training: Mapping[str, Mapping[str, Any]]) -> str:
+    """What the networks of the table cost: rivals are fair where they cost the same."""
+    names = {"mdn": row_title("autoregression"), "paper": row_title("paper")}
+    told = [
+        f"{names.get(network, network)} {of['steps']:,} steps of {of['batch']} ({of['flops']:.3g} FLOPs)"
+        for network, of in training.items()
+        if {"steps", "batch", "flops"} <= of.keys()
+    ]
+    return f" Training: {', '.join(told)}." if told else ""
 
 
 def _fact(value: Any) -> str:
