@@ -12,8 +12,8 @@ from cantilena.evaluation.baselines import ROWS, Bench
 from cantilena.evaluation.page import notes
 from cantilena.evaluation.plan import Plan
 from cantilena.evaluation.publish import publish, publish_sweep, published
-from cantilena.evaluation.reproduction import PUBLISHED, Reproduction
-from cantilena.evaluation.results import add_rows, check_added
+from cantilena.evaluation.reproduction import Reproduction
+from cantilena.evaluation.results import PUBLISHED, add_rows, check_added
 from cantilena.evaluation.scores import overlaps, scores
 from cantilena.music.midi import read_song
 
@@ -56,8 +56,8 @@ def test_workers_change_nothing(made, corpus, toy_rivals):
 
 def test_nothing_is_measured_against_itself(made):
     reproduced, _ = made
-    reference = {tuple(w) for w in reproduced.reference_windows.tolist()}
-    train = {tuple(w) for w in reproduced._train_windows[1].tolist()}
+    reference = {tuple(w) for w in reproduced.truth.windows.tolist()}
+    train = {tuple(w) for w in reproduced.truth._windows[1].tolist()}
     assert reference
     assert not reference & train
     splits = reproduced.corpus.table["split"]
@@ -67,7 +67,7 @@ def test_nothing_is_measured_against_itself(made):
 def test_the_cells_are_those_of_evaluate(made):
     reproduced, results = made
     bench = reproduced.bench()
-    found = scores(bench.make("prior", "infilling"), overlaps(reproduced.reference))
+    found = scores(bench.make("prior", "infilling"), overlaps(reproduced.truth.reference))
     assert results["rows"]["prior"]["infilling"]["pitch"]["C"]["value"] == found["pitch"]["C"].value
 
 
@@ -83,9 +83,9 @@ def test_more_seeds_are_more_melodies_and_each_is_told(corpus, toy_networks, toy
 def test_what_is_published_can_be_opened(made, tmp_path):
     reproduced, results = made
     samples = reproduced.samples(3)
-    publish(tmp_path, results, samples, reproduced.reference_windows)
+    publish(tmp_path, results, samples, reproduced.truth.windows)
     assert json.loads((tmp_path / "results.json").read_text()) == results
-    assert np.array_equal(np.load(tmp_path / "reference.npy"), reproduced.reference_windows)
+    assert np.array_equal(np.load(tmp_path / "reference.npy"), reproduced.truth.windows)
     assert "| diffusion" in (tmp_path / "table.md").read_text()
     assert (tmp_path / "scores.svg").exists()
     heard = notes((tmp_path / "index.html").read_text())
@@ -115,7 +115,7 @@ def test_a_sweep_is_told_and_goes_onto_the_next_page(made, tmp_path, monkeypatch
     assert len(said) == 3
     assert all(r["seconds"] > 0 and 0 <= r["pitch_C"] <= 1 and r["frechet"] > 0 for r in rows)
     publish_sweep(tmp_path, reproduced.about(), rows)
-    publish(tmp_path, results, reproduced.samples(1), reproduced.reference_windows)
+    publish(tmp_path, results, reproduced.samples(1), reproduced.truth.windows)
     assert json.loads((tmp_path / "results.json").read_text())["sweep"] == rows
 
 
@@ -138,7 +138,7 @@ def test_rows_made_later_join_those_that_are_there(made, corpus, toy_rivals, toy
     _, results = made
     without = Reproduction(load(toy_model), corpus, Plan(n=12, steps=2))  # the same model before it had rivals
     older = without.run()
-    publish(tmp_path, older, without.samples(3), without.reference_windows)
+    publish(tmp_path, older, without.samples(3), without.truth.windows)
     assert "paper" not in older["rows"]
     later = Reproduction(load(toy_rivals), corpus, Plan(n=12, steps=2, paper_steps=3))
     newer = later.run(rows=["paper", "autoregression"])

@@ -3,7 +3,8 @@ import math
 
 import pytest
 
-from cantilena.evaluation.table import ROWS, Ahead, about_text, ahead, number, score, table_markdown, table_text, tables
+from cantilena.evaluation.layout import table_markdown, table_text
+from cantilena.evaluation.table import ROWS, Ahead, about_text, ahead, number, score, tables
 from results import PUBLISHED, invented_results
 
 COLUMNS = [(s, a, n) for s in ("unconditional", "infilling") for a in ("pitch", "duration") for n in ("C", "var")]

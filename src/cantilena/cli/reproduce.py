@@ -61,13 +61,14 @@ def reproduce(
     from cantilena.composer import load
     from cantilena.corpus.store import Corpus
     from cantilena.evaluation.baselines import ROWS
+    from cantilena.evaluation.layout import table_text
     from cantilena.evaluation.page import Samples
     from cantilena.evaluation.plan import Plan
     from cantilena.evaluation.publish import publish, publish_sweep, published
     from cantilena.evaluation.reproduction import Reproduction
     from cantilena.evaluation.results import add_rows, check_added
     from cantilena.evaluation.sweep import sweep as make_sweep
-    from cantilena.evaluation.table import row_names, table_text
+    from cantilena.evaluation.table import row_names
     from cantilena.sampling import chosen
 
     how = chosen(
@@ -103,7 +104,7 @@ def reproduce(
     if there:
         results = add_rows(there[0], results)
         samples = {**there[1], **samples}
-    publish(output, results, {row: samples[row] for row in row_names(samples)}, made.reference_windows)
+    publish(output, results, {row: samples[row] for row in row_names(samples)}, made.truth.windows)
     print()
     print(table_text(results, shutil.get_terminal_size((120, 24)).columns))
     print(f"\n{output}/index.html: every row to hear and see ({results['about']['seconds'] / 60:.1f} min)")

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from cantilena.errors import CantilenaError
 from cantilena.evaluation.figures import figures, sweep
+from cantilena.evaluation.layout import table_markdown
 from cantilena.evaluation.page import Samples, notes, page, sample_name
 from cantilena.evaluation.results import Results
-from cantilena.evaluation.table import row_names, table_markdown
+from cantilena.evaluation.table import row_names
 from cantilena.music.melody import Melody
 from cantilena.music.midi import to_midi, write_whole
 

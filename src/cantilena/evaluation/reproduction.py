@@ -20,43 +20,22 @@ from pathlib import Path
 from threading import Event
 from typing import Any, NamedTuple, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
 from cantilena.composer import Composer
-from cantilena.corpus.store import WINDOW_PHRASES, Corpus
-from cantilena.errors import CorpusError
+from cantilena.corpus.store import Corpus
 from cantilena.evaluation.baselines import ROWS, Bench, Setting, is_invented
 from cantilena.evaluation.cache import RowCache
+from cantilena.evaluation.cost import BEGINNING, costs
 from cantilena.evaluation.measures import Measures
 from cantilena.evaluation.novelty import NoveltyIndex
-from cantilena.evaluation.pieces import Pieces, corpus_pieces, window_pieces
+from cantilena.evaluation.pieces import Pieces, corpus_pieces
 from cantilena.evaluation.plan import Plan
-from cantilena.evaluation.results import assemble
-from cantilena.evaluation.scores import Moments, overlaps
+from cantilena.evaluation.results import PUBLISHED, assemble
 from cantilena.evaluation.spurious import Spurious
+from cantilena.evaluation.truth import Truth, test_windows
 from cantilena.music.melody import Melody
 
-__all__ = ["PUBLISHED", "Reproduction"]
+__all__ = ["Reproduction", "Say"]
 
-REFERENCE = 10_000  # training windows that stand for the truth
-_MEASURING = 0.016  # seconds a melody: overlaps, features, novelty, latent distances
-_BEGINNING = 30.0  # seconds: the reference measured, the index built
-_CHANGED = 0.4  # share of the phrases whose notes a snap changes, so that they are encoded again
-PUBLISHED: dict[str, dict[str, dict[str, dict[str, float]]]] = {  # Mittal et al. 2021, table 1 (its own VAE, Lakh)
-    row: {
-        setting: {kind: {"C": cells[i], "var": cells[i + 1]} for kind, i in (("pitch", first), ("duration", first + 2))}
-        for setting, first in (("unconditional", 0), ("infilling", 4))
-        if len(cells) > first
-    }
-    for row, cells in {
-        "test": (1.00, 0.96, 1.00, 0.91, 1.00, 0.96, 1.00, 0.91),
-        "diffusion": (0.99, 0.90, 0.96, 0.92, 0.97, 0.87, 0.97, 0.80),
-        "autoregression": (0.93, 0.68, 0.93, 0.76),
-        "interpolation": (0.85, 0.23, 0.91, 0.34, 0.94, 0.78, 0.96, 0.80),
-        "prior": (0.84, 0.19, 0.90, 0.67, 0.89, 0.19, 0.94, 0.54),
-    }.items()
-}
 Place: TypeAlias = tuple[str, Setting]  # a row and a setting of it
 Say: TypeAlias = Callable[[str], None]
 OnMade: TypeAlias = Callable[[str, Setting, int], None]  # row, setting, and how many of its melodies are made
@@ -78,34 +57,10 @@ class Reproduction:
     plan: Plan
     _made: dict[Place, Pieces] = field(default_factory=dict, repr=False)
 
-    # -- real music ----------------------------------------------------------------------------
-
     @cached_property
-    def reference_windows(self) -> NDArray[np.int64]:
-        """The listed truth: melody and first phrase of REFERENCE training windows (or half of them, if fewer)."""
-        return self._train_windows[0]
-
-    @cached_property
-    def _train_windows(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        windows = self.corpus.windows("train")
-        if len(windows) < 20 or not len(self.corpus.windows("test")):
-            raise CorpusError(
-                f"{self.corpus.directory}: {len(windows)} training windows of 64 bars without a silent phrase; "
-                "a table needs 20, and one of a test song"
-            )
-        order = np.random.default_rng(0).permutation(len(windows))
-        size = min(REFERENCE, len(windows) // 2)
-        return windows[np.sort(order[:size])], windows[order[size:]]
-
-    @cached_property
-    def reference(self) -> Pieces:
-        """The truth that every score compares with."""
-        return window_pieces(self.corpus, self.reference_windows, "reference")
-
-    @cached_property
-    def moments(self) -> dict[str, Moments]:
-        """Means and variances of the reference's overlaps."""
-        return overlaps(self.reference).moments
+    def truth(self) -> Truth:
+        """The real music, and the reference among it."""
+        return Truth(self.corpus)
 
     def bench(
         self, corpus: Corpus | None = None, n: int | None = None, stopping: Callable[[], bool] = lambda: False
@@ -113,11 +68,10 @@ class Reproduction:
         """What makes the rows: from the test songs of the corpus, or of another one for `n` melodies to listen to."""
         plan, size = self.plan, n or self.plan.n * self.plan.seeds
         if corpus is None:
-            train = window_pieces(self.corpus, self._train_windows[1][:size], "train")
-            test = _tests(self.corpus, size)
+            train, test = self.truth.train(size), self.truth.test(size)
         else:
-            train, test = corpus_pieces(corpus, "train", size), _tests(corpus, size)
-        spurious = Spurious(self.moments)
+            train, test = corpus_pieces(corpus, "train", size), test_windows(corpus, size)
+        spurious = Spurious(self.truth.moments)
         return Bench(self.composer, train, test, range(size), plan.sampling, plan.paper_sampling, spurious, stopping)
 
     def places(self, rows: Sequence[str] | None = None) -> list[Place]:
@@ -141,28 +95,11 @@ class Reproduction:
         """A guess of what `run` takes, from a few timed calls of each network."""
         melodies = self.plan.n * self.plan.seeds
         each = sorted(melodies * self._costs[place] for place in places)
-        return max((_BEGINNING + sum(each)) / self.plan.workers, each[-1])
+        return max((BEGINNING + sum(each)) / self.plan.workers, each[-1])
 
     @cached_property
     def _costs(self) -> dict[Place, float]:
-        """Seconds that a melody of each row takes, alone on a core."""
-        model, plan = self.composer.model, self.plan
-        x, labels = np.zeros((16, WINDOW_PHRASES, model.space.D), np.float32), np.zeros((16, 4), np.int64)
-        denoise = _timed(lambda: model.denoise(x, np.zeros(16, np.float32), x, labels)) / 16
-        decode = _timed(lambda: model.to_logits(x)) / 16
-        encode = _timed(lambda: model.encode(np.ones((16, WINDOW_PHRASES, 32), np.int64))) / 16
-        costs = {}
-        for row, setting in self.places():
-            cost = _MEASURING + decode + encode
-            if row in ("diffusion", "paper"):
-                how = plan.sampling(setting) if row == "diffusion" else plan.paper_sampling
-                visits = how["steps"] * how.get("resample", 1)
-                cost += visits * (denoise + how.get("settle", 0.0) * (decode + _CHANGED * encode))
-            elif row == "autoregression":
-                following = _timed(lambda: model.next_phrase(x[:, : WINDOW_PHRASES // 2])) / 16
-                cost += WINDOW_PHRASES * following
-            costs[row, setting] = cost
-        return costs
+        return costs(self.composer.model, self.plan)
 
     def run(
         self, say: Say = lambda _: None, *, rows: Sequence[str] | None = None, keep: Path | None = None,
@@ -178,7 +115,7 @@ class Reproduction:
 
         def prepare() -> Measures:
             index = NoveltyIndex.build(self.corpus)
-            say(f"reference: {len(self.reference):,} training windows, index of {len(index.phrases):,} phrases")
+            say(f"reference: {len(self.truth.reference):,} training windows, index of {len(index.phrases):,} phrases")
             return self.measures(plan.n * plan.seeds, index=index, parts=plan.seeds)
 
         def one(place: Place) -> _Made:
@@ -204,7 +141,7 @@ class Reproduction:
                 raise
         return {
             "about": {**self.about(), "seconds": round(time.perf_counter() - began, 1)},
-            "reference": {"overlap": {kind: m._asdict() for kind, m in self.moments.items()}},
+            "reference": {"overlap": {kind: m._asdict() for kind, m in self.truth.moments.items()}},
             "published": PUBLISHED,
             **assemble({place: found[place] for place in places}, measure.result()),
         }
@@ -222,7 +159,7 @@ class Reproduction:
             case "autoregression":
                 recipe |= {"network": model.baseline_fingerprint("mdn")}
             case "spurious":
-                recipe |= {kind: list(m) for kind, m in self.moments.items()}
+                recipe |= {kind: list(m) for kind, m in self.truth.moments.items()}
         return recipe
 
     def samples(self, n: int = 20, listen: Corpus | None = None) -> dict[str, dict[str, list[Melody]]]:
@@ -239,7 +176,7 @@ class Reproduction:
 
     def measures(self, n: int, **more: Any) -> Measures:
         """All metrics against the reference, for rows of `n` melodies."""
-        return Measures(self.composer.model, self.reference, self.moments, n, **more)
+        return Measures(self.composer.model, self.truth.reference, self.truth.moments, n, **more)
 
     def about(self) -> dict[str, Any]:
         """What was used: model, corpus, plan, and what each network's training cost."""
@@ -260,21 +197,6 @@ class Reproduction:
             "infill_steps": min(plan.steps, plan.infill_steps),
             "infill_resample": plan.infill_resample,
             "paper_steps": plan.paper_steps or plan.steps,
-            "reference": len(self.reference),
+            "reference": len(self.truth.reference),
             "training": {"diffusion": model.about.get("provenance", {}), **rivals},
         }
-
-
-def _tests(corpus: Corpus, size: int) -> Pieces:
-    """`size` test windows without a silent phrase, drawn by seed 0; again from the first where there are fewer."""
-    windows = corpus.windows("test")
-    order = np.random.default_rng(0).permutation(len(windows))
-    return window_pieces(corpus, windows[np.resize(order, size)], "test")
-
-
-def _timed(call: Callable[[], Any]) -> float:
-    """Seconds of a call, the second time."""
-    call()
-    began = time.perf_counter()
-    call()
-    return time.perf_counter() - began

@@ -15,10 +15,24 @@ from typing import Any, TypeAlias
 
 from cantilena.evaluation.measures import Measures
 
-__all__ = ["Results", "add_rows", "assemble", "check_added"]
+__all__ = ["PUBLISHED", "Results", "add_rows", "assemble", "check_added"]
 
 Results: TypeAlias = Mapping[str, Any]  # what results.json holds
 
+PUBLISHED: dict[str, dict[str, dict[str, dict[str, float]]]] = {  # Mittal et al. 2021, table 1 (its own VAE, Lakh)
+    row: {
+        setting: {kind: {"C": cells[i], "var": cells[i + 1]} for kind, i in (("pitch", first), ("duration", first + 2))}
+        for setting, first in (("unconditional", 0), ("infilling", 4))
+        if len(cells) > first
+    }
+    for row, cells in {
+        "test": (1.00, 0.96, 1.00, 0.91, 1.00, 0.96, 1.00, 0.91),
+        "diffusion": (0.99, 0.90, 0.96, 0.92, 0.97, 0.87, 0.97, 0.80),
+        "autoregression": (0.93, 0.68, 0.93, 0.76),
+        "interpolation": (0.85, 0.23, 0.91, 0.34, 0.94, 0.78, 0.96, 0.80),
+        "prior": (0.84, 0.19, 0.90, 0.67, 0.89, 0.19, 0.94, 0.54),
+    }.items()
+}
 _OF_ALL = ("fingerprint", "corpus", "n", "seeds", "sampler", "reference")  # of `about`: what all rows share
 _OF_ROW = {  # what one row alone depends on
     **dict.fromkeys(("steps", "temperature", "settle", "resample", "infill_steps", "infill_resample"), "diffusion"),

@@ -33,7 +33,7 @@ def sweep(made: Reproduction, n: int = 200, say: Say = lambda _: None) -> list[d
         tokens = made.composer.decode(made.composer.sample(range(n), **asked))
         seconds = (time.perf_counter() - began) / n
         pieces = Pieces([Melody.from_phrases(t).events for t in tokens], np.arange(n), sampler)
-        table = scores(pieces, made.moments)
+        table = scores(pieces, made.truth.moments)
         found.append(
             {
                 "sampler": sampler,

@@ -1,26 +1,24 @@
-"""The paper's table (Mittal et al. 2021, table 1) made of a `results.json`: as Markdown, and for a terminal.
+"""The paper's table (Mittal et al. 2021, table 1) made of a `results.json`, before it has a form.
 
-    results --tables--> [Table] --table_markdown--> table.md
-                                --table_text------> the terminal
-                                --page.page-------> index.html
+    results --tables--> [Table] --layout.table_markdown--> table.md
+                                --layout.table_text------> the terminal
+                                --page.page--------------> index.html
 
 A part that results lack (a row, a setting, the latent space) is left out; a single figure that is missing is a dash.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from math import isfinite
 from typing import Any, NamedTuple
 
 from cantilena.evaluation.results import Results
 
 __all__ = [
-    "ATTRIBUTES", "BASELINES", "CONTROLS", "READINGS", "ROWS", "SETTINGS", "Ahead", "Line", "Table",
-    "about_text", "ahead", "ahead_table", "number", "row_names", "row_title", "score", "table_markdown", "table_text",
-    "tables",
+    "ATTRIBUTES", "BASELINES", "CONTROLS", "DASH", "READINGS", "ROWS", "SETTINGS", "Ahead", "Line", "Table",
+    "about_text", "ahead", "ahead_table", "number", "row_names", "row_title", "score", "tables",
 ]  # fmt: skip
 
 ROWS = {  # in the table's order: what each is
@@ -52,7 +50,7 @@ _NOVELTY = {
     "longest_95": ("longest copied run", "95 %"),
     "share_found": ("phrases found", "share"),
 }
-_DASH = "–"
+DASH = "–"
 
 
 class Line(NamedTuple):
@@ -100,7 +98,7 @@ def score(value: float | None) -> str:
     >>> score(0.973), score(1.0), score(None)
     ('.97', '1.00', '–')
     """
-    return _DASH if value is None or not isfinite(value) else f"{value:.2f}".removeprefix("0")
+    return DASH if value is None or not isfinite(value) else f"{value:.2f}".removeprefix("0")
 
 
 def number(value: float | None) -> str:
@@ -110,7 +108,7 @@ def number(value: float | None) -> str:
     ('0.0123', '12,346', '3')
     """
     if value is None or not isfinite(value):
-        return _DASH
+        return DASH
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
@@ -169,7 +167,7 @@ def _music(results: Results) -> Table:
 
     def both(cell: Mapping[str, Any]) -> list[str]:
         found = [cell.get(name, {}) for name in names]
-        return [f"{number(f.get('mean'))} ({number(f.get('distance'))})" if f else _DASH for f in found]
+        return [f"{number(f.get('mean'))} ({number(f.get('distance'))})" if f else DASH for f in found]
 
     lines = _lines(music, both)
     if lines and "reference" in music:
@@ -260,78 +258,4 @@ def _kind(row: str) -> str:
 
 
 def _estimate(cell: Mapping[str, float] | None) -> str:
-    return f"{score(cell['value'])} [{score(cell['low'])}, {score(cell['high'])}]" if cell else _DASH
-
-
-# -- their forms -------------------------------------------------------------------------------
-
-
-def table_markdown(results: Results) -> str:
-    """Everything as Markdown: a paragraph, the tables, and the cells where a baseline is ahead of diffusion."""
-    parts = ["# The paper's table, reproduced", about_text(results)]
-    parts.append("\n".join(f"- **{row_title(r)}**: {ROWS[r]}" for r in row_names(results.get("rows", {})) if r in ROWS))
-    for table in (*tables(results), ahead_table(results)):
-        parts += [f"## {table.title}", table.note, _markdown(table)]
-    return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def _markdown(table: Table) -> str:
-    if not table.lines:
-        return ""
-    head = ["", *(" ".join(_short(names)) for names in table.head)]
-    rows = ["| " + " | ".join(head) + " |", "|:--" + "|--:" * len(table.head) + "|"]
-    for before, line in zip((None, *table.lines), table.lines, strict=False):
-        if _rule(before, line):
-            rows.append("| **controls** |" + " |" * len(table.head))
-        mark = "*" if line.kind == "published" else ""
-        rows.append("| " + " | ".join(f"{mark}{cell}{mark}" for cell in (line.name, *line.cells)) + " |")
-    return "\n".join(rows)
-
-
-def table_text(results: Results, width: int = 100) -> str:
-    """Everything for a terminal of `width` characters; a table that is wider goes on below."""
-    parts = [about_text(results)]
-    for table in (*tables(results), ahead_table(results)):
-        parts.append("\n".join([table.title, *_text(table, width)]) if table.lines else f"{table.title}\n{table.note}")
-    return "\n\n".join(parts) + "\n"
-
-
-def _text(table: Table, width: int) -> Iterator[str]:
-    names = ["  " + line.name if line.kind == "published" else line.name for line in table.lines]
-    first = max(map(len, names))
-    head = [_short(path) for path in table.head]
-    sizes = [max(map(len, [*path, *(line.cells[i] for line in table.lines)])) + 2 for i, path in enumerate(head)]
-    for n, columns in enumerate(_blocks(table.head, sizes, width - first)):
-        yield from [""] * (n > 0)
-        for level in range(len(head[0])):
-            yield " " * first + "".join(head[i][level].rjust(sizes[i]) for i in columns)
-        before = None
-        for name, line in zip(names, table.lines, strict=True):
-            if all(line.cells[i] == _DASH for i in columns):
-                continue
-            if _rule(before, line):
-                yield "-" * (first + sum(sizes[i] for i in columns))
-            yield name.ljust(first) + "".join(line.cells[i].rjust(sizes[i]) for i in columns)
-            before = line
-
-
-def _blocks(head: Sequence[tuple[str, ...]], sizes: list[int], width: int) -> list[list[int]]:
-    """Columns that stand side by side: whole groups of one first name, unless one group alone is too wide."""
-    blocks: list[list[int]] = [[]]
-    for _, group in groupby(range(len(head)), lambda i: head[i][0]):
-        columns = list(group)
-        whole = sum(sizes[i] for i in columns) <= width
-        for unit in [columns] if whole else [[i] for i in columns]:
-            if blocks[-1] and sum(sizes[i] for i in (*blocks[-1], *unit)) > width:
-                blocks.append([])
-            blocks[-1] += unit
-    return blocks
-
-
-def _short(path: Iterable[str]) -> list[str]:
-    return ["uncond." if name == "unconditional" else "infill" if name == "infilling" else name for name in path]
-
-
-def _rule(before: Line | None, line: Line) -> bool:
-    """Whether the control rows begin here."""
-    return line.kind == "control" and before is not None and before.kind != "control"
+    return f"{score(cell['value'])} [{score(cell['low'])}, {score(cell['high'])}]" if cell else DASH
