@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, Unpack, overload
 
@@ -20,12 +21,13 @@ from cantilena.edits.edited import Edited
 from cantilena.edits.recompose import recompose
 from cantilena.edits.sign import sign
 from cantilena.edits.steer import check_held
+from cantilena.edits.subject import Alone, InFile, Sign, Subject
 from cantilena.music.bars import Bars, parse_bars
 from cantilena.music.extract import extract
-from cantilena.music.locks import Locks, lock_melody
-from cantilena.music.melody import BAR_STEPS, Melody
+from cantilena.music.locks import lock_melody
+from cantilena.music.melody import Melody
 from cantilena.music.midi import read_song
-from cantilena.music.passage import Passage, read_passage
+from cantilena.music.passage import read_passage
 from cantilena.music.room import make_room, room_after, room_before, room_between
 from cantilena.receipt import Tune
 from cantilena.rules import Asked, Rules, make_rules
@@ -77,24 +79,24 @@ class Editor(Drawing):
         spans, asked = parse_bars(bars), asked_rules(rules)
         _seed(seed)
         _lead(1, spans, grid)
-
-        def recomposed(locks: Locks, first: int, voice: Voice) -> NDArray[np.int8]:
-            if asked is not None:
-                check_held(asked, locks, first)
-            draw = self.draw({"resample": RESAMPLE, "voice": voice, **sampling})
-            return recompose(self.model, locks, draw, seed=seed, lead=_lead(first, spans, grid), rules=asked)
-
+        subject: Subject
         if isinstance(song, Melody):
             if track is not None or not (keep is None or isinstance(keep, Melody)):
                 raise ValueError("of a Melody no track is chosen, and the notes to keep are a Melody")
-            locks = lock_melody(song, spans, keep)
-            return Melody.from_tokens(locks.paste(recomposed(locks, 1, Voice(purity=0))), song.qpm)
-        if isinstance(keep, Melody):
+            subject = Alone(lock_melody(song, spans, keep), song.qpm)
+        elif isinstance(keep, Melody):
             raise ValueError("of a MIDI file the notes to keep are a MIDI file")
-        passage = read_passage(song, spans, track=track, keep=keep)
-        after = passage.melody(recomposed(passage.locks, passage.stretch.first, Voice.of(passage.candidate)))
-        given = {"song": song, "bars": spans, "track": track, "keep": keep, "grid": grid, "seed": seed}
-        return self._edited("infill", passage, after, sampling, ("song", "keep"), given, rules=asked)
+        else:
+            subject = InFile(read_passage(song, spans, track=track, keep=keep))
+        if asked is not None:
+            check_held(asked, subject.locks, subject.first)
+        draw = self.draw({"resample": RESAMPLE, "voice": subject.voice, **sampling})
+        lead = _lead(subject.first, spans, grid)
+        tokens = recompose(self.model, subject.locks, draw, seed=seed, lead=lead, rules=asked)
+        signed = self._signed(
+            "infill", sampling, ("song", "keep"), song=song, bars=spans, track=track, keep=keep, grid=grid, seed=seed
+        )
+        return subject.result(tokens, signed, rules=asked)
 
     @overload
     def extend(
@@ -120,16 +122,18 @@ class Editor(Drawing):
         """
         _seed(seed)
         asked = asked_rules(rules)
+        subject: Subject
         if isinstance(song, Melody):
             _no_track(track)
-            locks = make_room(bars, before=song) if before else make_room(bars, after=song)
-            draw = self.draw({"resample": RESAMPLE, "voice": Voice(purity=0), **sampling})
-            return Melody.from_tokens(_extend.extend(self.model, locks, draw, seed=seed, rules=asked), song.qpm)
-        passage = (room_before if before else room_after)(song, bars, track=track)
-        draw = self.draw({"resample": RESAMPLE, "voice": Voice.of(passage.candidate), **sampling})
-        after = passage.melody(_extend.extend(self.model, passage.locks, draw, seed=seed, rules=asked))
-        given = {"song": song, "bars": bars, "before": before or None, "track": track, "seed": seed}
-        return self._edited("extend", passage, after, sampling, ("song",), given, rules=asked)
+            subject = Alone(make_room(bars, before=song) if before else make_room(bars, after=song), song.qpm)
+        else:
+            subject = InFile((room_before if before else room_after)(song, bars, track=track))
+        draw = self.draw({"resample": RESAMPLE, "voice": subject.voice, **sampling})
+        tokens = _extend.extend(self.model, subject.locks, draw, seed=seed, rules=asked)
+        signed = self._signed(
+            "extend", sampling, ("song",), song=song, bars=bars, before=before or None, track=track, seed=seed
+        )
+        return subject.result(tokens, signed, rules=asked)
 
     @overload
     def bridge(
@@ -153,18 +157,20 @@ class Editor(Drawing):
         """
         _seed(seed)
         asked = asked_rules(rules)
-        if isinstance(a, Melody) or isinstance(b, Melody):
-            if not (isinstance(a, Melody) and isinstance(b, Melody)):
-                raise ValueError("a bridge leads from one MIDI file to another, or from one Melody to another")
+        subject: Subject
+        if isinstance(a, Melody) and isinstance(b, Melody):
             _no_track(track if track_b is None else track_b)
-            draw = self.draw({"resample": RESAMPLE, "voice": Voice(purity=0), **sampling})
-            locks = make_room(bars, after=a, before=b)
-            return Melody.from_tokens(_extend.bridge(self.model, locks, draw, seed=seed, rules=asked), a.qpm)
-        passage = room_between(a, b, bars, track=track, track_b=track_b)
-        draw = self.draw({"resample": RESAMPLE, "voice": Voice.of(passage.candidate), **sampling})
-        after = passage.melody(_extend.bridge(self.model, passage.locks, draw, seed=seed, rules=asked))
-        given = {"a": a, "b": b, "bars": bars, "track": track, "track_b": track_b, "seed": seed}
-        return self._edited("bridge", passage, after, sampling, ("a", "b"), given, rules=asked)
+            subject = Alone(make_room(bars, after=a, before=b), a.qpm)
+        elif isinstance(a, Melody) or isinstance(b, Melody):
+            raise ValueError("a bridge leads from one MIDI file to another, or from one Melody to another")
+        else:
+            subject = InFile(room_between(a, b, bars, track=track, track_b=track_b))
+        draw = self.draw({"resample": RESAMPLE, "voice": subject.voice, **sampling})
+        tokens = _extend.bridge(self.model, subject.locks, draw, seed=seed, rules=asked)
+        signed = self._signed(
+            "bridge", sampling, ("a", "b"), a=a, b=b, bars=bars, track=track, track_b=track_b, seed=seed
+        )
+        return subject.result(tokens, signed, rules=asked)
 
     @overload
     def vary(
@@ -188,25 +194,23 @@ class Editor(Drawing):
         seed at another strength is the same variation, nearer or farther. `grid` is as in `infill`.
         """
         _seed(seed)
+        asked = None if bars is None else parse_bars(bars)
+        subject: Subject
         if isinstance(song, Melody):
             _no_track(track)
-            spans: Bars = ((1, song.bars),) if bars is None else parse_bars(bars)
-            locks, draw = lock_melody(song, spans), self.draw({"voice": Voice(purity=0), **sampling})
-            lead = _lead(1, spans, grid)
-            pasted, tokens = _vary.vary(self.model, locks, draw, strength=strength, seed=seed, lead=lead)
-            return Melody.from_tokens(pasted.paste(tokens), song.qpm)
-        read = read_song(song)
-        spans = _vary.melody_bars(read, track) if bars is None else parse_bars(bars)
-        passage = read_passage(read, spans, track=track)
-        draw = self.draw({"voice": Voice.of(passage.candidate), **sampling})
-        lead = _lead(passage.stretch.first, spans, grid)
-        locks, tokens = _vary.vary(self.model, passage.locks, draw, strength=strength, seed=seed, lead=lead)
-        midi, after = _vary.varied_file(passage, locks, tokens)
-        given = {
-            "song": song, "strength": strength, "bars": None if bars is None else spans, "track": track, "grid": grid,
-            "seed": seed,
-        }  # fmt: skip
-        return self._edited("vary", passage, after, sampling, ("song",), given, midi)
+            spans = asked or ((1, song.bars),)
+            subject = Alone(lock_melody(song, spans), song.qpm)
+        else:
+            read = read_song(song)
+            spans = asked or _vary.melody_bars(read, track)
+            subject = InFile(read_passage(read, spans, track=track))
+        draw = self.draw({"voice": subject.voice, **sampling})
+        lead = _lead(subject.first, spans, grid)
+        locks, tokens = _vary.vary(self.model, subject.locks, draw, strength=strength, seed=seed, lead=lead)
+        signed = self._signed(
+            "vary", sampling, ("song",), song=song, strength=strength, bars=asked, track=track, grid=grid, seed=seed
+        )
+        return subject.result(tokens, signed, locks=locks)
 
     @overload
     def morph(
@@ -282,26 +286,9 @@ class Editor(Drawing):
 
         return self.draw({"voice": voice, "sampler": "ddim", "steps": steps}), invert
 
-    def _edited(
-        self,
-        verb: str,
-        passage: Passage,
-        after: Melody,
-        sampling: Sampling,
-        files: Sequence[str],
-        given: dict[str, Any],
-        midi: bytes | None = None,
-        rules: Rules | None = None,
-    ) -> Edited:
-        """The result of `verb` on a file; rules were asked of the bars that are free in the passage."""
-        told: dict[str, Any] = {}
-        if rules is not None:
-            new = np.flatnonzero((~passage.locks.locked).reshape(-1, BAR_STEPS).any(axis=1))
-            judged = Melody.from_tokens(after.events.reshape(-1, BAR_STEPS)[new].reshape(-1))
-            told = {"rules": rules, "judged": judged, "numbers": (new + passage.stretch.first).tolist()}
-        receipt = sign(self.model, verb, after, sampling, files=files, **told, **given)
-        midi = passage.write(after) if midi is None else midi
-        return Edited(midi, passage.candidate.track, passage.before, after, receipt)
+    def _signed(self, verb: str, sampling: Sampling, files: Sequence[str], **given: Any) -> Sign:
+        """What makes the receipt of a verb with these arguments, of which `files` name files."""
+        return partial(sign, self.model, verb, sampling=sampling, files=files, **given)
 
 
 def _seed(seed: int) -> None:
