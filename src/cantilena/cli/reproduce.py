@@ -99,11 +99,11 @@ def reproduce(
         print(f"{output}: stopped; the same command goes on from there")
         raise
     samples: Samples = made.samples(_SAMPLES, heard)
-    if heard:
-        results["about"]["heard"] = f"Real music that is heard here is of the corpus {heard.directory.name}."
     if there:
         results = add_rows(there[0], results)
         samples = {**there[1], **samples}
+    if heard:  # a table that is there may say it at more length
+        results["about"].setdefault("heard", f"Real music that is heard here is of the corpus {heard.directory.name}.")
     publish(output, results, {row: samples[row] for row in row_names(samples)}, made.truth.windows)
     print()
     print(table_text(results, shutil.get_terminal_size((120, 24)).columns))
