@@ -25,6 +25,21 @@ def test_it_is_small_and_says_where_it_comes_from(model):
     assert "research" in provenance["licence"]
 
 
+def test_it_holds_the_rivals_of_the_papers_table_trained_at_its_own_cost(model):
+    assert model.baselines == ("mdn", "paper")
+    flops = model.about["provenance"]["flops"]
+    for rival in model.baselines:
+        training = model.about[rival]["training"]
+        assert training["flops"] == pytest.approx(flops, rel=0.02)
+        assert training["corpus"] == model.about["provenance"]["corpus"]
+    choices = model.about["paper"]
+    assert (choices["schedule"]["name"], choices["prediction"], choices["self_conditioning"]) == (
+        "linear",
+        "eps",
+        False,
+    )
+
+
 @torch.no_grad()
 def test_both_worlds_agree_on_it(model):
     folder = find_model(DEFAULT_MODEL)
