@@ -11,9 +11,10 @@ curves.overlap_along        .<row>.<setting>.<pitch|duration>: mean overlap by t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from cantilena.evaluation.measures import Measures
+if TYPE_CHECKING:  # the tables of `cantilena evaluate` are made without a model
+    from cantilena.evaluation.measures import Measures
 
 __all__ = ["PUBLISHED", "Results", "add_rows", "assemble", "check_added"]
 
