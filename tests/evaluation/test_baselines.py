@@ -159,10 +159,10 @@ def some_of(bench, n):
     return replace(bench, test=Pieces(bench.test.events[:n], bench.test.groups[:n], "test"), seeds=range(n))
 
 
-@pytest.mark.parametrize(("row", "setting"), [(row, s) for row, settings in ROWS.items() for s in settings])
+@pytest.mark.parametrize(
+    ("row", "setting"), [(row, s) for row, settings in ROWS.items() if row != "train" for s in settings]
+)
 def test_a_melody_is_the_same_however_many_are_made(bench, row, setting):
-    if row == "train":
-        pytest.skip("real melodies, none is made")
     few, all_ = some_of(bench, 2).make(row, setting), bench.make(row, setting)
     assert all(np.array_equal(a, b) for a, b in zip(few.events, all_.events, strict=False))
 
