@@ -67,10 +67,8 @@ class Reproduction:
     ) -> Bench:
         """What makes the rows: from the test songs of the corpus, or of another one for `n` melodies to listen to."""
         plan, size = self.plan, n or self.plan.n * self.plan.seeds
-        if corpus is None:
-            train, test = self.truth.train(size), self.truth.test(size)
-        else:
-            train, test = corpus_pieces(corpus, "train", size), test_windows(corpus, size)
+        train = self.truth.train(size) if corpus is None else corpus_pieces(corpus, "train", size)
+        test = test_windows(self.corpus if corpus is None else corpus, size)
         spurious = Spurious(self.truth.moments)
         return Bench(self.composer, train, test, range(size), plan.sampling, plan.paper_sampling, spurious, stopping)
 

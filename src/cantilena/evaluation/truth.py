@@ -13,17 +13,17 @@ from cantilena.errors import CorpusError
 from cantilena.evaluation.pieces import Pieces, window_pieces
 from cantilena.evaluation.scores import Moments, overlaps
 
-__all__ = ["REFERENCE", "Truth", "test_windows"]
+__all__ = ["Truth", "test_windows"]
 
 REFERENCE = 10_000  # training windows that stand for the truth
 
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """Windows of 64 bars without a silent phrase: a reference to compare with, others to train songs and test songs.
+    """Windows of 64 bars without a silent phrase: a reference to compare with, and other training windows.
 
     All are drawn by seed 0, and the first n are the same however many are asked for. CorpusError where the corpus has
-    too few.
+    too few, of these or of test songs.
     """
 
     corpus: Corpus
@@ -59,10 +59,6 @@ class Truth:
     def train(self, n: int) -> Pieces:
         """`n` training windows besides the reference, or as many as there are."""
         return window_pieces(self.corpus, self._windows[1][:n], "train")
-
-    def test(self, n: int) -> Pieces:
-        """`n` windows of test songs; see `test_windows`."""
-        return test_windows(self.corpus, n)
 
 
 def test_windows(corpus: Corpus, n: int) -> Pieces:
