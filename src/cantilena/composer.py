@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.editor import RESAMPLE, Editor, Source, asked_rules
-from cantilena.edits.cadence import come_to_rest
 from cantilena.edits.draw import WINDOW
+from cantilena.edits.finish import finish
 from cantilena.edits.length import WHOLE, Length, lead_round, stream
 from cantilena.edits.motif import develop, read_motif, two_bars
 from cantilena.edits.pick import choose, surprise
 from cantilena.edits.sign import sign
-from cantilena.edits.steer import Steering, hold_to
+from cantilena.edits.steer import Steering
 from cantilena.model import DEFAULT_MODEL, Model
 from cantilena.music.melody import PHRASE_STEPS, Melody
 from cantilena.receipt import Tune
@@ -77,18 +77,21 @@ class Composer(Editor):
         if bars > WHOLE or motif is not None:
             sampling = {"resample": LONG_RESAMPLE if motif is None else RESAMPLE, **sampling}
         if motif is not None:
+            voice: Sampling = {"voice": Voice(purity=0), **sampling}
             theme = two_bars(motif) if isinstance(motif, Melody) else read_motif(motif)
-            draw = self.draw({"voice": Voice(purity=0), **sampling})
-            melodies = [develop(self.model, draw, theme, bars, seed=seed, cadence=cadence) for seed in seeds]
+            draw = self.draw(voice)
+            melodies = [
+                develop(self.told(voice, seed), draw, theme, bars, seed=seed, cadence=cadence) for seed in seeds
+            ]
             qpm = theme.qpm if qpm is None else qpm
         elif asked:
-            melodies = [self._steered(seed, length, asked, sampling) for seed in seeds]
+            melodies = [self._steered(seed, length, asked, cadence, sampling) for seed in seeds]
         else:
             drawn = self.sample(seeds, **length.asked, **sampling)  # (seeds, P, D)
-            melodies = [self._fitted(x_0, seed, length, sampling) for seed, x_0 in zip(seeds, drawn, strict=True)]
-        if cadence and motif is None:
-            melodies = [come_to_rest(m) for m in melodies]
-            melodies = [hold_to(asked, m) for m in melodies] if asked else melodies
+            melodies = [
+                finish(self.told(sampling, seed), self._ring(x_0, seed, length, sampling), length, cadence=cadence)
+                for seed, x_0 in zip(seeds, drawn, strict=True)
+            ]
         given: dict[str, Any] = {
             "bars": bars, "qpm": qpm, "loop": loop or None, "motif": motif, "cadence": cadence or None,
         }  # fmt: skip
@@ -98,22 +101,22 @@ class Composer(Editor):
             tunes.append(Tune(melody.events, 120.0 if qpm is None else qpm, receipt))
         return tunes
 
-    def _fitted(self, x_0: NDArray[np.float32], seed: int, length: Length, sampling: Sampling) -> Melody:
-        """What was drawn, as a melody of this length."""
-        if length.loop and length.bars < WHOLE:
-            draw = self.draw({"resample": RESAMPLE, **sampling})
-            return length.fit(lead_round(self.model, draw, x_0, length.bars, seed=seed))
-        return length.fit(self.decode(x_0))
+    def _ring(
+        self, x_0: NDArray[np.float32], seed: int, length: Length, sampling: Sampling
+    ) -> NDArray[np.float32]:  # fmt: skip
+        """What was drawn; for a loop of fewer than 64 bars, a part of it that leads round."""
+        if not length.loop or length.bars >= WHOLE:
+            return x_0
+        draw = self.draw({"resample": RESAMPLE, **sampling})
+        return lead_round(self.told(sampling, seed), draw, x_0, length.bars, seed=seed)
 
-    def _steered(self, seed: int, length: Length, rules: Rules, sampling: Sampling) -> Melody:
+    def _steered(self, seed: int, length: Length, rules: Rules, cadence: bool, sampling: Sampling) -> Melody:
         """A melody of this length by rules, which see its first bars: a part that stands alone is not looked for."""
-        asked = length.asked
-        steering = Steering.alone(self.model, rules, asked["phrases"], length.bars)
+        asked, model = length.asked, self.told(sampling, seed)
+        steering = Steering.alone(model, rules, asked["phrases"], length.bars)
         asked |= {"cost": steering.cost(), "ties": steering.ties(asked["phrases"])}
         x_0 = self.sample([seed], **asked, **sampling)[0]
-        if length.loop:
-            return hold_to(rules, self._fitted(x_0, seed, length, sampling))
-        return Melody.from_phrases(steering.decode(x_0, transpose=True)).slice(1, length.bars)
+        return finish(model, self._ring(x_0, seed, length, sampling), length, rules, cadence=cadence)
 
     def pick(
         self, k: int, *, of: int = PICK_OF, seed: int = 0, rules: Asked | None = None, **arguments: Any
@@ -141,4 +144,4 @@ class Composer(Editor):
         The first come after one sample of 64 bars; then 32 bars are composed after each 32 that were taken. The same
         seed gives the same music. Keywords and errors as in `compose`.
         """
-        return stream(self.model, self.draw({"resample": RESAMPLE, **sampling}), seed, qpm)
+        return stream(self.told(sampling, seed), self.draw({"resample": RESAMPLE, **sampling}), seed, qpm)

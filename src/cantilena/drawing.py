@@ -18,7 +18,7 @@ from cantilena.diffusion.windows import windowed
 from cantilena.edits.draw import WINDOW, Correct, Draw
 from cantilena.model import LABEL_NULLS, Model
 from cantilena.music.melody import Melody
-from cantilena.sampling import Sampling, sampler_of, voice_of
+from cantilena.sampling import Sampling, Voice, sampler_of, voice_of
 
 __all__ = ["Drawing"]
 
@@ -60,13 +60,13 @@ class Drawing:
             if given is not None and given.shape[:2] != (len(seeds), phrases):
                 raise ValueError(f"a {name} for {given.shape[:2]} does not fit {len(seeds)} seeds of {phrases} phrases")
         on_step = sampling.get("on_step")
-        sample = sampler_of(sampling, cost, _Snap(self.model))
         labels, guidance = voice_of(sampling.get("voice", "lead")).labels, sampling.get("guidance", 1.0)
         size = max(1, _BATCH * WINDOW // phrases)
         batches = [slice(i, i + size) for i in range(0, len(seeds), size)]
         found = []
         for k, part in enumerate(batches):
             batch = seeds[part]
+            sample = sampler_of(sampling, cost, _Snap(self.model.told(labels, batch)))
             held = condition and Condition(condition.x_0[part], condition.known[part])
             noise: Noise = SeededNoise(batch) if ties is None else ties.noise(SeededNoise(batch))
             begin = noise((len(batch), phrases, self.model.space.D)) if x_t is None else x_t[part]
@@ -87,9 +87,15 @@ class Drawing:
 
         return draw
 
-    def decode(self, x_0: NDArray[np.float32]) -> NDArray[np.int8]:
-        """Latents (..., D) -> the likeliest token at every step (..., 32)."""
-        return self.model.to_phrases(x_0)
+    def told(self, sampling: Sampling, seed: int) -> Model:
+        """The model as it writes what `sampling` asks for, with the chance of a seed."""
+        return self.model.told(voice_of(sampling.get("voice", "lead")).labels, [seed])
+
+    def decode(
+        self, x_0: NDArray[np.float32], seeds: Sequence[int] = (0,), *, voice: str | Voice = "any"
+    ) -> NDArray[np.int8]:
+        """Latents (..., P, D) -> tokens (..., P, 32), as `voice` with the chance of one seed, or of one a melody."""
+        return self.model.told(voice_of(voice).labels, seeds).to_phrases(x_0)
 
     def encode(self, melody: Melody) -> NDArray[np.float32]:
         """The phrases of a melody as latents (phrases, D): their posterior means."""

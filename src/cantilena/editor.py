@@ -90,9 +90,10 @@ class Editor(Drawing):
             subject = InFile(read_passage(song, spans, track=track, keep=keep))
         if asked is not None:
             check_held(asked, subject.locks, subject.first)
-        draw = self.draw({"resample": RESAMPLE, "voice": subject.voice, **sampling})
+        sampling = {"resample": RESAMPLE, "voice": subject.voice, **sampling}
+        model, draw = self.told(sampling, seed), self.draw(sampling)
         lead = _lead(subject.first, spans, grid)
-        tokens = recompose(self.model, subject.locks, draw, seed=seed, lead=lead, rules=asked)
+        tokens = recompose(model, subject.locks, draw, seed=seed, lead=lead, rules=asked)
         signed = self._signed(
             "infill", sampling, ("song", "keep"), song=song, bars=spans, track=track, keep=keep, grid=grid, seed=seed
         )
@@ -128,8 +129,9 @@ class Editor(Drawing):
             subject = Alone(make_room(bars, before=song) if before else make_room(bars, after=song), song.qpm)
         else:
             subject = InFile((room_before if before else room_after)(song, bars, track=track))
-        draw = self.draw({"resample": RESAMPLE, "voice": subject.voice, **sampling})
-        tokens = _extend.extend(self.model, subject.locks, draw, seed=seed, rules=asked)
+        sampling = {"resample": RESAMPLE, "voice": subject.voice, **sampling}
+        model, draw = self.told(sampling, seed), self.draw(sampling)
+        tokens = _extend.extend(model, subject.locks, draw, seed=seed, rules=asked)
         signed = self._signed(
             "extend", sampling, ("song",), song=song, bars=bars, before=before or None, track=track, seed=seed
         )
@@ -165,8 +167,9 @@ class Editor(Drawing):
             raise ValueError("a bridge leads from one MIDI file to another, or from one Melody to another")
         else:
             subject = InFile(room_between(a, b, bars, track=track, track_b=track_b))
-        draw = self.draw({"resample": RESAMPLE, "voice": subject.voice, **sampling})
-        tokens = _extend.bridge(self.model, subject.locks, draw, seed=seed, rules=asked)
+        sampling = {"resample": RESAMPLE, "voice": subject.voice, **sampling}
+        model, draw = self.told(sampling, seed), self.draw(sampling)
+        tokens = _extend.bridge(model, subject.locks, draw, seed=seed, rules=asked)
         signed = self._signed(
             "bridge", sampling, ("a", "b"), a=a, b=b, bars=bars, track=track, track_b=track_b, seed=seed
         )
@@ -204,9 +207,10 @@ class Editor(Drawing):
             read = read_song(song)
             spans = asked or _vary.melody_bars(read, track)
             subject = InFile(read_passage(read, spans, track=track))
-        draw = self.draw({"voice": subject.voice, **sampling})
+        sampling = {"voice": subject.voice, **sampling}
+        model, draw = self.told(sampling, seed), self.draw(sampling)
         lead = _lead(subject.first, spans, grid)
-        locks, tokens = _vary.vary(self.model, subject.locks, draw, strength=strength, seed=seed, lead=lead)
+        locks, tokens = _vary.vary(model, subject.locks, draw, strength=strength, seed=seed, lead=lead)
         signed = self._signed(
             "vary", sampling, ("song",), song=song, strength=strength, bars=asked, track=track, grid=grid, seed=seed
         )
@@ -238,7 +242,7 @@ class Editor(Drawing):
             raise ValueError(f"a morph of {steps} steps has no step {step}")
         ways = self._ways(voice, sampling_steps)
         one, other = _morph.melodies_of([a, b], tracks)
-        found = _morph.morph(self.model, one, other, *ways, steps=steps, seed=seed)
+        found = _morph.morph(self.told({"voice": voice}, seed), one, other, *ways, steps=steps, seed=seed)
         given: dict[str, Any] = {
             "a": a,
             "b": b,
@@ -267,7 +271,7 @@ class Editor(Drawing):
         """
         _seed(seed)
         ways, parts = self._ways(voice, sampling_steps), _morph.melodies_of(songs, tracks)
-        melody = _morph.blend(self.model, parts, weights, *ways, seed=seed)
+        melody = _morph.blend(self.told({"voice": voice}, seed), parts, weights, *ways, seed=seed)
         files = [f"songs.{k}" for k in range(len(songs))]
         rows = np.asarray(weights, np.float64).tolist()
         receipt = sign(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.resources import files
@@ -17,14 +18,16 @@ from numpy.typing import NDArray
 from cantilena.diffusion.schedule import NoiseSchedule, Prediction
 from cantilena.errors import ModelError
 from cantilena.latent import LatentSpace
+from cantilena.writing import Bounds, Manner, write
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # before the import: a composer's machine reports to nobody
 import onnxruntime
 
 __all__ = ["DEFAULT_MODEL", "FORMAT", "LABEL_NULLS", "Mixture", "Model", "find_model"]
 
-FORMAT = 1
+FORMAT = 2  # 1 had a decoder that did not hear what it wrote
 DEFAULT_MODEL = "pop-64"
+PARTS = ("encoder", "decoder", "decoder_start", "decoder_step", "denoiser")  # .onnx
 LABEL_NULLS = (3, 17, 3, 2)  # role, family, purity, has rests: the index of each that means "not said"
 
 
@@ -60,6 +63,7 @@ class Model:
     space: LatentSpace
     schedule: NoiseSchedule
     prediction: Prediction
+    manner: Manner  # of writing composed latents
     threads: int
     _sessions: dict[str, onnxruntime.InferenceSession] = field(repr=False)
 
@@ -76,6 +80,8 @@ class Model:
             schedule = NoiseSchedule.from_config(denoiser["schedule"])
             prediction: Prediction = denoiser["prediction"]
             named = denoiser["latent"]
+            sigma, temperature, floor = (float(about["decoder"][k]) for k in ("sigma", "temperature", "floor"))
+            manner = Manner(LABEL_NULLS, sigma, temperature, floor)
             if prediction not in ("eps", "x0", "v"):
                 raise ValueError(f"prediction {prediction!r}")
         except (OSError, KeyError, TypeError, ValueError) as error:
@@ -85,21 +91,31 @@ class Model:
             raise ModelError(
                 f"{folder}: the denoiser was trained in latent space {named}, latent.npz is {space.fingerprint}"
             )
-        sessions = {part: _session(folder / f"{part}.onnx", threads) for part in ("encoder", "decoder", "denoiser")}
-        return cls(folder, about, space, schedule, prediction, threads, sessions)
+        sessions = {part: _session(folder / f"{part}.onnx", threads) for part in PARTS}
+        return cls(folder, about, space, schedule, prediction, manner, threads, sessions)
 
     @property
     def name(self) -> str:
         """The model's name."""
         return str(self.about.get("name", self.folder.name))
 
+    def told(self, labels: NDArray[np.int64], seeds: Sequence[int], sigma: float | None = None) -> Model:
+        """The same model, which writes melodies with these labels (4,), with these seeds' chance.
+
+        `sigma` is how far it doubts latents, where that is not what a composed latent deserves.
+        """
+        manner = replace(self.manner, labels=tuple(labels.tolist()), seeds=tuple(seeds))
+        return replace(self, manner=manner if sigma is None else replace(manner, sigma=sigma))
+
     @cached_property
     def fingerprint(self) -> str:
-        """16 hexadecimal digits over every file that a composed note depends on."""
-        return self._digest("encoder.onnx", "decoder.onnx", "denoiser.onnx", "latent.npz")
+        """16 hexadecimal digits over all that a composed note depends on: every file, and how latents are read."""
+        manner = self.manner
+        reading = f"{manner.sigma:g} {manner.temperature:g} {manner.floor:g}"
+        return self._digest(*(f"{part}.onnx" for part in PARTS), "latent.npz", more=reading)
 
-    def _digest(self, *parts: str) -> str:
-        digest = hashlib.sha256()
+    def _digest(self, *parts: str, more: str = "") -> str:
+        digest = hashlib.sha256(more.encode())
         for part in parts:
             digest.update((self.folder / part).read_bytes())
         return digest.hexdigest()[:16]
@@ -111,24 +127,54 @@ class Model:
         mean, std = self._sessions["encoder"].run(None, {"tokens": tokens})
         return mean.reshape(*shape, -1), std.reshape(*shape, -1)
 
-    def decode(self, z: NDArray[np.float32]) -> NDArray[np.float32]:
-        """z (..., Z) -> logits (..., 32, 90)."""
-        flat = np.ascontiguousarray(z.reshape(-1, z.shape[-1]), np.float32)
-        # in pieces: logits of many phrases would need hundreds of megabytes
-        logits = [self._sessions["decoder"].run(None, {"z": flat[i : i + 512]})[0] for i in range(0, len(flat), 512)]
-        return np.asarray(np.concatenate(logits).reshape(*z.shape[:-1], *logits[0].shape[1:]), np.float32)
+    # -- writing: `writing.Decoder` ------------------------------------------------------------
+
+    def plan(
+        self, z: NDArray[np.float32], sigma: NDArray[np.float32], labels: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """z (n, Z), doubt (n,), labels (n, 4) -> plans (n, 32, W) and the logits of the plans alone (n, 32, 90)."""
+        plan, plain = self._sessions["decoder"].run(None, {"z": z, "sigma": sigma, "labels": labels})
+        return plan, plain
+
+    def start(self, before: NDArray[np.int64], around: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Contexts (n, 4) and pitch classes near by (n, 12) -> states (n, H)."""
+        given = {"before": before, "around": around}
+        return np.asarray(self._sessions["decoder_start"].run(None, given)[0], np.float32)
+
+    def step(
+        self,
+        plan: NDArray[np.float32],
+        plain: NDArray[np.float32],
+        token: NDArray[np.int64],
+        notes: NDArray[np.int64],
+        state: NDArray[np.float32],
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Plans of a step (n, W), (n, 90), last token (n,), last notes (n, 2), states -> logits (n, 90), states."""
+        given = {"plan": plan, "plain": plain, "token": token, "notes": notes, "state": state}
+        logits, state = self._sessions["decoder_step"].run(None, given)
+        return logits, state
+
+    def decode(
+        self, z: NDArray[np.float32], manner: Manner | None = None, bounds: Bounds | None = None, *, alone: bool = False
+    ) -> NDArray[np.int8]:
+        """z (..., P, Z) of P consecutive phrases -> tokens (..., P, 32), each after those before it.
+
+        Exact latents, of nobody in particular, are read literally; `manner` says otherwise. `bounds` hold for what is
+        written (`writing.write`). Phrases that are `alone` are written as if nothing were known of the others.
+        """
+        manner = Manner(LABEL_NULLS) if manner is None else manner
+        flat = np.ascontiguousarray(z.reshape(-1, *z.shape[-2:]), np.float32)
+        return write(self, flat, manner, bounds, alone=alone).reshape(*z.shape[:-1], -1)
 
     def to_latents(self, phrases: NDArray[np.integer]) -> NDArray[np.float32]:
         """Phrases (..., 32) -> x_0 (..., D): their posterior means."""
         return self.space.normalize(self.encode(phrases)[0])
 
-    def to_logits(self, x_0: NDArray[np.float32]) -> NDArray[np.float32]:
-        """x_0 (..., D) -> logits (..., 32, 90)."""
-        return self.decode(self.space.denormalize(x_0))
-
-    def to_phrases(self, x_0: NDArray[np.float32]) -> NDArray[np.int8]:
-        """x_0 (..., D) -> the likeliest token at every step (..., 32)."""
-        return np.asarray(self.to_logits(x_0).argmax(-1), np.int8)
+    def to_phrases(
+        self, x_0: NDArray[np.float32], bounds: Bounds | None = None, *, alone: bool = False
+    ) -> NDArray[np.int8]:
+        """Composed latents x_0 (..., P, D) -> tokens (..., P, 32): `decode` in the `manner` of this model."""
+        return self.decode(self.space.denormalize(x_0), self.manner, bounds, alone=alone)
 
     def denoise(
         self,

@@ -1,4 +1,4 @@
-"""`cantilena train vae`, `train denoiser` and `train mdn`. The only verbs, with `export`, that need PyTorch."""
+"""`cantilena train vae`, `decoder`, `denoiser` and `mdn`. The only verbs, with `export`, that need PyTorch."""
 
 from __future__ import annotations
 
@@ -40,6 +40,14 @@ def vae(
 
 
 @app.command()
+def decoder(
+    recipe: _Recipe, corpus: _Corpus, run: _Run, init: _Init = None, set_: _Set = None, dry_run: _Dry = False
+) -> None:
+    """Train a model's decoder on what its denoiser makes; --set latents.model=FOLDER names the model."""
+    _train("decoder", recipe, corpus, run, init, set_, dry_run)
+
+
+@app.command()
 def denoiser(
     recipe: _Recipe, corpus: _Corpus, run: _Run, init: _Init = None, set_: _Set = None, dry_run: _Dry = False
 ) -> None:
@@ -71,10 +79,10 @@ def _train(
     from cantilena.training.loop import LoopConfig
 
     with _bar("encoding") as encoding, _bar("training") as training:
-        step = {"vae": runs.train_vae, "denoiser": runs.train_denoiser, "mdn": runs.train_mdn}[kind](
-            recipe, corpus, run, init=init, progress=_progress(training),
-            **({} if kind == "vae" else {"encoding": lambda done, total: encoding(done, total, "")}),
-        )  # fmt: skip
+        given: dict[str, Any] = {"init": init, "progress": _progress(training)}
+        if kind in ("denoiser", "mdn"):
+            given["encoding"] = lambda done, total: encoding(done, total, "")
+        step = getattr(runs, f"train_{kind}")(recipe, corpus, run, **given)
     if not _is_first_process():
         return
     steps = recipe.table("loop", LoopConfig).steps

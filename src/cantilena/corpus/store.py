@@ -153,6 +153,15 @@ class Corpus:
             counts.append(count)
         return distinct(np.concatenate(found), np.concatenate(counts))
 
+    def phrases_in_order(self, split: Split) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
+        """Every phrase (n, 32) of a split, melody after melody, and which melody each is of (n,); odd last bars not."""
+        melodies = self.indices(split)
+        phrases = [self._phrases(number, melodies) for number in range(len(self._shards))]
+        return (
+            np.concatenate([np.zeros((0, PHRASE_STEPS), np.int8), *phrases]),
+            np.repeat(melodies, self.table["steps"][melodies] // PHRASE_STEPS),
+        )
+
     # -- found once ----------------------------------------------------------------------------
 
     @cached_property

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 import numpy as np
+from numpy.typing import NDArray
 
-from cantilena.music.melody import BAR_STEPS, HOLD, MAX_PITCH, MIN_PITCH, REST, Melody
+from cantilena.music.melody import BAR_STEPS, HOLD, MIN_PITCH, REST, VOCABULARY, Melody
 from cantilena.rules import Key, estimate_key
+from cantilena.writing import Bounds
 
-__all__ = ["come_to_rest", "has_cadence", "key_before"]
+__all__ = ["Write", "come_to_rest", "has_cadence", "key_before"]
 
+Write: TypeAlias = Callable[[Bounds], NDArray[np.int8]]  # latents that are there, written within bounds: (P, 32)
 _HALF_NOTE = 8  # steps
 
 
@@ -23,33 +29,35 @@ def has_cadence(melody: Melody) -> bool:
     return int(pitch[-1]) % 12 in _stable(melody, int(start[-1]))
 
 
-def come_to_rest(melody: Melody) -> Melody:
-    """The melody with a cadence, and only as much of its last bar changed as that takes.
+def come_to_rest(write: Write, tokens: NDArray[np.int8], begin: int, end: int) -> NDArray[np.int8]:
+    """Phrases (P, 32) whose steps `begin` to `end` are a melody, with a cadence: its last bar is written anew.
 
-    The last note that leaves room for a half note (one held into the bar, if none begins so early) stays, fills the
-    bar and moves to the nearest stable pitch. In a bar with later notes alone, the first of them comes in the middle;
-    in a silent one, the pitch before is taken up. ValueError for a melody without notes.
+    The bar's second half, or where that leaves it without a cadence all of it, is one note that is not to end, on a
+    pitch to rest on: which one, and what leads to it, is left to the music. `write` gives the tokens that keep its
+    bounds; where they forbid every stable pitch, another stands there. A melody that has a cadence stays as it is.
     """
-    if has_cadence(melody):
-        return melody
-    start, end, pitch = melody.notes
-    if not start.size:
-        raise ValueError("a melody without notes cannot come to rest")
-    bar = melody.events.size - BAR_STEPS
-    early = np.flatnonzero((start <= bar + BAR_STEPS - _HALF_NOTE) & (end > bar))
-    late = np.flatnonzero(start > bar + BAR_STEPS - _HALF_NOTE)
-    if early.size:
-        begin, old = int(start[early[-1]]), int(pitch[early[-1]])
-    elif late.size:
-        begin, old = bar + BAR_STEPS - _HALF_NOTE, int(pitch[late[0]])
-    else:
-        begin, old = bar, int(pitch[-1])
-    stable = _stable(melody, begin)
-    new = min((p for p in range(MIN_PITCH, MAX_PITCH + 1) if p % 12 in stable), key=lambda p: abs(p - old))
-    events = melody.events.copy()
-    events[begin:] = HOLD
-    events[begin] = new - MIN_PITCH + 2
-    return Melody.from_tokens(events, melody.qpm)
+    steps, bar = np.arange(tokens.size), end - BAR_STEPS
+    key = key_before(_part(tokens, begin, end), bar - begin)
+    stable = _sounding(key.stable if key else frozenset(range(12)))
+    for first, pitches in ((end - _HALF_NOTE, stable), (bar, stable), (bar, _sounding(frozenset(range(12))))):
+        if has_cadence(_part(tokens, begin, end)):
+            break
+        bounds = Bounds.fixing(tokens, ((steps < bar) | (steps >= end)).reshape(tokens.shape))
+        sounding, fixed = (a.reshape(tokens.size, -1) for a in (bounds.sounding, bounds.fixed))
+        sounding[first:end] = pitches
+        fixed[first + 1 : end] = HOLD
+        tokens = write(bounds)
+    return tokens
+
+
+def _part(tokens: NDArray[np.int8], begin: int, end: int) -> Melody:
+    return Melody.from_tokens(tokens.reshape(-1)[begin:end])
+
+
+def _sounding(classes: frozenset[int]) -> NDArray[np.bool_]:
+    """The pitches of some classes, by token (90,); silence is none of them."""
+    tokens = np.arange(VOCABULARY)
+    return np.isin((tokens + MIN_PITCH - 2) % 12, list(classes)) & (tokens > REST)
 
 
 def key_before(melody: Melody, step: int) -> Key | None:

@@ -17,6 +17,7 @@ from cantilena.model import Model
 from cantilena.music.locks import Locks
 from cantilena.music.melody import BAR_STEPS, PHRASE_STEPS, Melody
 from cantilena.rules import Rules
+from cantilena.writing import Bounds
 
 __all__ = ["bridge", "extend"]
 
@@ -50,16 +51,17 @@ def extend(model: Model, locks: Locks, draw: Draw, *, seed: int, rules: Rules | 
     x_0[0, whole] = model.to_latents(held[whole])
     here = slice(seen - new, seen) if after else slice(fill, fill + new)
     condition, tokens = Condition(x_0, whole[None]), locks.tokens.copy()
+    bounds = Bounds.fixing(held, np.tile(whole[:, None], PHRASE_STEPS))  # the song is heard by what goes on from it
     if rules is None:
         x_0 = draw(seed, phrases=len(held), condition=condition)
-        phrases = model.to_phrases(x_0[0, here]).reshape(-1)
+        phrases = model.to_phrases(x_0[0], bounds)[here].reshape(-1)
     else:
         fresh = np.arange(here.start * PHRASE_STEPS, here.stop * PHRASE_STEPS)
         judged = np.zeros(held.size // BAR_STEPS, np.bool_)
         judged[(fresh[: free.size] if after else fresh[-free.size :]) // BAR_STEPS] = True
         steering = Steering(model, rules, judged, held.reshape(-1))
         x_0 = draw(seed, phrases=len(held), condition=condition, cost=steering.cost(), ties=steering.ties(len(held)))
-        phrases = steering.decode(x_0[0])[here].reshape(-1)
+        phrases = steering.decode(x_0[0], bounds)[here].reshape(-1)
     tokens[first:stop] = phrases[: free.size] if after else phrases[-free.size :]
     return locks.paste(tokens)
 

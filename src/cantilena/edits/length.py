@@ -26,7 +26,7 @@ from cantilena.model import Model
 from cantilena.music.melody import BAR_STEPS, HOLD, PHRASE_STEPS, REST, Melody
 from cantilena.rules import similarity
 
-__all__ = ["LONGEST", "WHOLE", "Length", "chain", "close", "crop", "lead_round", "stream"]
+__all__ = ["LONGEST", "WHOLE", "Length", "best_crop", "chain", "close", "lead_round", "opening", "stream"]
 
 WHOLE = 64  # bars that the network sees at once
 LONGEST = 1000  # bars
@@ -56,67 +56,69 @@ class Length:
         asked = {"phrases": max(WINDOW, -(-self.bars // _BAR_PHRASES))}
         return {**asked, "circular": True} if self.loop and self.bars >= WHOLE else asked
 
-    def fit(self, tokens: NDArray[np.int8], qpm: float = 120.0) -> Melody:
-        """The melody in what was drawn: (phrases, 32) tokens; of a loop those that go round."""
-        if self.loop:
-            return Melody.from_phrases(close(tokens), qpm)
-        melody = Melody.from_phrases(tokens, qpm)
-        if self.bars < WHOLE:
-            return crop(melody, self.bars)
-        return melody if melody.bars == self.bars else melody.slice(1, self.bars)
+
+def lead_round(model: Model, draw: Draw, x_0: NDArray[np.float32], bars: int, *, seed: int) -> NDArray[np.float32]:
+    """A loop of `bars` bars, fewer than 64, out of 64 bars x_0 (32, D): phrases that go round, (bars / 2, D).
+
+    The `best_crop` is laid out over and over, and the last quarter of each copy, a phrase at least, is composed anew
+    between the bars before it and the start of the next, the same in all of them.
+    """
+    phrases = bars // _BAR_PHRASES
+    first = (best_crop(Melody.from_phrases(model.to_phrases(x_0)), bars) - 1) // _BAR_PHRASES
+    place = np.arange(-(-WINDOW // phrases) * phrases) % phrases  # in the loop, of each phrase of all copies
+    condition = Condition(x_0[None, first + place], (place < phrases - max(1, phrases // 4))[None])
+    x_0 = draw(own_seed(seed, 1), phrases=place.size, circular=True, ties=Ties.of(place), condition=condition)
+    return x_0[0, :phrases]
 
 
-def crop(melody: Melody, bars: int) -> Melody:
-    """The `bars` bars of a melody, from an odd one on, that stand best alone; the first among equals.
+def best_crop(melody: Melody, bars: int) -> int:
+    """The first of the `bars` bars of a melody, an odd one, that stand best alone; the first among equals.
 
     Best begins with a note and ends with a long one, or one with a rest after it, on a stable degree of the key of
     the notes before it (best the tonic); no note is cut at either end; bars are heard again and few are silent.
     """
-    first = _best(melody, bars)
-    return melody.slice(first, first + bars - 1)
+    alike = similarity(melody)
+    return max(range(1, melody.bars - bars + 2, 2), key=lambda first: _worth(melody, first, bars, alike))
 
 
-def lead_round(model: Model, draw: Draw, x_0: NDArray[np.float32], bars: int, *, seed: int) -> NDArray[np.int8]:
-    """A loop of `bars` bars, fewer than 64, out of 64 bars x_0 (32, D): phrases that go round, (bars / 2, 32).
-
-    The best `crop` is laid out over and over, and the last quarter of each copy, a phrase at least, is composed anew
-    between the bars before it and the start of the next, the same in all of them.
-    """
-    phrases = bars // _BAR_PHRASES
-    first = (_best(Melody.from_phrases(model.to_phrases(x_0)), bars) - 1) // _BAR_PHRASES
-    place = np.arange(-(-WINDOW // phrases) * phrases) % phrases  # in the loop, of each phrase of all copies
-    condition = Condition(x_0[None, first + place], (place < phrases - max(1, phrases // 4))[None])
-    x_0 = draw(own_seed(seed, 1), phrases=place.size, circular=True, ties=Ties.of(place), condition=condition)
-    return model.to_phrases(x_0[0, :phrases])
-
-
-def close(tokens: NDArray[np.integer]) -> NDArray[np.int8]:
-    """Phrases that go round, (phrases, 32), as those of a loop, from the best of them on.
+def opening(tokens: NDArray[np.integer]) -> int:
+    """The phrase of a loop (phrases, 32) that it best begins with.
 
     A ring has no start of its own: here it is the phrase that begins with a note after the longest breath (a half
     note's is enough, and more than a phrase is none), so that nothing rings over the joint. Where no phrase begins
-    with a note, one that begins in silence is taken; where all begin inside a note, that note is struck again at the
-    start, since whoever repeats the file ends it there.
+    with a note, one that begins in silence is taken.
 
-    >>> close(np.array([[0, 0, 41, 0], [43, 0, 0, 0]]))[:, 0]  # a ring, here with phrases of 4 steps
-    array([43,  0], dtype=int8)
+    >>> opening(np.array([[0, 0, 41, 0], [43, 0, 0, 0]]))  # a ring, here with phrases of 4 steps
+    1
     """
     ring = np.asarray(tokens, np.int8)
     size = ring.shape[1]
     flat = np.tile(ring.reshape(-1), 2)
-    change = np.where(flat != HOLD, np.arange(flat.size), -1)
-    before = np.maximum.accumulate(change)[ring.size - 1 : -1 : size]  # the last change before each phrase
-    sounds = (before >= 0) & (flat[before] > REST)
     onset = np.maximum.accumulate(np.where(flat > REST, np.arange(flat.size), -1))[ring.size - 1 : -1 : size]
     since = np.arange(ring.size, flat.size, size) - onset
     breath = np.where(since > size, 0, np.minimum(since, BAR_STEPS // 2))
     begins = ring[:, 0]
-    kind = np.where(begins > REST, 2, np.where((begins == REST) | ~sounds, 1, 0))
-    first = int(np.lexsort((np.arange(len(ring)), -breath, -kind))[0])
-    turned = np.roll(ring, -first, axis=0)
-    if kind[first] == 0:
-        turned[0, 0] = flat[before[first]]
-    return turned
+    kind = np.where(begins > REST, 2, np.where((begins == REST) | (_rung(ring) <= REST), 1, 0))
+    return int(np.lexsort((np.arange(len(ring)), -breath, -kind))[0])
+
+
+def close(tokens: NDArray[np.integer]) -> NDArray[np.int8]:
+    """Phrases that go round, (phrases, 32), as those of a loop, from their first on.
+
+    Where the first begins inside a note, that note is struck again, since whoever repeats the file ends it there.
+    """
+    ring = np.array(tokens, np.int8)
+    if ring[0, 0] == HOLD:
+        ring[0, 0] = max(_rung(ring)[0], REST)
+    return ring
+
+
+def _rung(ring: NDArray[np.int8]) -> NDArray[np.int8]:
+    """The last change before each phrase of a ring: a note's token, REST, or HOLD where nothing ever changes."""
+    flat = np.tile(ring.reshape(-1), 2)
+    change = np.maximum.accumulate(np.where(flat != HOLD, np.arange(flat.size), -1))[ring.size - 1 : -1 : ring.shape[1]]
+    rung: NDArray[np.int8] = np.where(change >= 0, flat[change], HOLD).astype(np.int8)
+    return rung
 
 
 def chain(draw: Draw, seed: int) -> Iterator[NDArray[np.float32]]:
@@ -149,12 +151,6 @@ def _rings(phrases: list[NDArray[np.int8]]) -> bool:
     events = Melody.from_phrases(phrases).events
     change = np.flatnonzero(events)
     return change.size > 0 and events[change[-1]] > REST
-
-
-def _best(melody: Melody, bars: int) -> int:
-    """The first bar of the best crop."""
-    alike = similarity(melody)
-    return max(range(1, melody.bars - bars + 2, 2), key=lambda first: _worth(melody, first, bars, alike))
 
 
 def _worth(melody: Melody, first: int, bars: int, alike: NDArray[np.float64]) -> float:

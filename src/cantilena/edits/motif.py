@@ -8,6 +8,7 @@ tune is the better the nearer its phrases keep to the motif as phrases of songs 
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from cantilena.music.extract import candidates, extract, regions, skyline, to_st
 from cantilena.music.melody import BAR_STEPS, HOLD, MAX_PITCH, MIN_PITCH, PHRASE_STEPS, REST, Melody
 from cantilena.music.midi import Song, read_song
 from cantilena.rules import estimate_key
+from cantilena.writing import Bounds
 
 __all__ = ["SHORTEST", "develop", "likeness", "read_motif", "two_bars"]
 
@@ -75,19 +77,21 @@ def develop(model: Model, draw: Draw, motif: Melody, bars: int, *, seed: int = 0
     begins = np.arange(0, whole - phrases + 1, phrases)
     theme = motif.phrases()
     held = np.broadcast_to(model.to_latents(theme), (1, whole, model.space.D))
-    tunes = []
+    tunes: list[tuple[Melody, NDArray[np.float32], Bounds, int]] = []
     for k in range(max(2, _DRAWS * WINDOW // whole)):
         at = np.append(begins, begins + phrases // 2) if k % 2 and phrases > 2 else begins
         known = np.isin(np.arange(whole), at)
-        x_0 = draw(own_seed(seed, k), phrases=whole, condition=Condition(held, known[None]))
-        tokens = model.to_phrases(x_0[0])
-        tokens[known] = theme
-        after = np.append(False, known[:-1]) & ~known
-        tokens[after, 0] = np.where(tokens[after, 0] == HOLD, REST, tokens[after, 0])  # no note of the motif rings on
-        steps = tokens.reshape(-1)
-        tunes += [Melody.from_tokens(steps[b * PHRASE_STEPS :][: bars * BAR_STEPS], motif.qpm) for b in begins]
-    best = max(tunes, key=lambda tune: (cadence and has_cadence(tune), _worth(tune, motif)))
-    return come_to_rest(best) if cadence else best
+        x_0 = draw(own_seed(seed, k), phrases=whole, condition=Condition(held, known[None]))[0]
+        bounds = Bounds.fixing(np.tile(theme, (whole, 1)), np.tile(known[:, None], PHRASE_STEPS))
+        steps = model.to_phrases(x_0, bounds).reshape(-1)
+        for b in (PHRASE_STEPS * begins).tolist():
+            tunes.append((Melody.from_tokens(steps[b : b + bars * BAR_STEPS], motif.qpm), x_0, bounds, b))
+    best, x_0, bounds, begin = max(tunes, key=lambda t: (cadence and has_cadence(t[0]), _worth(t[0], motif)))
+    if not cadence:
+        return best
+    stop = begin + bars * BAR_STEPS
+    tokens = come_to_rest(partial(model.to_phrases, x_0), model.to_phrases(x_0, bounds), begin, stop)
+    return Melody.from_tokens(tokens.reshape(-1)[begin:stop], motif.qpm)
 
 
 def likeness(phrase: NDArray[np.integer], motif: NDArray[np.integer]) -> float:

@@ -2,14 +2,14 @@
 
 Soft rules (density, contour, form ...) steer the sampler (`diffusion.branching`). Hard rules (key, range, chords)
 do not: a sample that is judged by its wrong notes learns to have few notes. They choose the transposition of a melody
-that is composed from nothing, which costs no music at all, and then the decoder holds to them exactly: each note takes
-its likeliest pitch among those that are allowed wherever it sounds. When notes begin and end is left to the music.
+that is composed from nothing, which costs no music at all, and then bind what is written: a note that they forbid
+is never an option, and what comes after it goes on from what was written instead.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -21,7 +21,6 @@ from cantilena.model import Model
 from cantilena.music.locks import Locks
 from cantilena.music.melody import (
     BAR_STEPS,
-    HOLD,
     MAX_PITCH,
     MIN_PITCH,
     PHRASE_STEPS,
@@ -29,19 +28,20 @@ from cantilena.music.melody import (
     VOCABULARY,
     Melody,
     pitch_name,
+    transpose,
 )
 from cantilena.rules.form import Form
 from cantilena.rules.rhythm import Density
 from cantilena.rules.rule import HardRule
 from cantilena.rules.weighted import Rules
+from cantilena.writing import Bounds
 
-__all__ = ["Steering", "check_held", "constrain", "hold_to"]
+__all__ = ["Steering", "best_shift", "check_held"]
 
 Paste: TypeAlias = Callable[[NDArray[np.int8]], NDArray[np.int8]]  # tokens (..., P, 32) -> with what is locked in them
 SPARSE, FEW = 0.1, 2  # each note that a bar has less than 2 costs .1: silence breaks few rules, and is no answer
 SHARED = 0.15  # of the noise of phrases that are drawn as one: CHANGELOG
 TIED = 0.75  # similarity that is asked of two bars, from which on they are drawn as one
-NEAR = 6  # semitones: a note moves no further if a pitch is allowed within
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,10 +82,18 @@ class Steering:
         rules = Rules([asked.rules[k] for k in soft], [asked.weights[k] for k in soft], [asked.names[k] for k in soft])
         sparse = 0.0 if any(isinstance(rule, Density) for rule in rules.rules) else SPARSE
 
+        def seen(phrases: int) -> slice:
+            """The phrases of a sample from the first that is judged to the last: no other needs to be written."""
+            judged = np.flatnonzero(self.bars.reshape(-1, PHRASE_STEPS // BAR_STEPS).any(axis=1)) - self.first
+            inside = judged[(judged >= 0) & (judged < phrases)]
+            return slice(int(inside[0]), int(inside[-1]) + 1) if inside.size else slice(0, 0)
+
         def cost(x0_hat: NDArray[np.float32]) -> NDArray[np.float32]:
-            tokens = self.model.to_phrases(x0_hat)
+            phrases = x0_hat.shape[1]
+            tokens = np.zeros((*x0_hat.shape[:2], PHRASE_STEPS), np.int8)
+            tokens[:, seen(phrases)] = self.model.to_phrases(x0_hat[:, seen(phrases)])
             tokens = tokens if paste is None else paste(tokens)
-            at = slice(self.first * PHRASE_STEPS, (self.first + tokens.shape[1]) * PHRASE_STEPS)
+            at = slice(self.first * PHRASE_STEPS, (self.first + phrases) * PHRASE_STEPS)
             costs = np.zeros((len(tokens), self.bars.size), np.float32)
             for row, part in zip(costs, tokens.reshape(len(tokens), -1), strict=True):
                 whole = self.tokens.copy()
@@ -93,8 +101,8 @@ class Steering:
                 judged = self.judged(whole)
                 few = np.maximum(FEW - (judged.events.reshape(-1, BAR_STEPS) > REST).sum(axis=1), 0)
                 row[self.bars] = rules(judged) + sparse * few
-            phrases: NDArray[np.float32] = costs.reshape(len(costs), -1, PHRASE_STEPS // BAR_STEPS).mean(axis=-1)
-            return phrases[:, self.first : self.first + tokens.shape[1]]
+            each: NDArray[np.float32] = costs.reshape(len(costs), -1, PHRASE_STEPS // BAR_STEPS).mean(axis=-1)
+            return each[:, self.first : self.first + phrases]
 
         return cost
 
@@ -102,81 +110,33 @@ class Steering:
         """The bars that the rules see, of the whole melody's tokens (steps,): what rings into them is left out."""
         return Melody.from_tokens(tokens.reshape(-1, BAR_STEPS)[self.bars].reshape(-1))
 
-    def decode(self, x_0: NDArray[np.float32], *, transpose: bool = False) -> NDArray[np.int8]:
-        """x_0 (P, D) as tokens (P, 32) that keep the hard rules in the judged bars.
+    def shift(self, x_0: NDArray[np.float32]) -> int:
+        """The semitones by which x_0 (P, D) should move to where the rules cost least."""
+        return best_shift(self.rules, self.judged(self.model.to_phrases(x_0).reshape(-1)))
 
-        With `transpose` all of them first move to where the rules cost least.
+    def decode(
+        self, x_0: NDArray[np.float32], bounds: Bounds | None = None, *, shift: int = 0
+    ) -> NDArray[np.int8]:  # fmt: skip
+        """x_0 (P, D) as tokens (P, 32) that keep the hard rules in the judged bars, and `bounds`.
+
+        All of them move by `shift` semitones: bounds and rules are of what is heard then.
         """
-        logits = self.model.to_logits(x_0).reshape(-1, VOCABULARY)
+        bounds = Bounds.none(len(x_0)) if bounds is None else bounds
         judged = np.repeat(self.bars, BAR_STEPS)
-        allowed = np.ones((judged.size, logits.shape[-1]), np.bool_)
+        allowed = np.ones((judged.size, VOCABULARY), np.bool_)
         allowed[judged] = self.rules.allowed(int(judged.sum()))
-        if transpose:
-            shift = _best_shift(self.rules, self.judged(np.asarray(logits.argmax(-1), np.int8)))
-            logits = _transposed(logits, shift)
         begin = self.first * PHRASE_STEPS
-        here = allowed[begin : begin + len(logits)]
-        return constrain(logits, here).reshape(-1, PHRASE_STEPS)
+        here = allowed[begin : begin + len(x_0) * PHRASE_STEPS].reshape(bounds.sounding.shape)
+        heard = replace(bounds, sounding=bounds.sounding & here)
+        return transpose(self.model.to_phrases(x_0, heard.transpose(-shift)), shift)
 
 
-def hold_to(rules: Rules, melody: Melody) -> Melody:
-    """A melody that is there already, moved to where the rules cost least, and held to the hard ones.
-
-    A note that they forbid takes the nearest pitch that is allowed.
-    """
-    melody = melody.transpose(_best_shift(rules, melody))
-    pitch = np.abs(np.arange(VOCABULARY)[None] - melody.events[:, None]).astype(np.float32)
-    logits = np.where(np.arange(VOCABULARY) == melody.events[:, None], np.float32(1e6), -pitch)
-    return Melody.from_tokens(constrain(logits, rules.allowed(melody.events.size)), melody.qpm)
-
-
-def _best_shift(rules: Rules, melody: Melody) -> int:
+def best_shift(rules: Rules, melody: Melody) -> int:
     """The semitones, of an octave up or down, by which a melody should move; the fewest of equals."""
     pitch = melody.notes.pitch
     lowest, highest = int(pitch.min(initial=MAX_PITCH)), int(pitch.max(initial=MIN_PITCH))
     shifts = [k for k in range(-12, 13) if lowest + k >= MIN_PITCH and highest + k <= MAX_PITCH]
     return min(shifts, key=lambda k: (round(rules.total(melody.transpose(k)), 6), abs(k)), default=0)
-
-
-def _transposed(logits: NDArray[np.float32], semitones: int) -> NDArray[np.float32]:
-    """Logits (steps, 90) of the music `semitones` higher."""
-    moved = np.full_like(logits, np.float32(-1e9))
-    moved[:, : REST + 1] = logits[:, : REST + 1]
-    notes, there = logits[:, REST + 1 :], moved[:, REST + 1 :]
-    if semitones >= 0:
-        there[:, semitones:] = notes[:, : notes.shape[1] - semitones]
-    else:
-        there[:, :semitones] = notes[:, -semitones:]
-    return moved
-
-
-def constrain(logits: NDArray[np.float32], allowed: NDArray[np.bool_]) -> NDArray[np.int8]:
-    """The likeliest tokens (steps,) of which no note sounds where `allowed` (steps, 90) forbids it.
-
-    Notes begin and end where they would without; a note takes the likeliest pitch that is allowed from its first to
-    its last step, or, where there is none, from its first step on, and then ends before the step that forbids it; one
-    within half an octave, if there is such. It is left out where its first step allows none.
-    """
-    tokens = np.asarray(logits.argmax(-1), np.int8)
-    changes = np.append(np.flatnonzero(tokens != HOLD), tokens.size)
-    for start, end in zip(changes[:-1].tolist(), changes[1:].tolist(), strict=True):
-        if tokens[start] <= REST:
-            continue
-        whole = np.asarray(allowed[start:end].all(axis=0))
-        if whole[tokens[start]]:
-            continue
-        choice = whole if whole[REST + 1 :].any() else allowed[start]
-        choice = np.where(np.arange(choice.size) > REST, choice, False)
-        if not choice.any():
-            tokens[start] = REST
-            continue
-        near = choice & (np.abs(np.arange(choice.size) - tokens[start]) <= NEAR)
-        best = int(np.where(near if near.any() else choice, logits[start], -np.inf).argmax())
-        tokens[start] = best
-        forbidden = np.flatnonzero(~allowed[start:end, best])
-        if forbidden.size:
-            tokens[start + forbidden[0]] = REST
-    return tokens
 
 
 def check_held(rules: Rules, locks: Locks, first: int) -> None:

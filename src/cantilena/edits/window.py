@@ -5,9 +5,11 @@ known. So each estimate of it is decoded, the held notes are put in, and the lat
 
     x0_hat <- x0_hat + encode(pasted) - encode(decoded),  decoded = decode(x0_hat), pasted = paste(decoded)
 
-The difference keeps what an estimate at a high noise level says about the free steps beyond its likeliest notes. What
-is drawn begins as noise, or as the phrases themselves with some noise on them. A melody that does not fill 32 phrases
-is continued first (`filled`): silence before and after it would be other music.
+The difference keeps what an estimate at a high noise level says about the free steps beyond its likeliest notes. In
+the end the free steps are written around the held ones, which the writer hears (`writing.Bounds`).
+
+What is drawn begins as noise, or as the phrases themselves with some noise on them. A melody that does not fill 32
+phrases is continued first (`filled`): silence before and after it would be other music.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from cantilena.edits.draw import WINDOW, Draw
 from cantilena.edits.steer import Steering
 from cantilena.model import Model
 from cantilena.music.melody import HOLD, PHRASE_STEPS, REST, Melody, canonical
+from cantilena.writing import Bounds
 
 __all__ = ["Window", "filled", "own_seed"]
 
@@ -52,7 +55,7 @@ class Window:
 
         def corrected(x0_hat: NDArray[np.float32]) -> NDArray[np.float32]:
             x0_hat = x0_hat.copy()
-            decoded = _phrase_form(self.model.to_phrases(x0_hat[:, partial]))
+            decoded = _phrase_form(self.model.to_phrases(x0_hat[:, partial], alone=True))
             pasted, as_decoded = self.model.to_latents(np.stack([self._paste(decoded, partial), decoded]))
             x0_hat[:, partial] += pasted - as_decoded
             return self.model.space.clip(x0_hat)
@@ -61,15 +64,18 @@ class Window:
         x_0 = draw(seed, phrases=len(whole), condition=Condition(x_0, whole[None]), correct=correct, **asked)
         if steering is None:
             return self.decode(x_0[0])
-        return self._paste(steering.decode(x_0[0]), every).reshape(-1)
+        return _phrase_form(steering.decode(x_0[0], self._bounds())).reshape(-1)
 
     def encode(self) -> NDArray[np.float32]:
         """The phrases as latents (P, D)."""
         return self.model.to_latents(self.tokens)
 
     def decode(self, x_0: NDArray[np.float32]) -> NDArray[np.int8]:
-        """Latents of all phrases (P, D) as steps (P * 32,), the known ones put in."""
-        return self._paste(self.model.to_phrases(x_0), np.arange(len(x_0))).reshape(-1)
+        """Latents of all phrases (P, D) as steps (P * 32,), written around the known ones."""
+        return _phrase_form(self.model.to_phrases(x_0, self._bounds())).reshape(-1)
+
+    def _bounds(self) -> Bounds:
+        return Bounds.fixing(self.tokens, self.known)
 
     def _paste(self, phrases: NDArray[np.int8], rows: NDArray[np.int64]) -> NDArray[np.int8]:
         after_known = np.append(False, self.known.reshape(-1)[:-1]).reshape(self.known.shape)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal, TypeAlias
 
@@ -148,27 +148,30 @@ class Bench:
         condition = None
         if setting == "infilling":
             condition = Condition(composer.model.to_latents(real), np.tile(HELD, (len(real), 1)))
-        asked: Sampling = {**sampling, "voice": Voice(rests=0), "on_step": self._go_on}
-        return composer.decode(composer.sample(seeds, condition=condition, **asked))
+        voice = Voice(rests=0)
+        asked: Sampling = {**sampling, "voice": voice, "on_step": self._go_on}
+        return composer.decode(composer.sample(seeds, condition=condition, **asked), seeds, voice=voice)
 
     def _autoregression(self, real: Tokens, setting: Setting, seeds: Sequence[int]) -> Tokens:
-        return self.composer.decode(sample_autoregressive(self.composer.model, seeds))
+        return self.composer.decode(sample_autoregressive(self.composer.model, seeds), seeds)
 
     def _prior(self, real: Tokens, setting: Setting, seeds: Sequence[int]) -> Tokens:
-        z = SeededNoise(seeds)((len(seeds), WINDOW_PHRASES, self.composer.model.space.Z))
-        return np.asarray(self.composer.model.decode(z).argmax(-1), np.int8)
+        model = self.composer.model
+        z = SeededNoise(seeds)((len(seeds), WINDOW_PHRASES, model.space.Z))
+        return model.decode(z, replace(model.manner, seeds=tuple(seeds)))
 
     def _interpolation(self, real: Tokens, setting: Setting, seeds: Sequence[int]) -> Tokens:
+        model = self.composer.model
         first, last = ENDS if setting == "infilling" else (0, WINDOW_PHRASES - 1)
-        z, _ = self.composer.model.encode(real[:, [first, last]])  # (B, 2, Z)
+        z, _ = model.encode(real[:, [first, last]])  # (B, 2, Z)
         tokens = real.copy()
         between = interpolate(z[:, 0], z[:, 1], last - first + 1)
-        tokens[:, first : last + 1] = self.composer.model.decode(between).argmax(-1)
+        tokens[:, first : last + 1] = model.decode(between, replace(model.manner, seeds=tuple(seeds)))
         return tokens
 
     def _reconstruction(self, real: Tokens, setting: Setting, seeds: Sequence[int]) -> Tokens:
         model = self.composer.model
-        return np.asarray(model.decode(model.encode(real)[0]).argmax(-1), np.int8)
+        return model.decode(model.encode(real)[0])
 
     def _spurious(self, real: Tokens, setting: Setting, seeds: Sequence[int]) -> Tokens:
         return self.spurious.make(seeds)

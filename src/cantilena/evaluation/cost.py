@@ -24,7 +24,7 @@ def costs(model: Model, plan: Plan) -> dict[tuple[str, Setting], float]:
     """Seconds that a melody of each row and setting takes alone on a core, from a few timed calls of each network."""
     x, labels = np.zeros((16, WINDOW_PHRASES, model.space.D), np.float32), np.zeros((16, 4), np.int64)
     denoise = _timed(lambda: model.denoise(x, np.zeros(16, np.float32), x, labels)) / 16
-    decode = _timed(lambda: model.to_logits(x)) / 16
+    decode = _timed(lambda: model.to_phrases(x)) / 16
     encode = _timed(lambda: model.encode(np.ones((16, WINDOW_PHRASES, 32), np.int64))) / 16
     found = {}
     for row, setting in ((row, setting) for row, settings in ROWS.items() for setting in settings):

@@ -30,7 +30,7 @@ def sweep(made: Reproduction, n: int = 200, say: Say = lambda _: None) -> list[d
         if sampler == "ddpm":
             asked["temperature"] = made.plan.temperature
         began = time.perf_counter()
-        tokens = made.composer.decode(made.composer.sample(range(n), **asked))
+        tokens = made.composer.decode(made.composer.sample(range(n), **asked), range(n), voice=Voice(rests=0))
         seconds = (time.perf_counter() - began) / n
         pieces = Pieces([Melody.from_phrases(t).events for t in tokens], np.arange(n), sampler)
         table = scores(pieces, made.truth.moments)

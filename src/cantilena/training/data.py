@@ -3,33 +3,99 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-__all__ = ["Phrases", "shift_pitches"]
+from cantilena.corpus.store import Corpus
+from cantilena.corpus.tunes import Split
+from cantilena.training.phrase_decoder import LABEL_SIZES
+from cantilena.writing import CONTEXT, UNKNOWN, context, pitch_classes
+
+__all__ = ["Examples", "Phrases", "drop_labels", "labels_of", "shift_pitches"]
 
 SHIFTS = range(-5, 7)  # semitones of transposition, one of each pitch class
 
 
+UNTOLD = 0.1  # share of examples that are told nothing of other phrases
+
+
+class Examples(NamedTuple):
+    """Phrases, and what a decoder is told of each."""
+
+    tokens: Tensor  # (B, 32)
+    labels: Tensor  # (B, 4)
+    before: Tensor  # (B, 4)
+    around: Tensor  # (B, 12)
+
+    def less_told(self, generator: torch.Generator) -> Examples:
+        """Of some nothing is said but the phrase itself: of its melody (`drop_labels`), or of other phrases."""
+        silent = torch.rand(len(self.tokens), 1, generator=generator) < UNTOLD
+        return self._replace(
+            labels=drop_labels(self.labels, generator),
+            before=torch.where(silent, torch.tensor(UNKNOWN), self.before),
+            around=torch.where(silent, 0, self.around),
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class Phrases:
-    """The distinct phrases of a split and how often each occurs."""
+    """The phrases of a split in their places: melodies one after another."""
 
     tokens: NDArray[np.int8]  # (n, 32)
-    counts: NDArray[np.int64]  # (n,)
+    before: NDArray[np.int8]  # (n, 4) what came before each: `writing.context`
+    around: NDArray[np.uint8]  # (n, 12) pitch classes near by: `writing.pitch_classes`
+    labels: NDArray[np.int8]  # (n, 4) of its melody: role, family, purity; whether it has rests is not said
+    weight: NDArray[np.float32]  # (n,) count ** -0.5 of each: common phrases count, but not silence alone
 
     @classmethod
-    def distinct(cls, phrases: NDArray[np.int8]) -> Phrases:
-        """Count equal rows of (n, 32)."""
-        rows = np.ascontiguousarray(phrases, np.int8).view("V32").ravel()
-        values, counts = np.unique(rows, return_counts=True)
-        return cls(values.view(np.int8).reshape(-1, phrases.shape[1]), counts)
+    def of(cls, corpus: Corpus, split: Split) -> Phrases:
+        """Every phrase of a split."""
+        tokens, melody = corpus.phrases_in_order(split)
+        rows = np.ascontiguousarray(tokens, np.int8).view("V32").ravel()
+        _, which, counts = np.unique(rows, return_inverse=True, return_counts=True)
+        first = np.append(True, melody[1:] != melody[:-1])[: len(tokens)]
+        weight = (counts[which] ** -0.5).astype(np.float32)
+        around = np.minimum(pitch_classes(tokens, first), 255).astype(np.uint8)
+        labels = labels_of(corpus, melody).astype(np.int8)
+        return cls(tokens, context(tokens, first).astype(np.int8), around, labels, weight)
 
-    def sampler(self, power: float = 0.5) -> NDArray[np.float64]:
-        """Cumulative probabilities proportional to counts ** power: common phrases, but not silence alone."""
-        weight = self.counts.astype(np.float64) ** power
-        return np.asarray(np.cumsum(weight) / weight.sum())
+    def take(self, rows: NDArray[np.int64], shift: NDArray[np.int64]) -> Examples:
+        """Phrases `rows` (B,), each transposed by `shift` (B,) semitones with all that is told of others."""
+        both = shift_pitches(np.concatenate([self.tokens[rows], self.before[rows]], axis=1), shift)
+        classes = (np.arange(12) - shift[:, None]) % 12
+        around = np.take_along_axis(self.around[rows], classes, axis=1).astype(np.float32)
+        labels = self.labels[rows].astype(np.int64)
+        return Examples(*(torch.from_numpy(a) for a in (both[:, :-CONTEXT], labels, both[:, -CONTEXT:], around)))
+
+    def sampler(self) -> NDArray[np.float64]:
+        """Cumulative probabilities of the phrases by weight."""
+        return np.asarray(np.cumsum(self.weight, dtype=np.float64) / self.weight.sum(dtype=np.float64))
+
+
+def labels_of(corpus: Corpus, melodies: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Role, family and purity of melodies (n,), and that nothing is said of their rests: (n, 4)."""
+    rows = corpus.table[melodies]
+    rests = np.full(len(melodies), LABEL_SIZES[3])
+    return np.stack([rows["role"], rows["family"], corpus.purity(melodies), rests], axis=1).astype(np.int64)
+
+
+def drop_labels(labels: Tensor, generator: torch.Generator) -> Tensor:
+    """Replace labels (B, 4) by their nulls: all with p = .5, else each alone with p = .1.
+
+    Where all are dropped, "has rests" stays in half of the cases: "no rests and nothing else" is the condition of the
+    paper's table, and must be a sight that the network knows.
+    """
+    batch = len(labels)
+    all_of_them = torch.rand(batch, 1, generator=generator) < 0.5
+    alone = torch.rand(labels.shape, generator=generator) < 0.1
+    drop = alone | all_of_them
+    keeps_rests = torch.rand(batch, generator=generator) < 0.5
+    drop[:, 3] &= ~(all_of_them[:, 0] & keeps_rests)
+    return torch.where(drop, torch.tensor(LABEL_SIZES), labels)
 
 
 def shift_pitches(tokens: NDArray[np.int8], semitones: NDArray[np.int64]) -> NDArray[np.int64]:

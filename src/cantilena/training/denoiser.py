@@ -11,11 +11,12 @@ from torch import Tensor, nn
 
 from cantilena.diffusion.schedule import NoiseSchedule, Prediction, target, to_x0
 from cantilena.latent import LatentSpace
+from cantilena.training.data import drop_labels
 from cantilena.training.latents import Latents
 from cantilena.training.losses import denoising_weight
 from cantilena.training.networks import LABEL_SIZES
 
-__all__ = ["DenoiserTask", "DiffusionConfig", "drop_labels"]
+__all__ = ["DenoiserTask", "DiffusionConfig"]
 
 
 @dataclass(frozen=True)
@@ -108,18 +109,3 @@ class DenoiserTask:
             ]
             figures[name] = float(torch.stack(parts).mean())
         return figures
-
-
-def drop_labels(labels: Tensor, generator: torch.Generator) -> Tensor:
-    """Replace labels (B, 4) by their nulls: all with p = .5, else each alone with p = .1.
-
-    Where all are dropped, "has rests" stays in half of the cases: "no rests and nothing else" is the condition of the
-    paper's table, and must be a sight that the network knows.
-    """
-    batch = len(labels)
-    all_of_them = torch.rand(batch, 1, generator=generator) < 0.5
-    alone = torch.rand(labels.shape, generator=generator) < 0.1
-    drop = alone | all_of_them
-    keeps_rests = torch.rand(batch, generator=generator) < 0.5
-    drop[:, 3] &= ~(all_of_them[:, 0] & keeps_rests)
-    return torch.where(drop, torch.tensor(LABEL_SIZES), labels)

@@ -25,18 +25,21 @@ from cantilena.latent import LatentSpace
 from cantilena.model import FORMAT
 from cantilena.training.networks import LABEL_SIZES, Denoiser, MelodyVAE
 from cantilena.training.paper import PaperDenoiser
+from cantilena.training.phrase_decoder import PhraseDecoder
+from cantilena.writing import CONTEXT
 
-__all__ = ["Baseline", "add_baselines", "export_model", "read_weights", "vae_fingerprint"]
+__all__ = ["ENCODER", "Baseline", "exchange_parts", "export_model", "read_weights", "vae_fingerprint"]
 
 _OPSET = 17
-_ENCODER = ("embed", "encoder", "squeeze", "posterior")  # beginnings of the encoder's parameter names
+READING = {"sigma": 0.0, "temperature": 0.0, "floor": 0.0}  # literally: until a decoder learns what a denoiser leaves
+ENCODER = ("embed", "encoder", "squeeze", "posterior")  # beginnings of the encoder's parameter names
 
 
 def vae_fingerprint(network: MelodyVAE) -> str:
     """16 hexadecimal digits that name a VAE by its *encoder*: what latents mean. A better decoder keeps the name."""
     digest = hashlib.sha256()
     for name, value in sorted(network.state_dict().items()):
-        if name.startswith(_ENCODER):
+        if name.startswith(ENCODER):
             digest.update(name.encode() + value.detach().float().numpy().tobytes())
     return digest.hexdigest()[:16]
 
@@ -58,13 +61,34 @@ class _Encode(nn.Module):
         return mean, (0.5 * log_var).exp()
 
 
-class _Decode(nn.Module):
-    def __init__(self, vae: MelodyVAE):
+class _Plan(nn.Module):
+    def __init__(self, decoder: PhraseDecoder):
         super().__init__()
-        self.vae = vae
+        self.decoder = decoder
 
-    def forward(self, z: Tensor) -> Tensor:
-        return self.vae.decode(z)
+    def forward(self, z: Tensor, sigma: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.decoder.plan(z, sigma, labels)
+        return self.decoder.writer.plan(features), self.decoder.logits(features)
+
+
+class _Start(nn.Module):
+    def __init__(self, decoder: PhraseDecoder):
+        super().__init__()
+        self.decoder = decoder
+
+    def forward(self, before: Tensor, around: Tensor) -> Tensor:
+        return self.decoder.writer.start(before, around)
+
+
+class _Step(nn.Module):
+    def __init__(self, decoder: PhraseDecoder):
+        super().__init__()
+        self.decoder = decoder
+
+    def forward(
+        self, plan: Tensor, plain: Tensor, token: Tensor, notes: Tensor, state: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        return self.decoder.writer.step(plan, plain, token, notes, state)
 
 
 class _Next(nn.Module):
@@ -111,13 +135,14 @@ def export_model(
     with _replacing(folder) as new:
         _to_onnx(_Encode(vae.eval()), new / "encoder.onnx", {"tokens": torch.ones(2, 32, dtype=torch.long)},
                  ["mean", "std"])  # fmt: skip
-        _to_onnx(_Decode(vae.eval()), new / "decoder.onnx", {"z": torch.zeros(2, space.Z)}, ["logits"])
+        _decoder_to_onnx(vae.decoder, new)
         _denoiser_to_onnx(denoiser, new / "denoiser.onnx", diffusion)
         space.save(new / "latent.npz")
         model = {
             "format": FORMAT,
             "name": folder.resolve().name,
             "vae": {"fingerprint": vae_fingerprint(vae), "config": asdict(vae.config)},
+            "decoder": {"config": asdict(vae.decoder.config), **READING},
             "denoiser": {
                 "network": "small" if isinstance(denoiser, Denoiser) else "paper",
                 "config": asdict(denoiser.config),
@@ -130,16 +155,29 @@ def export_model(
         _write_baselines(new, model, baselines or {})
 
 
-def add_baselines(source: Path, folder: Path, baselines: Mapping[str, Baseline]) -> None:
-    """Write the model folder `source` to `folder`, which may be the same, with `baselines` added or exchanged.
+def exchange_parts(
+    source: Path,
+    folder: Path,
+    baselines: Mapping[str, Baseline],
+    decoder: Baseline | None = None,
+    reading: Mapping[str, float] | None = None,
+) -> None:
+    """Write the model folder `source` to `folder`, which may be the same, with some of its parts exchanged.
 
-    Everything else stays bit for bit, so that the model's fingerprint, and all it composes, stay too. Raises
-    ModelError when it cannot be written.
+    `decoder` is a new PhraseDecoder of the same VAE, `reading` says how it is to read composed latents, `baselines`
+    are added or exchanged. Everything else stays bit for bit. Raises ModelError when it cannot be written.
     """
     with _replacing(folder) as new:
         shutil.copytree(source, new, dirs_exist_ok=True)
         model = json.loads((source / "model.json").read_text())
-        _write_baselines(new, {**model, "name": folder.resolve().name}, baselines)
+        about = {"config": {}, **READING, **model.get("decoder", {})}
+        if decoder is not None:
+            network: Any = decoder.network
+            _decoder_to_onnx(network, new)
+            about |= {"config": asdict(network.config), **decoder.about}
+        about |= reading or {}
+        model |= {"format": FORMAT, "name": folder.resolve().name, "decoder": about}
+        _write_baselines(new, model, baselines)
 
 
 def _write_baselines(new: Path, model: dict[str, Any], baselines: Mapping[str, Baseline]) -> None:
@@ -182,6 +220,23 @@ def _replacing(folder: Path) -> Iterator[Path]:
         raise ModelError(f"{folder}: cannot write the model ({error.strerror or error})") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _decoder_to_onnx(decoder: PhraseDecoder, folder: Path) -> None:
+    """The three graphs of a decoder: `writing.Decoder`."""
+    decoder, c = decoder.eval(), decoder.config
+    z = {"z": torch.zeros(2, c.latent), "sigma": torch.zeros(2), "labels": torch.zeros(2, 4, dtype=torch.long)}
+    _to_onnx(_Plan(decoder), folder / "decoder.onnx", z, ["plan", "plain"])
+    before = {"before": torch.zeros(2, CONTEXT, dtype=torch.long), "around": torch.zeros(2, 12)}
+    _to_onnx(_Start(decoder), folder / "decoder_start.onnx", before, ["state"])
+    step = {
+        "plan": torch.zeros(2, decoder.writer.plan.out_features),
+        "plain": torch.zeros(2, c.vocabulary),
+        "token": torch.zeros(2, dtype=torch.long),
+        "notes": torch.zeros(2, 2, dtype=torch.long),
+        "state": torch.zeros(2, c.writer),
+    }
+    _to_onnx(_Step(decoder), folder / "decoder_step.onnx", step, ["logits", "next_state"])
 
 
 def _denoiser_to_onnx(denoiser: nn.Module, path: Path, diffusion: Mapping[str, Any]) -> None:
@@ -236,12 +291,15 @@ def _halve(path: Path) -> None:
     onnx.save(model, path)
 
 
-def read_weights(folder: Path, kind: Literal["vae", "denoiser", "mdn"]) -> dict[str, Tensor]:
+def read_weights(folder: Path, kind: Literal["vae", "decoder", "denoiser", "mdn"]) -> dict[str, Tensor]:
     """A network's state dict, read back from a model folder's ONNX graphs (for warm starts)."""
     match kind:
         case "vae":
-            graphs = [_initializers(folder / f"{name}.onnx") for name in ("encoder", "decoder")]
+            graphs = [_initializers(path) for path in (folder / "encoder.onnx", *sorted(folder.glob("decoder*.onnx")))]
             return {key.removeprefix("vae."): value for graph in graphs for key, value in graph.items()}
+        case "decoder":
+            parts = [_initializers(path) for path in sorted(folder.glob("decoder*.onnx"))]
+            return {key.removeprefix("decoder."): value for part in parts for key, value in part.items()}
         case "denoiser":
             found = _initializers(folder / "denoiser.onnx")
             return {key.removeprefix("denoiser."): value for key, value in found.items()}

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cantilena.training.layers import Attention, Block, FeedForward
+from cantilena.training.phrase_decoder import LABEL_SIZES, PhraseDecoder, PhraseDecoderConfig
 
 __all__ = [
     "LABEL_SIZES",
@@ -27,15 +28,12 @@ __all__ = [
     "VAEConfig",
 ]
 
-LABEL_SIZES = (3, 17, 3, 2)  # role, family, purity, has rests: one more index each is "not said" (null)
-
-
 # -- the phrase VAE --------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class VAEConfig:
-    """Shape of a `MelodyVAE`; 1,032,826 parameters as it stands."""
+    """Shape of a `MelodyVAE`."""
 
     vocabulary: int = 90
     steps: int = 32
@@ -45,6 +43,7 @@ class VAEConfig:
     hidden: int = 256
     slot: int = 32  # numbers each position hands to the latent
     latent: int = 64  # Z
+    writer: int = 224  # hidden units of the recurrent decoder
 
 
 class MelodyVAE(nn.Module):
@@ -59,12 +58,9 @@ class MelodyVAE(nn.Module):
         self.encoder_norm = nn.LayerNorm(c.width)
         self.squeeze = nn.Linear(c.width, c.slot)
         self.posterior = nn.Linear(c.steps * c.slot, 2 * c.latent)
-        self.expand = nn.Linear(c.latent, c.steps * c.slot)
-        self.unsqueeze = nn.Linear(c.slot, c.width)
-        self.decoder_position = nn.Parameter(0.02 * torch.randn(c.steps, c.width))
-        self.decoder = nn.ModuleList(Block(c.width, c.heads, c.hidden) for _ in range(c.layers))
-        self.decoder_norm = nn.LayerNorm(c.width)
-        self.logits = nn.Linear(c.width, c.vocabulary)
+        self.decoder = PhraseDecoder(
+            PhraseDecoderConfig(c.vocabulary, c.steps, c.width, c.layers, c.heads, c.hidden, c.slot, c.latent, c.writer)
+        )
         nn.init.normal_(self.embed.weight, std=0.5)
 
     def encode(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
@@ -75,19 +71,20 @@ class MelodyVAE(nn.Module):
         mean, log_var = self.posterior(self.squeeze(self.encoder_norm(x)).flatten(1)).float().chunk(2, dim=-1)
         return mean, log_var.clamp(-12, 4)
 
-    def decode(self, z: Tensor) -> Tensor:
-        """z (B, Z) -> logits (B, 32, 90), all positions at once."""
-        c = self.config
-        x = self.unsqueeze(self.expand(z).view(-1, c.steps, c.slot)) + self.decoder_position
-        for block in self.decoder:
-            x = block(x)
-        out: Tensor = self.logits(self.decoder_norm(x))
-        return out
-
-    def forward(self, tokens: Tensor, eps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits from z = mean + std * eps, and the posterior: (B, 32, 90), (B, Z), (B, Z)."""
+    def forward(
+        self,
+        tokens: Tensor,
+        labels: Tensor,
+        before: Tensor,
+        around: Tensor,
+        eps: Tensor,
+        noise: Tensor,
+        sigma: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits from z = mean + std * eps + sigma * noise, and the posterior: (B, 32, 90), (B, Z), (B, Z)."""
         mean, log_var = self.encode(tokens)
-        return self.decode(mean + (0.5 * log_var).exp() * eps), mean, log_var
+        z = mean + (0.5 * log_var).exp() * eps + sigma[:, None] * noise
+        return self.decoder(z, sigma, labels, before, around, tokens), mean, log_var
 
 
 # -- the shipped denoiser --------------------------------------------------------------------------

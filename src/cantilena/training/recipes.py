@@ -1,7 +1,7 @@
 """Recipe TOML -> what to train: reading a recipe, overriding it, checking it, and saying what it would cost.
 
-A recipe has the tables [network] and [loop] and, by kind, [loss] (vae), [diffusion] and [data] (denoiser) or [data]
-(mdn); each is a dataclass, and a key that none of them knows is refused.
+A recipe has the tables [network] and [loop] and, by kind, [loss] (vae), [latents] (decoder), [diffusion] and [data]
+(denoiser) or [data] (mdn); each is a dataclass, and a key that none of them knows is refused.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from cantilena.corpus.store import Corpus
 from cantilena.errors import RecipeError
+from cantilena.training.decoder import DecoderConfig
 from cantilena.training.denoiser import DiffusionConfig
 from cantilena.training.latents import MAX_SILENT
 from cantilena.training.layers import parameter_count
 from cantilena.training.loop import LoopConfig, find_checkpoint
 from cantilena.training.networks import (
-    LABEL_SIZES,
     Denoiser,
     DenoiserConfig,
     MDNConfig,
@@ -33,6 +33,8 @@ from cantilena.training.networks import (
     VAEConfig,
 )
 from cantilena.training.paper import PaperDenoiser, PaperDenoiserConfig, PaperMDN, PaperMDNConfig
+from cantilena.training.phrase_decoder import LABEL_SIZES, PhraseDecoder, PhraseDecoderConfig
+from cantilena.writing import CONTEXT
 
 __all__ = [
     "NETWORKS",
@@ -46,10 +48,11 @@ __all__ = [
     "training_flops",
 ]
 
-Kind = Literal["vae", "denoiser", "mdn"]
+Kind = Literal["vae", "decoder", "denoiser", "mdn"]
 _C = TypeVar("_C")
 NETWORKS: dict[Kind, dict[str, tuple[Any, Any]]] = {  # kind -> network_type -> network and its config
     "vae": {"melody_vae": (MelodyVAE, VAEConfig)},
+    "decoder": {"phrase_decoder": (PhraseDecoder, PhraseDecoderConfig)},
     "denoiser": {"small": (Denoiser, DenoiserConfig), "paper": (PaperDenoiser, PaperDenoiserConfig)},
     "mdn": {"small": (TransformerMDN, MDNConfig), "paper": (PaperMDN, PaperMDNConfig)},
 }
@@ -61,7 +64,7 @@ class LossConfig:
 
     beta: float  # weight of the KL
     beta_warmup: int = 1000  # steps over which it rises from 0
-    freeze_encoder: bool = False  # train the decoder alone: latents, and so denoisers, stay what they are
+    sigma: float = 0.0  # largest deviation of the noise on latents, which the decoder is told
 
 
 @dataclass(frozen=True)
@@ -129,7 +132,8 @@ def read_recipe(path: Path, settings: list[str] | None = None) -> Recipe:
         raise RecipeError(f"{path.name}: kind and network_type must be {possible}")
     if odd := [key for key, table in raw.items() if not isinstance(table, dict)]:
         raise RecipeError(f"{path.name}: {odd[0]} stands outside a table")
-    known = {"network", "loop"} | {"vae": {"loss"}, "denoiser": {"diffusion", "data"}, "mdn": {"data"}}[kind]
+    more = {"vae": {"loss"}, "decoder": {"latents"}, "denoiser": {"diffusion", "data"}, "mdn": {"data"}}
+    known = {"network", "loop"} | more[kind]
     if unknown := sorted(set(raw) - known):
         raise RecipeError(f"{path.name}: unknown table {', '.join(unknown)} (known: {', '.join(sorted(known))})")
     return Recipe(path.stem, kind, network, raw)
@@ -138,7 +142,7 @@ def read_recipe(path: Path, settings: list[str] | None = None) -> Recipe:
 def make_network(recipe: Recipe, D: int) -> nn.Module:
     """The network that a recipe asks for; one of latents is made for D dimensions."""
     network, config = NETWORKS[recipe.kind][recipe.network]
-    given = {} if recipe.kind == "vae" else {"D": D}
+    given = {} if recipe.kind in ("vae", "decoder") else {"D": D}
     made: nn.Module = network(recipe.table("network", config, **given))
     return made
 
@@ -157,8 +161,11 @@ def training_flops(recipe: Recipe, network: nn.Module, steps: int) -> float:
 def forward_flops(kind: Kind, network: nn.Module) -> int:
     """Floating-point operations of one forward pass of one example: a phrase (VAE) or a window of 32 (the others)."""
     config: Any = network.config
+    phrase, labels, before = (torch.zeros(1, n, dtype=torch.long) for n in (32, len(LABEL_SIZES), CONTEXT))
+    told = (labels, before, torch.zeros(1, 12))
     inputs: dict[Kind, Callable[[], tuple[Tensor, ...]]] = {
-        "vae": lambda: (torch.zeros(1, 32, dtype=torch.long), torch.zeros(1, config.latent)),
+        "vae": lambda: (phrase, *told, *torch.zeros(2, 1, config.latent), torch.zeros(1)),
+        "decoder": lambda: (torch.zeros(1, config.latent), torch.zeros(1), *told, phrase),
         "denoiser": lambda: (
             torch.zeros(1, config.phrases, config.D),
             torch.zeros(1),
@@ -178,6 +185,10 @@ def describe(recipe: Recipe, corpus: Corpus, run: Path) -> str:
     if recipe.kind == "vae":
         count, detail = len(corpus.unique_phrases("train")[0]), f"beta {recipe.table('loss', LossConfig).beta}"
         examples = f"{count:,} distinct phrases, {detail}"
+    elif recipe.kind == "decoder":
+        latents = recipe.table("latents", DecoderConfig)
+        count = len(corpus.windows("train", max_silent=MAX_SILENT))
+        examples = f"{count:,} windows, noised and sampled back by {latents.model or 'no model'}"
     elif recipe.kind == "denoiser":
         data, diffusion = recipe.table("data", DataConfig), recipe.table("diffusion", DiffusionConfig)
         count = len(corpus.windows("train", max_silent=MAX_SILENT))
@@ -187,7 +198,7 @@ def describe(recipe: Recipe, corpus: Corpus, run: Path) -> str:
     done = f"resumes from {latest[1]}" if (latest := find_checkpoint(run)) else "starts anew"
     return (
         f"{recipe.name}: {recipe.network} with {parameter_count(network):,} parameters"
-        f"{'' if recipe.kind == 'vae' else ' at D = 42'}\n"
+        f"{'' if recipe.kind in ('vae', 'decoder') else ' at D = 42'}\n"
         f"data:  {examples}\n"
         f"loop:  {loop.steps:,} steps of {loop.batch}, lr {loop.lr:g}, {loop.precision}, {loop.threads} thread(s), "
         f"{training_flops(recipe, network, loop.steps):.3g} FLOPs\n"

@@ -13,17 +13,18 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from cantilena.corpus.store import Corpus
 from cantilena.corpus.tunes import Split
 from cantilena.diffusion.schedule import NoiseSchedule
 from cantilena.errors import ModelError, RecipeError
 from cantilena.latent import LatentSpace
-from cantilena.model import find_model
+from cantilena.model import Model, find_model
 from cantilena.training.data import Phrases
+from cantilena.training.decoder import DecoderConfig, DecoderTask
 from cantilena.training.denoiser import DenoiserTask, DiffusionConfig
-from cantilena.training.export import Baseline, add_baselines, export_model, read_weights, vae_fingerprint
+from cantilena.training.export import Baseline, exchange_parts, export_model, read_weights, vae_fingerprint
 from cantilena.training.latents import MAX_SILENT, Latents, encode_corpus
 from cantilena.training.loop import (
     LoopConfig,
@@ -37,15 +38,17 @@ from cantilena.training.loop import (
 from cantilena.training.mdn import MDNTask
 from cantilena.training.networks import Denoiser, MelodyVAE, VAEConfig
 from cantilena.training.paper import PaperDenoiser
+from cantilena.training.phrase_decoder import PhraseDecoder, PhraseDecoderConfig
 from cantilena.training.recipes import NETWORKS, DataConfig, Kind, LossConfig, Recipe, make_network, training_flops
 from cantilena.training.vae import VAETask
 
 __all__ = [
-    "export_baselines",
+    "export_parts",
     "export_run",
     "is_model",
     "load_latent_network",
     "load_vae",
+    "train_decoder",
     "train_denoiser",
     "train_mdn",
     "train_vae",
@@ -66,21 +69,45 @@ def train_vae(
     network: MelodyVAE = make_network(recipe, 0)  # type: ignore[assignment]
     if init is not None:
         _warm_start(network, init, "vae")
-    if loss.freeze_encoder:
-        for name, parameter in network.named_parameters():
-            parameter.requires_grad_(name.startswith(("expand", "unsqueeze", "decoder", "logits")))
-    train, validation = (distinct_phrases(corpus, split) for split in ("train", "validation"))
-    task = VAETask(network, train, validation, beta=loss.beta, beta_warmup=loss.beta_warmup)
+    train, validation = (phrases_of(corpus, split) for split in ("train", "validation"))
+    task = VAETask(network, train, validation, beta=loss.beta, beta_warmup=loss.beta_warmup, sigma=loss.sigma)
     meta = {"kind": "vae", "network": asdict(network.config), "recipe": recipe.tables, "corpus": corpus.fingerprint}
     return fit(task, loop, run, meta=meta, progress=progress)
 
 
-def distinct_phrases(corpus: Corpus, split: Split) -> Phrases:
-    """The distinct phrases of a split, with how often each occurs."""
-    tokens, counts = corpus.unique_phrases(split)
-    if not len(tokens):
+def phrases_of(corpus: Corpus, split: Split) -> Phrases:
+    """The phrases of a split in their places; RecipeError where there are none."""
+    phrases = Phrases.of(corpus, split)
+    if not len(phrases.tokens):
         raise RecipeError(f"the corpus has no {split} phrases: it is too small to train on")
-    return Phrases(tokens, counts)
+    return phrases
+
+
+def train_decoder(
+    recipe: Recipe, corpus: Corpus, run: Path, *, init: Path | None = None, progress: Progress | None = None
+) -> int:
+    """Train a PhraseDecoder in `run` for the model that the recipe names; returns the step reached.
+
+    It begins as that model's decoder, or as that of `init`.
+    """
+    loop, latents = recipe.table("loop", LoopConfig), recipe.table("latents", DecoderConfig)
+    if not latents.model:
+        raise RecipeError(f"{recipe.name}: say whose latents it decodes, with --set latents.model=FOLDER")
+    if not all(len(corpus.windows(split, max_silent=MAX_SILENT)) for split in ("train", "validation")):
+        raise RecipeError(f"{recipe.name}: the corpus has no melody of 64 bars among its training or validation songs")
+    model = Model.load(latents.model)
+    torch.manual_seed(loop.seed)
+    network: PhraseDecoder = make_network(recipe, 0)  # type: ignore[assignment]
+    _warm_start(network, model.folder if init is None else init, "decoder")
+    meta = {
+        "kind": "decoder",
+        "network": asdict(network.config),
+        "vae": model.about["vae"]["fingerprint"],
+        "recipe": recipe.tables,
+        "corpus": corpus.fingerprint,
+        "flops_a_step": training_flops(recipe, network, 1),
+    }
+    return fit(DecoderTask(network, model, corpus, latents), loop, run, meta=meta, progress=progress)
 
 
 def load_vae(source: Path) -> MelodyVAE:
@@ -89,6 +116,7 @@ def load_vae(source: Path) -> MelodyVAE:
         source = model
         about = json.loads((source / "model.json").read_text())
         network = MelodyVAE(VAEConfig(**about["vae"]["config"]))
+        network.decoder = PhraseDecoder(PhraseDecoderConfig(**about["decoder"]["config"]))
         network.load_state_dict(read_weights(source, "vae"))
     else:
         meta, folder = load_checkpoint(source)
@@ -235,16 +263,34 @@ def export_run(
     )
 
 
-def export_baselines(source: Path, folder: Path, *, mdn: Path | None = None, paper: Path | None = None) -> None:
-    """Write the model `source` (a folder, or a shipped model's name) to `folder` with baselines added or exchanged.
+def export_parts(
+    source: Path,
+    folder: Path,
+    *,
+    decoder: Path | None = None,
+    reading: Mapping[str, float] | None = None,
+    mdn: Path | None = None,
+    paper: Path | None = None,
+) -> None:
+    """Write the model `source` (a folder, or a shipped model's name) to `folder` with parts of it exchanged.
 
-    Runs as in `export_run`; RecipeError where there is none, or where they do not belong to the model.
+    `decoder` is a run of `train_decoder`; `reading` is how composed latents are read (`writing.Manner`: "sigma",
+    "temperature", "floor"); baselines as in `export_run`. RecipeError where there is none of them, or where a run
+    does not belong to the model.
     """
     source = find_model(source)
-    if mdn is None and paper is None:
-        raise RecipeError(f"{source}: is a model already; say with --mdn or --paper which rival is added to it")
-    latent = json.loads((source / "model.json").read_text())["denoiser"]["latent"]
-    add_baselines(source, folder, _baselines(source, latent, mdn, paper))
+    if decoder is None and reading is None and mdn is None and paper is None:
+        raise RecipeError(f"{source}: is a model already; say which part is exchanged: --decoder, --mdn or --paper")
+    about = json.loads((source / "model.json").read_text())
+    new = None
+    if decoder is not None:
+        meta, checkpoint = load_checkpoint(decoder)
+        if meta.get("kind") != "decoder" or meta["vae"] != about["vae"]["fingerprint"]:
+            raise RecipeError(f"{decoder}: not the run of a decoder for the VAE of {source}")
+        network = PhraseDecoder(PhraseDecoderConfig(**meta["network"]))
+        network.load_state_dict(load_weights(checkpoint))
+        new = Baseline(network, {"training": _provenance(meta)})
+    exchange_parts(source, folder, _baselines(source, about["denoiser"]["latent"], mdn, paper), new, reading)
 
 
 def _baselines(model: Path, latent: str, mdn: Path | None, paper: Path | None) -> dict[str, Baseline]:
@@ -323,10 +369,29 @@ def _warm_start(network: nn.Module, source: Path, kind: Kind) -> None:
         weights = read_weights(model, kind)
     else:
         weights = load_weights(load_checkpoint(source)[1])
+    weights, later = _renamed(weights)
     try:
-        network.load_state_dict(weights)
+        missing, unknown = network.load_state_dict(weights, strict=False)
     except RuntimeError as error:
         raise RecipeError(f"--init {source}: its network has another shape than the recipe's") from error
+    if unknown or not all(name.startswith(later) for name in missing):
+        raise RecipeError(f"--init {source}: its network has other parts than the recipe's")
+
+
+def _renamed(weights: dict[str, Tensor]) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """The weights of a VAE whose decoder did not hear what it wrote, by today's names; and the parts that came since.
+
+    Those change nothing while they are untrained.
+    """
+    if "decoder_position" not in weights:
+        return weights, ()
+    old = {"decoder.": "blocks.", "decoder_position": "position", "decoder_norm.": "norm."}
+    old |= {name: name for name in ("expand.", "unsqueeze.", "logits.")}
+    found = {}
+    for name, value in weights.items():
+        begin = next((b for b in old if name.startswith(b)), None)
+        found[name if begin is None else f"decoder.{old[begin]}{name.removeprefix(begin)}"] = value
+    return found, ("decoder.writer.", "decoder.doubt.", "decoder.labels.")
 
 
 def is_model(source: Path) -> bool:

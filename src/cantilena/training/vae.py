@@ -9,23 +9,30 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cantilena.training.data import SHIFTS, Phrases, shift_pitches
+from cantilena.training.data import SHIFTS, Phrases
 from cantilena.training.losses import elbo_terms
 from cantilena.training.networks import MelodyVAE
 
 __all__ = ["VAETask", "measure_vae"]
 
+NOISED = 0.5  # share of examples with noise on their latent
+
 
 class VAETask:
-    """`reconstruction + beta * KL` on transposed distinct phrases; beta rises from 0 over `beta_warmup` steps."""
+    """`reconstruction + beta * KL` on transposed phrases; beta rises from 0 over `beta_warmup` steps.
+
+    The decoder learns to go on from the phrase before, and to doubt its latent: NOISED of the latents get noise of a
+    deviation, up to `sigma`, that it is told.
+    """
 
     def __init__(
-        self, network: MelodyVAE, train: Phrases, validation: Phrases, *, beta: float, beta_warmup: int = 1000
-    ):
+        self, network: MelodyVAE, train: Phrases, validation: Phrases, *, beta: float, beta_warmup: int = 1000,
+        sigma: float = 0.0,
+    ):  # fmt: skip
         self.network: nn.Module = network
         self.latent = network.config.latent
         self.train, self.validation = train, validation
-        self.beta, self.beta_warmup = beta, beta_warmup
+        self.beta, self.beta_warmup, self.sigma = beta, beta_warmup, sigma
         self._cumulative = train.sampler()
 
     def loss(
@@ -35,48 +42,47 @@ class VAETask:
         u = torch.rand(batch, generator=generator, dtype=torch.float64).numpy()
         rows = np.searchsorted(self._cumulative, u)
         shift = torch.randint(SHIFTS[0], SHIFTS[-1] + 1, (batch,), generator=generator).numpy()
-        tokens = torch.from_numpy(shift_pitches(self.train.tokens[rows], shift))
-        eps = torch.randn(batch, self.latent, generator=generator)
-        logits, mean, log_var = network(tokens, eps)
-        reconstruction, kl = elbo_terms(logits, tokens, mean, log_var)
+        given = self.train.take(rows, shift).less_told(generator)
+        eps, noise = torch.randn(2, batch, self.latent, generator=generator)
+        noised, level = torch.rand(2, batch, generator=generator)
+        sigma = self.sigma * level * (noised < NOISED)
+        logits, mean, log_var = network(*given, eps, noise, sigma)
+        reconstruction, kl = elbo_terms(logits, given.tokens, mean, log_var)
         beta = self.beta * min(1.0, step / max(1, self.beta_warmup))
         return reconstruction + beta * kl, {"reconstruction": float(reconstruction.detach()), "kl": float(kl.detach())}
 
     def evaluate(self, network: nn.Module) -> dict[str, float]:
-        """`measure_vae` on at most 4,096 validation phrases drawn by occurrence."""
+        """`measure_vae` on at most 4,096 validation phrases."""
         some = np.random.default_rng(0).choice(
             len(self.validation.tokens), min(4096, len(self.validation.tokens)), replace=False
         )
-        figures = measure_vae(network, self.validation.tokens[some], self.validation.counts[some])
+        figures = measure_vae(network, self.validation, some)
         return {k: v for k, v in figures.items() if isinstance(v, float)}
 
 
 @torch.no_grad()
-def measure_vae(
-    network: nn.Module, tokens: NDArray[np.int8], weight: NDArray[np.int64], *, seed: int = 0
-) -> dict[str, Any]:
+def measure_vae(network: nn.Module, phrases: Phrases, rows: NDArray[np.int64], *, seed: int = 0) -> dict[str, Any]:
     """Token accuracy and share of exactly rebuilt phrases, from the mean and from a sampled z; KL; deviations.
 
-    tokens (n, 32); each phrase counts `weight` times. `deviation` is the posterior's, averaged, for each dimension.
+    Each of the phrases `rows` is written greedily after its own phrase before. `deviation` is the posterior's,
+    averaged, of each dimension.
     """
     assert isinstance(network, MelodyVAE)
     generator = torch.Generator().manual_seed(seed)
-    rows = []
+    found = []
     deviation = torch.zeros(network.config.latent)
-    share = torch.from_numpy(weight / weight.sum()).float()
-    for begin in range(0, len(tokens), 1024):
-        x = torch.from_numpy(tokens[begin : begin + 1024].astype(np.int64))
+    for begin in range(0, len(rows), 1024):
+        some = rows[begin : begin + 1024]
+        x, *told = phrases.take(some, np.zeros(len(some), np.int64))
+        sure = torch.zeros(len(some))
         mean, log_var = network.encode(x)
         std = (0.5 * log_var).exp()
         z = mean + std * torch.randn(mean.shape, generator=generator)
-        right_mean = network.decode(mean).argmax(-1) == x
-        right_z = network.decode(z).argmax(-1) == x
+        right_mean, right_z = (network.decoder.write(latent, sure, *told) == x for latent in (mean, z))
         kl = 0.5 * (mean.square() + log_var.exp() - 1 - log_var).sum(-1)
-        rows.append(
-            torch.stack([right_mean.float().mean(1), right_mean.all(1), right_z.float().mean(1), right_z.all(1), kl], 1)
-        )
-        deviation += (std * share[begin : begin + len(x), None]).sum(0)
+        columns = (right_mean.float().mean(1), right_mean.all(1), right_z.float().mean(1), right_z.all(1), kl)
+        found.append(torch.stack([c.float() for c in columns], 1))
+        deviation += std.sum(0) / len(rows)
     names = ("accuracy_mean", "exact_mean", "accuracy_sampled", "exact_sampled", "kl")
-    averaged = (torch.cat(rows) * share[:, None]).sum(0)
-    figures: dict[str, Any] = {name: float(value) for name, value in zip(names, averaged, strict=True)}
+    figures: dict[str, Any] = dict(zip(names, torch.cat(found).mean(0).tolist(), strict=True))
     return {**figures, "kept": float((deviation < 0.9).sum()), "deviation": deviation.tolist()}
