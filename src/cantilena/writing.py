@@ -171,8 +171,7 @@ class Manner:
             for seed in self.seeds
         ])  # fmt: skip
         scaled = (self.temperature * drawn).astype(np.float32)
-        noise: Float = np.broadcast_to(scaled, (melodies, *drawn.shape[1:]))
-        return noise
+        return np.array(np.broadcast_to(scaled, (melodies, *drawn.shape[1:])), np.float32)
 
 
 def interval_kinds(interval: NDArray[np.integer], before: NDArray[np.integer]) -> tuple[Int, Int]:
