@@ -6,6 +6,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 OLDEST := .oldest
+TESTS := # those of `make oldest`: all
 export OMP_NUM_THREADS := 1
 
 .PHONY: compose test lint docs oldest clean
@@ -28,9 +29,9 @@ docs: .venv/documenting
 oldest:
 	$(PYTHON) -m venv $(OLDEST)
 	$(PYTHON) tests/oldest.py train dev > $(OLDEST)/constraints.txt
-	$(OLDEST)/bin/pip install --quiet --disable-pip-version-check --constraint $(OLDEST)/constraints.txt \
+	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(OLDEST)/constraints.txt \
 		--editable '.[train,dev]'
-	$(OLDEST)/bin/python -m pytest
+	$(OLDEST)/bin/python -m pytest $(TESTS)
 
 .venv/running: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Cantilena needs Python 3.11 or newer")'
