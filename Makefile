@@ -1,11 +1,15 @@
 # On a machine with Python 3.11 or newer and make:
 #   make compose   a new 64-bar melody: tune.mid, tune.svg, tune.wav (no PyTorch; about 200 MB in .venv)
 #   make test      every check; installs the training and development extras first
+#   make docs      the guides, the findings and the API reference as a site: site/index.html
+#   make oldest    the tests with the oldest dependencies that pyproject.toml allows, in a place of their own
 PYTHON ?= python3
 BIN := .venv/bin
+OLDEST := .oldest
+TESTS := # those of `make oldest`: all
 export OMP_NUM_THREADS := 1
 
-.PHONY: compose test lint clean
+.PHONY: compose test lint docs oldest clean
 
 compose: .venv/running
 	$(BIN)/cantilena compose
@@ -19,6 +23,16 @@ lint: .venv/developing
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: .venv/documenting
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+oldest:
+	$(PYTHON) -m venv $(OLDEST)
+	$(PYTHON) tests/oldest.py train dev > $(OLDEST)/constraints.txt
+	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(OLDEST)/constraints.txt \
+		--editable '.[train,dev]'
+	$(OLDEST)/bin/python -m pytest $(TESTS)
+
 .venv/running: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Cantilena needs Python 3.11 or newer")'
 	$(PYTHON) -m venv .venv
@@ -29,5 +43,9 @@ lint: .venv/developing
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[train,dev]'
 	touch $@
 
+.venv/documenting: .venv/running
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	touch $@
+
 clean:
-	rm -rf .venv
+	rm -rf .venv .oldest site

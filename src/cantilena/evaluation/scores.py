@@ -119,7 +119,7 @@ def scores(
     resamples: int = 1000,
     seed: int = 0,
 ) -> dict[str, dict[str, Estimate]]:
-    """Scores of `pieces` against `reference`: ["pitch" or "duration"]["C", "var_pieces" or "var_pooled"].
+    """Scores of `pieces` against `reference`: `["pitch" or "duration"]["C", "var_pieces" or "var_pooled"]`.
 
     `reference` may be pieces, their overlaps, or `Overlaps.moments`. Intervals come of `resamples` draws of as many
     songs as there are, with replacement, by `seed`; pieces of one song only give an interval of no width. Raises

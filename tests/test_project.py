@@ -1,0 +1,38 @@
+"""What is said in two places of the project says the same in both."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from oldest import oldest
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def test_the_citation_is_of_this_version():
+    citation = (ROOT / "CITATION.cff").read_text()
+    assert f"\nversion: {PROJECT['version']}\n" in citation
+    assert f"\nlicense: {PROJECT['license']}\n" in citation
+
+
+def test_the_hooks_run_what_make_lint_runs():
+    lint = re.search(r"^lint:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert lint
+    made = [line.strip().replace("$(BIN)/", "").removesuffix(" .") for line in lint[1].splitlines()]
+    hooks = re.findall(r"entry: \.venv/bin/(.*)", (ROOT / ".pre-commit-config.yaml").read_text())
+    assert [hook.removesuffix(" --force-exclude") for hook in hooks] == made
+
+
+def test_every_dependency_has_an_oldest_version():
+    assert "onnxruntime==1.24.1" in list(oldest(PROJECT["dependencies"]))
+    for requirements in PROJECT["optional-dependencies"].values():
+        assert len(list(oldest(requirements))) == len(requirements)
+    assert list(oldest(["torch>=2.6,<2.14", "mkdocstrings[python]>=1.0"])) == ["torch==2.6", "mkdocstrings==1.0"]
+
+
+def test_a_dependency_without_a_bound_is_refused():
+    with pytest.raises(ValueError, match="numpy: expected a lower bound"):
+        list(oldest(["numpy"]))
