@@ -78,8 +78,8 @@ def test_the_track_that_has_none_to_lose_keeps_its_bytes():
         (b"", "x.mid: the file is empty"),
         (b"hello, no music", "x.mid: not a MIDI file"),
         (b"RIFFxxxxRMID", "x.mid: not a MIDI file"),
-        (song(track(tune(1)))[:-9], "x.mid: cannot be edited: it ends before"),
-        (midi(raw_chunk(b"\x00\x90\x3c")), "x.mid: cannot be edited: broken events"),
+        (song(track(tune(1)))[:-9], "x.mid: broken MIDI: it ends before"),
+        (midi(raw_chunk(b"\x00\x90\x3c")), "x.mid: broken MIDI: the events of a track are cut off"),
         (midi(), "x.mid: has no track"),
     ],
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +14,9 @@ import symusic
 from numpy.typing import NDArray
 
 from cantilena.errors import MidiError
+from cantilena.music.chunks import Event, file_chunks, track_events
 from cantilena.music.melody import QUARTER_STEPS, Melody
+from cantilena.music.voices import DRUM_CHANNEL, Voice, read_voices
 
 __all__ = ["MAX_QUARTERS", "Song", "TimeSignature", "Track", "read_song", "to_midi", "write_whole"]
 
@@ -23,7 +24,8 @@ MAX_QUARTERS = 16_000  # 4,000 bars, over two hours at 120 qpm: longer is a brok
 _MAX_NOTES = 500_000
 _TPQ = 480
 _BENEATH_VELOCITY = 48
-_PROGRAM_ZERO = re.compile(rb"[\xc0-\xcf]\x00")
+_TEMPO, _SIGNATURE = b"\xff\x51\x03", b"\xff\x58"
+_APART = 2  # the format of a file whose chunks are pieces, each by itself
 
 
 class TimeSignature(NamedTuple):
@@ -77,53 +79,45 @@ def read_song(source: str | Path | bytes, *, name: str | None = None) -> Song:
             data = Path(source).read_bytes()
         except OSError as error:
             raise MidiError(f"{name}: cannot be read ({error.strerror or error})") from error
-    if not data:
-        raise MidiError(f"{name}: the file is empty")
     if data[:4] == b"RIFF" and (at := data.find(b"MThd")) > 0:  # an .rmi wrapper
         data = data[at:]
-    if data[:4] != b"MThd" or len(data) < 14:
-        raise MidiError(f"{name}: not a MIDI file (it begins with {data[:4]!r}, not b'MThd')")
-    division = int.from_bytes(data[12:14], "big")
+    chunks = file_chunks(data, name)
+    form, division = (int.from_bytes(data[at : at + 2], "big") for at in (8, 12))
     if division == 0 or division & 0x8000:
         raise MidiError(f"{name}: {'division is 0' if division == 0 else 'SMPTE time'}, so it has no beat grid")
-    try:
-        score = symusic.core.ScoreTick.from_midi(data)
-    except Exception as error:  # symusic raises whatever its C++ parser meets
-        raise MidiError(f"{name}: broken MIDI ({' '.join(str(error).split()) or type(error).__name__})") from error
-    names_program_zero = _PROGRAM_ZERO.search(data) is not None
-    tracks = tuple(_track(track, names_program_zero) for track in score.tracks if len(track.notes))
-    song = Song(name, division, tracks, _time_signatures(score), _main_tempo(score), data)
+    events = [track_events(chunk, name) for chunk in chunks]
+    tracks = tuple(_track(voice) for voice in read_voices(events, apart=form == _APART))
+    metas = sorted((e for some in events for e in some if e.status == 0xFF), key=lambda e: e.tick)
+    end = max((int(track.end.max()) for track in tracks), default=0)
+    song = Song(name, division, tracks, _time_signatures(metas), _main_tempo(metas, end), data)
     if not tracks:
         raise MidiError(f"{name}: no notes")
-    if min(int(t.start.min()) for t in tracks) < 0 or song.end > MAX_QUARTERS * division:
-        raise MidiError(f"{name}: longer than {MAX_QUARTERS // 4:,} bars, or with negative times: a broken file")
+    if song.end > MAX_QUARTERS * division:
+        raise MidiError(f"{name}: longer than {MAX_QUARTERS // 4:,} bars: a broken file")
     if sum(t.start.size for t in tracks) > _MAX_NOTES:
         raise MidiError(f"{name}: more than {_MAX_NOTES:,} notes: a broken file")
     return song
 
 
-def _track(track: symusic.core.TrackTick, names_program_zero: bool) -> Track:
-    notes = track.notes.numpy()
-    start = notes["time"].astype(np.int64)
-    order = np.lexsort((-notes["pitch"].astype(np.int64), start))
-    end = start + np.maximum(notes["duration"].astype(np.int64), 0)
-    # symusic reports "no program change" as program 0; a file that never selects program 0 did not mean a piano
-    program = None if track.program == 0 and not names_program_zero else int(track.program)
-    return Track(
-        track.name, program, bool(track.is_drum), start[order], end[order], notes["pitch"].astype(np.int64)[order]
-    )
+def _track(voice: Voice) -> Track:
+    start, end, pitch = np.array([note[:3] for note in voice.notes], np.int64).T
+    order = np.lexsort((-pitch, start))
+    return Track(voice.name, voice.program, voice.channel == DRUM_CHANNEL, start[order], end[order], pitch[order])
 
 
-def _time_signatures(score: symusic.core.ScoreTick) -> tuple[TimeSignature, ...]:
+def _time_signatures(metas: Sequence[Event]) -> tuple[TimeSignature, ...]:
     changes = {0: TimeSignature(0, 4, 4)}  # what a file means that says nothing
-    for change in score.time_signatures:
-        changes[int(change.time)] = TimeSignature(int(change.time), int(change.numerator), int(change.denominator))
-    return tuple(changes[tick] for tick in sorted(changes))
+    for event in metas:
+        if event.message[:2] == _SIGNATURE and len(event.text) >= 2:
+            changes[event.tick] = TimeSignature(event.tick, event.text[0], 2 ** event.text[1])
+    return tuple(changes.values())
 
 
-def _main_tempo(score: symusic.core.ScoreTick) -> float:
-    tempos = [(int(t.time), float(t.qpm)) for t in score.tempos] or [(0, 120.0)]
-    ends = [tick for tick, _ in tempos[1:]] + [max(int(score.end()), tempos[-1][0] + 1)]
+def _main_tempo(metas: Sequence[Event], end: int) -> float:
+    """The tempo that holds longest, in quarters a minute."""
+    tempos = [(e.tick, 60e6 / max(int.from_bytes(e.text, "big"), 1)) for e in metas if e.message[:3] == _TEMPO]
+    tempos = tempos or [(0, 120.0)]
+    ends = [tick for tick, _ in tempos[1:]] + [max(end, tempos[-1][0] + 1)]
     qpm = max(zip(tempos, ends, strict=True), key=lambda item: item[1] - item[0][0])[0][1]
     return float(np.clip(qpm, 10, 400))
 

@@ -13,13 +13,14 @@ import numpy as np
 
 from cantilena.errors import MidiError
 from cantilena.music.bars import Stretch, bar_lines
+from cantilena.music.channel import set_channel
 from cantilena.music.extract import Candidate, extract, regions, to_steps
 from cantilena.music.locks import Locks
 from cantilena.music.melody import BAR_STEPS, Melody, Notes
 from cantilena.music.midi import MAX_QUARTERS, Song, read_song
 from cantilena.music.passage import Passage, melody_in
 from cantilena.music.splice import find_part
-from cantilena.music.timeline import append_file, last_time_change, later, set_program
+from cantilena.music.timeline import append_file, last_time_change, later
 
 __all__ = ["MAX_NEW", "make_room", "room_after", "room_before", "room_between"]
 
@@ -67,7 +68,7 @@ def room_after(source: str | Path | bytes, bars: int, *, track: int | None = Non
     begin = _tick(stretch, song, melody.bars)
     end = _tick(stretch, song, melody.bars + bars)
     _stays_in_metre(song, stretch, end)
-    data = set_program(song, index, begin, end)
+    data = set_channel(song, index, begin, end)
     return _passage(data, song, found, stretch, room, melody, melody.bars, bars)
 
 
@@ -83,7 +84,7 @@ def room_before(source: str | Path | bytes, bars: int, *, track: int | None = No
     room = make_room(bars, before=melody)
     end = _tick(stretch, song, bars)
     moved = replace(read_song(later(song.data, end, song.name), name=song.name), qpm=song.qpm)
-    data = set_program(moved, index, 0, end)
+    data = set_channel(moved, index, 0, end)
     return _passage(data, moved, found, stretch, room, melody, 0, bars)
 
 
@@ -106,7 +107,7 @@ def room_between(
     room = make_room(bars, after=melody, before=melody_b)
     joint = _tick(stretch, song, melody.bars), _tick(stretch, song, melody.bars + bars)
     _stays_in_metre(song, stretch, joint[1])
-    data = set_program(song, index, *joint)
+    data = set_channel(song, index, *joint)
     both = append_file(data, other.data, joint[1], (song.name, other.name))
     joined = replace(read_song(both, name=f"{song.name} and {other.name}"), qpm=song.qpm)
     scale = joined.ticks_per_quarter // song.ticks_per_quarter

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from cantilena.errors import MidiError
-from cantilena.music.chunks import Event, file_chunks, read_number, track_chunk, track_events, write_number
+from cantilena.music.chunks import Event, file_chunks, track_chunk, track_events, write_number
 
 __all__ = ["printable", "read_texts", "write_texts"]
 
@@ -15,7 +15,7 @@ _TEXT = b"\xff\x01"
 def read_texts(data: bytes, name: str) -> list[bytes]:
     """Every text event of a file, track after track. MidiError where the file's events cannot be followed."""
     events = (e for chunk in file_chunks(data, name) for e in track_events(chunk, name))
-    return [_text(e) for e in events if e.message[:2] == _TEXT]
+    return [e.text for e in events if e.message[:2] == _TEXT]
 
 
 def write_texts(data: bytes, new: Sequence[bytes], *, gone: Callable[[bytes], bool], name: str) -> bytes:
@@ -27,7 +27,7 @@ def write_texts(data: bytes, new: Sequence[bytes], *, gone: Callable[[bytes], bo
     chunks = file_chunks(data, name)
     for i, chunk in enumerate(chunks):
         if events := track_events(chunk, name):
-            kept = [e for e in events if not (e.message[:2] == _TEXT and gone(_text(e)))]
+            kept = [e for e in events if not (e.message[:2] == _TEXT and gone(e.text))]
             whole = len(kept) == len(events)
             chunks[i] = track_chunk(added, chunk[8:]) if whole else track_chunk([*added, *kept])
             added = []
@@ -43,9 +43,3 @@ def printable(text: str) -> str:
     '\\x1b[2Jhello'
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def _text(event: Event) -> bytes:
-    """What follows the length."""
-    _, begin = read_number(event.message, len(_TEXT))
-    return event.message[begin:]
