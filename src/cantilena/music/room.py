@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from cantilena.errors import MidiError
-from cantilena.music.bars import Stretch, bar_lines
+from cantilena.music.bars import Stretch, bar_lines, stretches
 from cantilena.music.channel import set_channel
-from cantilena.music.extract import Candidate, extract, regions, to_steps
+from cantilena.music.extract import Candidate, extract, to_steps
 from cantilena.music.locks import Locks
 from cantilena.music.melody import BAR_STEPS, Melody, Notes
 from cantilena.music.midi import MAX_QUARTERS, Song, read_song
@@ -122,15 +122,10 @@ def _read(source: str | Path | bytes, track: int | None) -> tuple[Song, int]:
 
 def _melody_at(song: Song, track: int, tick: int, what: str) -> tuple[Candidate, Stretch]:
     """The melody of a track in the stretch in 4/4 around a tick; MidiError where there is none."""
-    bars = bar_lines(song)
-    inside = (i for i, (begin, end) in enumerate(regions(song)) if begin <= tick < end)
-    if (number := next(inside, None)) is None:
-        metre = next(bar.metre for bar in reversed(bars) if bar.begin <= tick)
+    stretch = next((one for one in stretches(song) if one.begin <= tick < one.end), None)
+    if stretch is None:
+        metre = next(bar.metre for bar in reversed(bar_lines(song)) if bar.begin <= tick)
         raise MidiError(f"{song.name}: {what} in {metre}; Cantilena composes in 4/4 (and 2/2)")
-    begin, end = regions(song)[number]
-    first = next(i for i, bar in enumerate(bars, 1) if bar.begin == begin)
-    count = -(-(end - begin) // (4 * song.ticks_per_quarter))
-    stretch = Stretch(number, first, count, begin, end)
     return melody_in(song, track, stretch), stretch
 
 
