@@ -19,17 +19,22 @@ def read_texts(data: bytes, name: str) -> list[bytes]:
 
 
 def write_texts(data: bytes, new: Sequence[bytes], *, gone: Callable[[bytes], bool], name: str) -> bytes:
-    """The file with the texts `new` at the start of its first track, and without those that are `gone`.
+    """The file with the texts `new` in its first track, and without those that are `gone`.
 
-    A chunk from which none goes is copied byte for byte. Raises MidiError where the events cannot be followed.
+    They stand at tick 0 behind the texts that the track has there: the first says what a karaoke file is. A chunk from
+    which no text goes, and the first where it has none at tick 0, is copied byte for byte. Raises MidiError where the
+    events cannot be followed.
     """
     added = [Event(0, _TEXT + write_number(len(text)) + text, False) for text in new]
     chunks = file_chunks(data, name)
     for i, chunk in enumerate(chunks):
         if events := track_events(chunk, name):
             kept = [e for e in events if not (e.message[:2] == _TEXT and gone(e.text))]
-            whole = len(kept) == len(events)
-            chunks[i] = track_chunk(added, chunk[8:]) if whole else track_chunk([*added, *kept])
+            at = max((k for k, e in enumerate(kept, 1) if not e.tick and e.message[:2] == _TEXT), default=0)
+            if len(kept) < len(events) or (added and at):
+                chunks[i] = track_chunk([*kept[:at], *added, *kept[at:]])
+            else:
+                chunks[i] = track_chunk(added, chunk[8:])
             added = []
     if added:
         raise MidiError(f"{name}: has no track that a text could stand in")
