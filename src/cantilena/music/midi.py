@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import tempfile
+import secrets
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,7 +76,7 @@ def read_song(source: str | Path | bytes, *, name: str | None = None) -> Song:
     if isinstance(source, bytes):
         data, name = source, name or "MIDI data"
     else:
-        name = name or Path(source).name
+        name = name or Path(source).name or Path(source).resolve().name or str(source)
         try:
             data = Path(source).read_bytes()
         except OSError as error:
@@ -156,20 +158,31 @@ def to_midi(
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write `data` to `path` in one step: a full disk or Ctrl-C leaves what was there before."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write `data` to `path` in one step: a full disk or Ctrl-C leaves what was there before.
+
+    A link is written through, and a pipe or a device written to. A new file may be read by whom the umask allows, one
+    that was there by those who could before. OSError, with the name that was given, where it cannot be written.
+    """
     temporary = None
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as file:
+        target = Path(os.path.realpath(path))
+        if target.is_symlink():  # it leads to itself
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists() and not target.is_file():
+            target.write_bytes(data)
+            return
+        temporary = target.with_name(f".{secrets.token_hex(8)}")  # no longer than a name may be
+        with open(temporary, "xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
+        if target.exists():
+            shutil.copymode(target, temporary)
+        os.replace(temporary, target)
     except BaseException as error:
         if temporary is not None:
-            os.unlink(temporary)
+            temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):
             error.filename = str(path)  # not the temporary's name
         raise
