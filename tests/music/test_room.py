@@ -117,7 +117,7 @@ def test_between_counts_ticks_that_fit_both():
 # -- refusals ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("bars", [0, -3, 1001, 2.5, True, "8"])
+@pytest.mark.parametrize("bars", [0, -3, 1001, 2.5, True, "8", np.float64(8), np.bool_(True)])
 def test_bars_that_are_none(bars):
     for call in (
         lambda: make_room(bars, after=random_melody(1, 4)), lambda: room_before(song(track(tune(1, 8))), bars)

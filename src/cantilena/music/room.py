@@ -7,6 +7,7 @@ room in it, as bars to edit are.
 from __future__ import annotations
 
 from dataclasses import replace
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -37,8 +38,7 @@ def make_room(bars: int, *, after: Melody | None = None, before: Melody | None =
     >>> (~make_room(2, after=tune).locked).reshape(-1, 16).any(1).tolist()
     [False, True, True]
     """
-    if isinstance(bars, bool) or not (isinstance(bars, int) and 1 <= bars <= MAX_NEW):
-        raise ValueError(f"1 to {MAX_NEW} new bars are composed, not {bars}")
+    bars = _new(bars)
     parts = [melody for melody in (after, before) if melody is not None]
     if not all(melody.notes.pitch.size for melody in parts):
         raise ValueError("a melody without notes has nothing that could go on")
@@ -60,7 +60,7 @@ def room_after(source: str | Path | bytes, bars: int, *, track: int | None = Non
     Other tracks that go on longer stay as they are, beneath the new bars. Raises MidiError (one line) where the song
     cannot be continued so, ValueError for a wrong argument.
     """
-    song, index = _read(source, track)
+    (song, index), bars = _read(source, track), _new(bars)
     last = min(int(song.tracks[index].start.max()), song.end - 1)
     found, stretch = _melody_at(song, index, last, f"track {index} ends")
     melody = _whole(found)
@@ -78,7 +78,7 @@ def room_before(source: str | Path | bytes, bars: int, *, track: int | None = No
     Raises MidiError (one line) where it does not begin in 4/4 (or 2/2) or has no melody there, ValueError for a wrong
     argument.
     """
-    song, index = _read(source, track)
+    (song, index), bars = _read(source, track), _new(bars)
     found, stretch = _melody_at(song, index, 0, "it begins")
     melody = _whole(found, stretch.bars)
     room = make_room(bars, before=melody)
@@ -97,7 +97,7 @@ def room_between(
     tracks and time stand behind them as `append_file` has it. Raises MidiError (one line) where a does not end or b
     does not begin in 4/4 (or 2/2) with a melody, ValueError for a wrong argument.
     """
-    (song, index), (other, index_b) = _read(a, track), _read(b, track_b)
+    (song, index), (other, index_b), bars = _read(a, track), _read(b, track_b), _new(bars)
     found, stretch = _melody_at(song, index, song.end - 1, "it ends")
     found_b, stretch_b = _melody_at(other, index_b, 0, "it begins")
     end = max(song.end, last_time_change(song.data, song.name))
@@ -113,6 +113,13 @@ def room_between(
     scale = joined.ticks_per_quarter // song.ticks_per_quarter
     stretch = stretch._replace(begin=stretch.begin * scale)
     return _passage(both, joined, found, stretch, room, melody, melody.bars, bars)
+
+
+def _new(bars: int) -> int:
+    """How many new bars, as an int of Python; ValueError for what is no number of them."""
+    if isinstance(bars, bool) or not (isinstance(bars, Integral) and 1 <= bars <= MAX_NEW):
+        raise ValueError(f"1 to {MAX_NEW} new bars are composed, not {bars}")
+    return int(bars)
 
 
 def _read(source: str | Path | bytes, track: int | None) -> tuple[Song, int]:
