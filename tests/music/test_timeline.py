@@ -13,7 +13,7 @@ from midi_files import chunk, midi, raw_chunk, signature, song, tempo, track, tu
 from cantilena.errors import MidiError
 from cantilena.music.midi import read_song
 from cantilena.music.splice import read_notes
-from cantilena.music.timeline import append_file, last_time_change, later
+from cantilena.music.timeline import append_file, last_time_change, later, on_sixteenths
 
 MOVES = [b"\xff\x05\x02la", b"\xff\x06\x01A", b"\xff\x07\x02go"]  # lyric, marker, cue point
 STAYS = [
@@ -163,3 +163,30 @@ def test_broken_events_are_one_line():
     for call in (lambda: later(bad, 10, "x"), lambda: append_file(bad, bad, 10, ("x", "x"))):
         with pytest.raises(MidiError, match=r"^x: broken MIDI: a data byte of 255"):
             call()
+
+
+# -- time that files can and cannot say --------------------------------------------------------
+
+
+@pytest.mark.parametrize(("division", "finer"), [(1, 4), (2, 4), (3, 12), (4, 4), (5, 5), (480, 480)])
+def test_ticks_can_say_sixteenths(division, finer):
+    data = midi(chunk([(0, tempo(90)), (7, b"\xff\x06\x01A")]), track(tune(1, 8), step=1), division=division)
+    read = read_song(data, name="x.mid")
+    fine = on_sixteenths(read)
+    assert (fine.ticks_per_quarter, fine.name, fine.qpm) == (finer, "x.mid", read.qpm)
+    assert timed(fine.data) == timed(data)
+    assert (fine is read) == (finer == division)
+
+
+@pytest.mark.parametrize("late", [b"\xff\x06\x01A", b"\xb0\x07\x00", b"\x90\x3c\x00"])
+def test_an_event_that_would_come_too_late_is_said_to(late):
+    body = b"\x00\x90\x3c\x50\x60\x80\x3c\x00" + b"\xff\xff\xff\x7f" + late + b"\x00\xff\x2f\x00"
+    data = midi(raw_chunk(body))
+    with pytest.raises(
+        MidiError, match=r"^x: its time cannot be changed so: an event would come 536,870,910 ticks after"
+    ):
+        append_file(midi(track([(0, 4, 60)]), division=960), data, 0, ("a", "x"))
+    body = b"\x00\xff\x01\x01a" + b"\xff\xff\xff\x7f" + late + b"\x00\xff\x2f\x00"
+    with pytest.raises(MidiError, match=r"^x: .* 268,437,375 ticks after another, and 268,435,455 is the most"):
+        later(midi(raw_chunk(body)), 1920, "x")
+    assert later(midi(raw_chunk(body)), 0, "x") == midi(raw_chunk(body))

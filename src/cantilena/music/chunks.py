@@ -122,7 +122,7 @@ def track_chunk(events: Sequence[Event], rest: bytes = b"") -> bytes:
     body, now, status = bytearray(), 0, 0
     for tick, message, running in events:
         if tick - now > _MAX_NUMBER:
-            raise ValueError(f"an event {tick - now:,} ticks after another, and a MIDI file can say {_MAX_NUMBER:,}")
+            raise ValueError(f"an event would come {tick - now:,} ticks after another, and {_MAX_NUMBER:,} is the most")
         body += write_number(tick - now)
         body += message[1:] if running and message[0] == status else message
         now, status = tick, message[0] if message[0] < 0xF0 else 0

@@ -21,6 +21,7 @@ from cantilena.music.locks import Locks
 from cantilena.music.melody import BAR_STEPS, MAX_PITCH, MIN_PITCH, QUARTER_STEPS, Melody, Notes, pitch_name
 from cantilena.music.midi import Song, read_song
 from cantilena.music.splice import Part, TickNote, find_part, read_notes
+from cantilena.music.timeline import on_sixteenths
 from cantilena.music.voices import PartNote
 
 __all__ = ["Passage", "melody_in", "read_passage"]
@@ -75,7 +76,7 @@ def read_passage(
     added. Raises MidiError (one line) where the song, its melody or a bar is not as it must be; ValueError where a
     kept note lies outside the bars.
     """
-    song = source if isinstance(source, Song) else read_song(source, name=name)
+    song = on_sixteenths(source if isinstance(source, Song) else read_song(source, name=name))
     stretch = find_stretch(song, bars)
     index = extract(song, track).track
     candidate = melody_in(song, index, stretch)

@@ -21,7 +21,7 @@ from cantilena.music.melody import BAR_STEPS, Melody, Notes
 from cantilena.music.midi import MAX_QUARTERS, Song, read_song
 from cantilena.music.passage import Passage, melody_in
 from cantilena.music.splice import find_part
-from cantilena.music.timeline import append_file, last_time_change, later
+from cantilena.music.timeline import append_file, last_time_change, later, on_sixteenths
 
 __all__ = ["MAX_NEW", "make_room", "room_after", "room_before", "room_between"]
 
@@ -123,7 +123,7 @@ def _new(bars: int) -> int:
 
 
 def _read(source: str | Path | bytes, track: int | None) -> tuple[Song, int]:
-    song = read_song(source)
+    song = on_sixteenths(read_song(source))
     return song, extract(song, track).track
 
 

@@ -6,18 +6,39 @@ Like the splice, this works on bytes: no message changes, only when it comes and
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from math import lcm
+from dataclasses import replace
+from math import gcd, lcm
 
 from cantilena.errors import MidiError
 from cantilena.music.channel import default_of, settings_of
 from cantilena.music.chunks import Event, file_chunks, track_chunk, track_events
+from cantilena.music.melody import QUARTER_STEPS
+from cantilena.music.midi import Song, read_song
 from cantilena.music.voices import weave
 
-__all__ = ["append_file", "last_time_change", "later"]
+__all__ = ["append_file", "last_time_change", "later", "on_sixteenths"]
 
 _TEMPO, _SIGNATURE, _END = b"\xff\x51", b"\xff\x58", b"\xff\x2f"
 _OF_THE_MUSIC = (b"\xff\x05", b"\xff\x06", b"\xff\x07")  # lyrics, markers, cue points
 _MAX_DIVISION = 0x7FFF
+
+
+def on_sixteenths(song: Song) -> Song:
+    """The song on ticks that can say sixteenths: itself, or, of one, two or three ticks a quarter, on finer ones.
+
+    Every event comes at its own time still. Raises MidiError where the events cannot be followed.
+    """
+    factor = QUARTER_STEPS // gcd(QUARTER_STEPS, song.ticks_per_quarter)
+    if song.ticks_per_quarter >= QUARTER_STEPS:
+        return song
+    head, *chunks, rest = file_chunks(song.data, song.name)
+    division = song.ticks_per_quarter * factor
+    finer = [
+        _chunk([e._replace(tick=e.tick * factor) for e in events], song.name) if events else chunk
+        for chunk, events in ((chunk, track_events(chunk, song.name)) for chunk in chunks)
+    ]
+    data = b"".join([head[:12], division.to_bytes(2, "big"), head[14:], *finer, rest])
+    return replace(read_song(data, name=song.name), qpm=song.qpm)
 
 
 def later(data: bytes, ticks: int, name: str) -> bytes:
@@ -26,7 +47,7 @@ def later(data: bytes, ticks: int, name: str) -> bytes:
     Setup is what stands at tick 0 and is not the music itself: tempo, signatures, names, texts, SysEx, programs,
     controllers. Of what stands there notes move, and lyrics, markers and cue points, and a program or controller that
     comes after a note of its channel in the same chunk: it is meant for what follows. A chunk of which nothing moves is
-    copied byte for byte. Raises MidiError where the events cannot be followed.
+    copied byte for byte. Raises MidiError where the events cannot be followed, or one would come too late.
     """
     *chunks, rest = file_chunks(data, name)
     return b"".join([*(_later(chunk, ticks, name) for chunk in chunks), rest])
@@ -54,7 +75,7 @@ def append_file(data: bytes, other: bytes, tick: int, names: tuple[str, str]) ->
     for chunk in theirs[1:-1]:
         events = [e._replace(tick=begin + e.tick * other_scale) for e in track_events(chunk, names[1])]
         first += [e for e in events if _sets_time(e)]
-        behind.append(track_chunk([e for e in events if not _sets_time(e)]) if events else chunk)
+        behind.append(_chunk([e for e in events if not _sets_time(e)], names[1]) if events else chunk)
     for kind, default in ((_TEMPO, b"\x03\x07\xa1\x20"), (_SIGNATURE, b"\x04\x04\x02\x18\x08")):
         if not any(e.tick == begin and e.message[:2] == kind for e in first):
             first.append(Event(begin, kind + default, False))
@@ -65,7 +86,7 @@ def append_file(data: bytes, other: bytes, tick: int, names: tuple[str, str]) ->
     for chunk in ours[1:-1]:
         events = [e._replace(tick=e.tick * scale) for e in track_events(chunk, names[0])]
         if events and (first or scale != 1):
-            chunk = track_chunk(weave(events, behind=first))
+            chunk = _chunk(weave(events, behind=first), names[0])
             first = []
         before.append(chunk)
     tracks = sum(chunk[:4] == b"MTrk" for chunk in (*before, *behind))
@@ -90,7 +111,14 @@ def _later(chunk: bytes, ticks: int, name: str) -> bytes:
         ours = kind in (0x8, 0x9, 0xA) or e.message[:2] in _OF_THE_MUSIC or (kind < 0xF and channel in played)
         ends = e.message[:2] == _END and bool(move)
         (move if e.tick or ours or ends else stay).append(e)
-    return track_chunk([*stay, *(e._replace(tick=e.tick + ticks) for e in move)]) if move else chunk
+    return _chunk([*stay, *(e._replace(tick=e.tick + ticks) for e in move)], name) if move else chunk
+
+
+def _chunk(events: Sequence[Event], name: str) -> bytes:
+    try:
+        return track_chunk(events)
+    except ValueError as error:
+        raise MidiError(f"{name}: its time cannot be changed so: {error}") from error
 
 
 def _defaults(events: Sequence[Event], channels: Collection[int], tick: int) -> list[Event]:
