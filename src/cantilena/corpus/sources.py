@@ -36,9 +36,10 @@ class Found:
 class Sources:
     """Any mix of folders (searched through), MIDI files, `.tar`, `.tar.*` and `.zip` archives; read by iterating.
 
-    A name says MIDI that ends in .mid, .midi, .kar (karaoke) or .rmi (wrapped in RIFF), in any case. Archive members are read into memory and nowhere else, so a name like ``../../etc`` is only a name. `total` is
-    the number of files: exact for folders and zips, estimated for tars from the share that has been read, None
-    before anything is known. Raises CorpusError (one line) for a source that is missing, of another kind or damaged.
+    A name says MIDI that ends in .mid, .midi, .kar (karaoke) or .rmi (wrapped in RIFF), in any case. Archive members
+    are read into memory and nowhere else, so a name like ``../../etc`` is only a name. `total` is the number of files:
+    exact for folders and zips, estimated for tars from the share that has been read, None before anything is known.
+    Raises CorpusError (one line) for a source that is missing, of another kind or damaged.
     """
 
     def __init__(self, paths: Iterable[str | Path]) -> None:
