@@ -91,6 +91,18 @@ def test_broken_events_are_one_line_of_ours(body, message):
         read_song(midi(raw_chunk(body)), name="x.mid")
 
 
+def test_what_follows_the_last_track_is_no_track():
+    """A head that counts one track: what stands behind it is kept, and is not music."""
+    first, rest = chunk(quarters([60, 62])), chunk(quarters([70, 72]))
+    data = midi(first) + rest + b"MTrk\x00\x00\x00\x01\x90"
+    assert notes(data) == [(0, 480, 60), (480, 960, 62)]
+    assert [n.pitch for n in read_notes(read_song(data))] == [60, 62]
+    out = find_part(read_song(data), 0).replace([], [TickNote(2000, 2400, 80, 90)])
+    assert out.endswith(rest + b"MTrk\x00\x00\x00\x01\x90")
+    with pytest.raises(MidiError, match="no notes"):
+        read_song(midi(chunk([])) + rest)
+
+
 def test_a_chunk_that_says_it_is_longer_is_one_line():
     data = midi(raw_chunk(b"\x00\x90\x3c\x40\x60\x3c\x00\x00\xff\x2f\x00"))
     with pytest.raises(MidiError, match=r"it ends before its last track does \(7 bytes are missing\)"):

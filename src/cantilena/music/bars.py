@@ -90,7 +90,7 @@ def bar_lines(song: Song) -> list[Bar]:
         metre = f"{numerator}/{_written(denominator)}"
         if not numerator or denominator > _SHORTEST:
             where = f"its bars cannot be counted: from bar {len(bars) + 1} on its metre is {metre}"
-            raise MidiError(f"{song.name}: {where}; metres have 1 to 255 beats, of halves to {_SHORTEST}ths")
+            raise MidiError(f"{song.name}: {where}; a metre is 1 to 255 beats of {_SHORTEST}ths or longer")
         count = -(-(end - tick) * denominator // (whole * numerator))
         lines = [tick + k * whole * numerator // denominator for k in range(count + 1)]
         bars += [Bar(begin, max(stop, begin + 1), metre) for begin, stop in pairwise(lines)]

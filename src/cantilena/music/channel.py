@@ -93,7 +93,7 @@ def default_of(setting: bytes) -> bytes:
 def _placed(part: Part, name: str) -> list[tuple[_Place, bytes]]:
     """The messages of a part's channel, in all chunks, in order."""
     placed = []
-    for chunk, data in enumerate(part.chunks):
+    for chunk, data in enumerate(part.chunks[:-1]):
         own = chunk == part.chunk
         for index, (tick, message, _) in enumerate(track_events(data, name)):
             if message[0] < 0xF0 and message[0] & 0xF == part.channel:

@@ -83,7 +83,7 @@ def read_song(source: str | Path | bytes, *, name: str | None = None) -> Song:
             raise MidiError(f"{name}: cannot be read ({error.strerror or error})") from error
     if data[:4] == b"RIFF" and (at := data.find(b"MThd")) > 0:  # an .rmi wrapper
         data = data[at:]
-    chunks = file_chunks(data, name)
+    *chunks, _ = file_chunks(data, name)
     form, division = (int.from_bytes(data[at : at + 2], "big") for at in (8, 12))
     if division == 0 or division & 0x8000:
         raise MidiError(f"{name}: {'division is 0' if division == 0 else 'SMPTE time'}, so it has no beat grid")

@@ -31,7 +31,7 @@ class TickNote(NamedTuple):
 class Part:
     """One track of a song, in the events of its file. `find_part` makes it."""
 
-    chunks: tuple[bytes, ...]  # all of the file's, with their heads
+    chunks: tuple[bytes, ...]  # all of the file's, with their heads, and what follows the last track
     chunk: int  # index of the one that holds this track
     channel: int  # 0..15
     events: tuple[Event, ...]  # of that chunk
@@ -55,14 +55,15 @@ class Part:
 def find_part(song: Song, track: int) -> Part:
     """Track `track` of `song` in the events of its file. Raises MidiError where these cannot be followed."""
     chunks = file_chunks(song.data, song.name)
-    events = [track_events(chunk, song.name) for chunk in chunks]
+    events = [track_events(chunk, song.name) for chunk in chunks[:-1]]
     voice = read_voices(events)[track]
     return Part(tuple(chunks), voice.chunk, voice.channel, tuple(events[voice.chunk]), tuple(voice.notes))
 
 
 def read_notes(song: Song) -> list[TickNote]:
     """All notes of a song's file but the drums', in ticks, sorted."""
-    voices = read_voices([track_events(chunk, song.name) for chunk in file_chunks(song.data, song.name)])
+    *chunks, _ = file_chunks(song.data, song.name)
+    voices = read_voices([track_events(chunk, song.name) for chunk in chunks])
     return sorted(TickNote(*n[:4]) for voice in voices if voice.channel != DRUM_CHANNEL for n in voice.notes)
 
 

@@ -14,7 +14,7 @@ _TEXT = b"\xff\x01"
 
 def read_texts(data: bytes, name: str) -> list[bytes]:
     """Every text event of a file, track after track. MidiError where the file's events cannot be followed."""
-    events = (e for chunk in file_chunks(data, name) for e in track_events(chunk, name))
+    events = (e for chunk in file_chunks(data, name)[:-1] for e in track_events(chunk, name))
     return [e.text for e in events if e.message[:2] == _TEXT]
 
 
@@ -27,7 +27,7 @@ def write_texts(data: bytes, new: Sequence[bytes], *, gone: Callable[[bytes], bo
     """
     added = [Event(0, _TEXT + write_number(len(text)) + text, False) for text in new]
     chunks = file_chunks(data, name)
-    for i, chunk in enumerate(chunks):
+    for i, chunk in enumerate(chunks[:-1]):
         if events := track_events(chunk, name):
             kept = [e for e in events if not (e.message[:2] == _TEXT and gone(e.text))]
             at = max((k for k, e in enumerate(kept, 1) if not e.tick and e.message[:2] == _TEXT), default=0)
