@@ -40,7 +40,10 @@ class TimeSignature(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Track:
-    """The notes of one track, in ticks, sorted by start. `program` is None where the file names none."""
+    """The notes of one track, a chunk's on one channel, in ticks, sorted by start.
+
+    `program` is that of most of its notes, None where the file names none.
+    """
 
     name: str
     program: int | None  # General MIDI 0..127
