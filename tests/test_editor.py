@@ -1,5 +1,8 @@
 """What every verb that takes music has in common: a song in and out, its receipt, and one line for what is wrong."""
 
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +104,49 @@ def test_a_files_bytes_are_the_same_edit_without_a_receipt(composer, here, verb,
     of_bytes.save("out.mid")
     assert Path("out.mid").read_bytes() == of_bytes.midi == edit(composer, verb, files, given, **fast(verb)).midi
     assert {name: Path(path).read_bytes() for name, path in files.items()} == read
+
+
+@pytest.mark.parametrize(("verb", "files", "given"), FEW)
+def test_a_pipe_is_read_once_and_is_the_same_edit_without_a_receipt(composer, here, verb, files, given):
+    pipes = {}
+    for name, file in files.items():
+        os.mkfifo(pipe := f"{name}.pipe")
+        threading.Thread(target=Path(pipe).write_bytes, args=(Path(file).read_bytes(),), daemon=True).start()
+        pipes[name] = pipe
+    with ThreadPoolExecutor() as pool:
+        made = pool.submit(edit, composer, verb, pipes, given, seed=3, **fast(verb)).result(60)
+    assert made.midi == edit(composer, verb, files, given, seed=3, **fast(verb)).midi
+    assert made.receipt is None
+
+
+NUMPY = [
+    ("compose", {"seed": np.int64(3), "bars": np.int64(8), "qpm": np.float32(90)}),
+    ("compose", {"bars": np.uint8(8), "rules": {"density": ["4..6", np.float32(2)]}}),
+    ("infill", {"song": "song.mid", "bars": np.array([[5, 8]]), "track": np.int64(1), "resample": np.int16(1)}),
+    ("extend", {"song": "song.mid", "bars": np.int32(2), "seed": np.uint64(3)}),
+    ("bridge", {"a": "song.mid", "b": "other.mid", "bars": np.int64(2)}),
+    ("vary", {"song": "song.mid", "strength": np.float32(0.5)}),
+    ("morph", {"a": "song.mid", "b": "other.mid", "steps": np.int64(3), "step": np.int64(2)}),
+]
+
+
+@pytest.mark.parametrize(("verb", "given"), NUMPY)
+def test_a_number_of_numpy_is_a_number(composer, here, verb, given):
+    def plain(value):
+        return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+
+    least = {"sampling_steps": 1} if verb == "morph" else {"steps": 1}
+    same = {name: {k: [plain(v) for v in row] for k, row in value.items()} if name == "rules" else plain(value)
+            for name, value in given.items()}  # fmt: skip
+    one, other = (getattr(composer, verb)(**arguments, **least) for arguments in (given, same))
+    assert one.receipt == other.receipt
+
+
+@pytest.mark.parametrize("qpm", [float("nan"), float("inf"), 0, 1001, np.float32("nan")])
+def test_a_tempo_that_is_none_is_refused_before_anything_is_composed(composer, monkeypatch, qpm):
+    monkeypatch.setattr(composer, "sample", lambda *_, **__: pytest.fail("it composed"))
+    with pytest.raises(ValueError, match=r"qpm \(quarter notes a minute\) must be 1..1000, not"):
+        composer.compose(1, bars=8, qpm=qpm)
 
 
 def test_of_a_melody_comes_a_melody(composer):

@@ -23,7 +23,7 @@ from cantilena.edits.pick import choose, surprise
 from cantilena.edits.sign import sign
 from cantilena.edits.steer import Steering
 from cantilena.model import DEFAULT_MODEL, Model
-from cantilena.music.melody import PHRASE_STEPS, Melody
+from cantilena.music.melody import PHRASE_STEPS, Melody, check_tempo
 from cantilena.receipt import Tune
 from cantilena.rules import Asked, Rules
 from cantilena.sampling import Sampling, Voice, voice_of
@@ -70,6 +70,8 @@ class Composer(Editor):
     ) -> list[Tune]:  # fmt: skip
         """One melody a seed, as `compose` would each alone; see there."""
         length, asked = Length(bars, loop), asked_rules(rules)
+        check_tempo(120.0 if qpm is None else qpm)
+        bars = length.bars
         if motif is not None and (loop or asked):
             raise ValueError(f"a tune of a motif takes no {'loop' if loop else 'rules'}: give one or the other")
         if loop and cadence:

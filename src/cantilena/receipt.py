@@ -131,7 +131,7 @@ def make_receipt(
 
 
 def write_receipt(midi: bytes, receipt: Receipt, name: str = "MIDI data") -> bytes:
-    """The file with the receipt at its start, in place of an older one; every other event stays as it is.
+    """The file with the receipt behind its first texts, in place of an older one; every other event stays as it is.
 
     Raises MidiError where the file's events cannot be followed.
     """

@@ -710,7 +710,7 @@ def test_nothing_to_keep_is_an_error_with_its_reasons(folder: Path, tmp_path: Pa
     with pytest.raises(CorpusError, match=r"no melody in 3 files \(1 .*, 1 .*, 1 .*\)"):
         inline([folder / "odd" / f"{name}.mid" for name in ("waltz", "empty", "text")], tmp_path / "out")
     (tmp_path / "none").mkdir()
-    with pytest.raises(CorpusError, match=r"no melody in 0 files \(none ends in .mid or .midi\)"):
+    with pytest.raises(CorpusError, match=r"no melody in 0 files \(none ends in .mid, .midi, .kar or .rmi\)"):
         inline([tmp_path / "none"], tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

@@ -69,6 +69,19 @@ def test_zips_folders_and_files(tmp_path: Path) -> None:
     assert contents(read(folder / "three.Mid")) == {"three.Mid": b"333"}
 
 
+@pytest.mark.parametrize("name", ["sung.kar", "SUNG.KAR", "wrapped.rmi", "wrapped.Rmi"])
+def test_karaoke_and_wrapped_files_are_read_from_folders_archives_and_alone(name: str, tmp_path: Path) -> None:
+    (tmp_path / "songs").mkdir()
+    (tmp_path / "songs" / name).write_bytes(b"4")
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr(name, b"4")
+    with tarfile.open(tmp_path / "x.tar", "w") as tape:
+        add(tape, name, b"4")
+    for source in (tmp_path / "songs", tmp_path / "x.zip", tmp_path / "x.tar"):
+        assert contents(read(source)) == {f"{source.name}/{name}": b"4"}
+    assert contents(read(tmp_path / "songs" / name)) == {name: b"4"}
+
+
 def test_a_mixture_is_counted_by_source(tmp_path: Path) -> None:
     folder = unpacked(tmp_path / "songs")
     mixed = Sources([folder, zipped(tmp_path / "x.zip"), folder / "three.Mid"])

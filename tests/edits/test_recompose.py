@@ -13,6 +13,7 @@ from cantilena.edits.edited import Edited
 from cantilena.edits.recompose import recompose, windows
 from cantilena.errors import MidiError
 from cantilena.music.bars import bar_lines, parse_bars
+from cantilena.music.extract import extract
 from cantilena.music.locks import Locks, lock_melody
 from cantilena.music.melody import BAR_STEPS, Melody, Notes
 from cantilena.music.midi import read_song
@@ -262,6 +263,20 @@ def test_bars_are_counted_through_changes_of_metre(composer):
     changed = set(read_notes(read_song(data))) ^ set(read_notes(read_song(edited.midi)))
     assert changed
     assert {(n.start // STEP - shift) // BAR_STEPS for n in changed} == {2}
+
+
+@pytest.mark.parametrize("division", [1, 2, 3, 5, 6, 7, 96])
+def test_on_a_coarse_grid_the_file_holds_what_the_result_says(composer, division):
+    """A file of one tick a quarter cannot say sixteenths; its result can."""
+    beats = [(4 * k, 4 * k + 4, 60 + 2 * k % 7) for k in range(32)]
+    ticks = [(s * division // 4, e * division // 4, p) for s, e, p in beats]
+    data = song(track(ticks, step=1), division=division)
+    for seed in range(3):
+        edited = composer.infill(data, "3-6", seed=seed, rules={"density": "10..16"}, steps=1)
+        assert extract(read_song(edited.midi)).melody == edited.after
+        longer = composer.extend(data, 2, seed=seed, steps=1, before=bool(seed % 2))
+        read = extract(read_song(longer.midi)).melody
+        assert read.notes.start.size == longer.after.notes.start.size
 
 
 def test_the_edit_is_saved_whole(composer, tmp_path):

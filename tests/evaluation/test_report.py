@@ -64,6 +64,25 @@ def test_the_text_says_every_figure_within_80_columns(report):
     assert "copied" not in evaluate(pieces(range(4)), pieces(range(4))).text()
 
 
+def test_one_piece_has_no_variance_and_no_interval():
+    """Two pieces of one song have a variance, and no interval either: it is songs that are drawn anew."""
+    report = evaluate(pieces([9], name="one"), pieces(range(8)))
+    said = [line for line in report.text().splitlines() if "overlap" in line or "variance" in line]
+    assert [line.split()[-4:-1] for line in said[:1]] == [["C", said[0].split()[-3], "[–,"]]
+    assert all(line.endswith("[–, –]") for line in said)
+    assert [line.split()[-3] for line in said if "variance" in line] == 4 * ["–"]
+    assert [line.split()[3] for line in said if "over pieces" in line] == 2 * ["–"]
+    found = json.loads(json.dumps(report.as_dict(), allow_nan=False))
+    assert found["scores"]["pitch"]["var_pieces"] == {"value": None, "low": None, "high": None}
+    assert found["scores"]["pitch"]["C"]["value"] > 0
+    assert found["generated"]["overlap"]["pitch"]["var_pieces"] is None
+    assert "nan" not in report.picture()
+    song = Pieces.of([random_melody(seed).events for seed in (9, 10)], [0, 0], "one song")
+    row = evaluate(song, pieces(range(8))).as_dict()["scores"]["duration"]["var_pieces"]
+    assert (row["low"], row["high"]) == (None, None)
+    assert row["value"] is not None
+
+
 def test_songs_and_what_was_left_out_are_said(tmp_path):
     for seed in range(3):
         (tmp_path / f"{seed}.mid").write_bytes(to_midi(random_melody(seed)))

@@ -5,7 +5,7 @@ import io
 import re
 import wave
 import xml.etree.ElementTree as ET
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from itertools import pairwise
 
@@ -14,6 +14,7 @@ import pytest
 
 from cantilena.music.draw import to_html, to_svg
 from cantilena.music.melody import BAR_STEPS, Melody
+from cantilena.music.render import to_samples, to_wav
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -202,14 +203,14 @@ def test_colour_rises_with_pitch_and_survives_a_grey_printer():
 
 
 @pytest.mark.parametrize(
-    "title", ["<b>&\"'</b>", "]]>", "a\x00b\x1b", "\ud800 alone", "音楽 🎵", "x" * 500, "Für Elise"]
+    "title", ["<b>&\"'</b>", "]]>", "a\x00b\x1b", "\ud800 alone", "x\u202ey", "音楽 🎵", "x" * 500, "Für Elise"]
 )
 def test_any_title_is_a_title(title):
     svg = to_svg(random_melody(1, bars=9), title=title)
     svg.encode()
     root = ET.fromstring(svg)
     shown = [t.text for t in root.iter(f"{SVG}text") if t.get("class") == "text"]
-    expected = re.sub("[\x00\x1b\ud800]", " ", title)
+    expected = re.sub("[\x00\x1b\ud800\u202e]", lambda m: m[0].encode("unicode_escape").decode(), title)
     expected = expected if len(expected) <= 90 else expected[:89] + "…"
     assert shown == [expected] == [root.find(f"{SVG}title").text]
     assert not list(root.iter("b"))
@@ -279,4 +280,28 @@ def test_a_notebook_shows_the_roll_and_plays_it():
         assert sound.getnchannels() == 1
         assert sound.getnframes() / sound.getframerate() == pytest.approx(melody.seconds + 1.5)
     assert "controls" in audio
-    assert len(to_html(random_melody(1))) < 6_000_000
+
+
+@pytest.mark.parametrize(
+    ("bars", "qpm", "said"),
+    [
+        (64, 120, None),
+        (1000, 120, "Of 1,000 bars the first 64 shown, the first 64 heard; a saved file has all."),
+        (40, 60, "Of 40 bars the first 33 heard; a saved file has all."),
+        (100, 400, "Of 100 bars the first 64 shown, the first 64 heard; a saved file has all."),
+        (8, 1, "Of 8 bars the first 1 heard; a saved file has all."),
+    ],
+)
+def test_a_notebook_holds_no_more_than_it_can(bars, qpm, said):
+    html = to_html(replace(random_melody(1, bars=bars), qpm=qpm))
+    assert len(html) < (2_200_000 if qpm > 1 else 3_800_000)
+    assert html.count("<figcaption>") == (said is not None)
+    assert said is None or f"<figcaption>{said}</figcaption>" in html
+
+
+def test_a_quick_listen_is_the_same_sound():
+    melody = random_melody(3, bars=2)
+    with wave.open(io.BytesIO(to_wav(melody, rate=11_025, mono=True, bits=8))) as sound:
+        coarse = np.frombuffer(sound.readframes(sound.getnframes()), np.uint8) / 127 - 128 / 127
+    fine = to_samples(melody, rate=11_025, mono=True)
+    assert np.abs(coarse - fine).max() <= 0.51 / 127

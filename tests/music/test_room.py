@@ -72,13 +72,13 @@ def test_bars_after_are_counted_through_changes_of_metre():
 
 
 def test_new_bars_sound_as_the_track_though_its_channel_changed():
-    """The tune is played with program 5, and then the channel goes to 9 for a last note in bar 16."""
-    notes = [(0, b"\xc0\x05"), (12 * BAR, b"\xc0\x09"), (15 * BAR, b"\x90\x3c\x50"), (15 * BAR + 480, b"\x80\x3c\x00")]
-    for s, e, p in tune(1, 12):
-        notes += [(s * STEP, bytes([0x90, p, 80])), (e * STEP, bytes([0x80, p, 0]))]
-    passage = room_after(midi(chunk(notes)), 3)
-    events = [(e.tick, e.message) for e in passage.part.events if e.status == 0xC0]
-    assert events == [(0, b"\xc0\x05"), (12 * BAR, b"\xc0\x09"), (12 * BAR, b"\xc0\x05"), (15 * BAR, b"\xc0\x09")]
+    """The tune is played with program 5 and fades out, and then the channel goes to 9 for nobody."""
+    setup = [(0, b"\xc0\x05"), (0, b"\xb0\x07\x50"), (11 * BAR, b"\xb0\x07\x00"), (12 * BAR, b"\xc0\x09")]
+    notes = [(s * STEP, bytes([0x90, p, 80])) for s, _, p in tune(1, 12)]
+    notes += [(e * STEP, bytes([0x80, p, 0])) for _, e, p in tune(1, 12)]
+    passage = room_after(midi(chunk([*setup, *notes])), 3)
+    events = [(e.tick, e.message) for e in passage.part.events if e.status in (0xB0, 0xC0)]
+    assert events == [*setup, (12 * BAR, b"\xc0\x05"), (12 * BAR, b"\xb0\x07\x50")]
 
 
 def test_before_moves_the_song_and_keeps_the_bars_in_which_the_tune_waits():
@@ -117,7 +117,7 @@ def test_between_counts_ticks_that_fit_both():
 # -- refusals ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("bars", [0, -3, 1001, 2.5, True, "8"])
+@pytest.mark.parametrize("bars", [0, -3, 1001, 2.5, True, "8", np.float64(8), np.bool_(True)])
 def test_bars_that_are_none(bars):
     for call in (
         lambda: make_room(bars, after=random_melody(1, 4)), lambda: room_before(song(track(tune(1, 8))), bars)

@@ -8,12 +8,12 @@ import mido
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from midi_files import STEP, chunk, midi, raw_chunk, signature, song, tempo, track, tune
+from midi_files import chunk, midi, raw_chunk, signature, song, tempo, track, tune
 
 from cantilena.errors import MidiError
 from cantilena.music.midi import read_song
 from cantilena.music.splice import read_notes
-from cantilena.music.timeline import append_file, last_time_change, later, set_program
+from cantilena.music.timeline import append_file, last_time_change, later, on_sixteenths
 
 MOVES = [b"\xff\x05\x02la", b"\xff\x06\x01A", b"\xff\x07\x02go"]  # lyric, marker, cue point
 STAYS = [
@@ -139,7 +139,9 @@ def test_what_the_first_set_on_a_shared_channel_is_set_back():
     b = midi(track([(0, 4, 60)]))
     both = append_file(a, b, 1920, ("a", "b"))
     (first, _) = timed(both)
-    assert [m for q, m in first if q == 4 and m[0] < 0xF0] == [(0xC0, 0), (0xB0, 7, 100), (0xB0, 121, 0)]
+    assert [m for q, m in first if q == 4 and m[0] < 0xF0] == [
+        (0xC0, 0), (0xB0, 7, 100), (0xE0, 0, 64), (0xB0, 64, 0), (0xB0, 11, 127),
+    ]  # fmt: skip
     quiet = midi(track([(0, 4, 60)]))
     assert not [m for _, m in timed(append_file(quiet, b, 1920, ("a", "b")))[0] if m[0] >> 4 in (0xB, 0xC)]
 
@@ -156,47 +158,35 @@ def test_the_last_change_of_time_is_found_in_any_track():
     assert last_time_change(midi(track([(0, 4, 60)])), "x") == 0
 
 
-# -- programs --------------------------------------------------------------------------------
-
-
-def test_a_track_set_up_late_sounds_as_itself_before():
-    """Program 5 is chosen at tick 100; new notes before bar 5 need it at tick 0, and nothing else differs."""
-    notes = [(100, b"\xc0\x05"), (480, b"\x90\x3c\x50"), (960, b"\x80\x3c\x00")]
-    data = later(midi(chunk(notes)), 7680, "x")
-    out = set_program(read_song(data), 0, 0, 7680)
-    assert counted(timed(out)) - counted(timed(data)) == Counter({(0, (0xC0, 5)): 1})
-    assert set_program(read_song(out), 0, 0, 7680) == out
-
-
-def test_the_program_is_given_back_to_who_plays_next():
-    """Program 5 plays, then 7 twice; new bars of 5 between 7's two notes, and the second is 7's still."""
-    notes = [(0, b"\xc0\x05"), (0, b"\x90\x3c\x50"), (480, b"\x80\x3c\x00"), (480, b"\xc0\x07")]
-    notes += [(480, b"\x90\x3e\x50"), (960, b"\x80\x3e\x00"), (1920, b"\x90\x40\x50"), (2400, b"\x80\x40\x00")]
-    data = midi(chunk(notes))
-    out = set_program(read_song(data), 0, 960, 1920)
-    extra = counted(timed(out)) - counted(timed(data))
-    assert extra == Counter({(2, (0xC0, 5)): 1, (4, (0xC0, 7)): 1})
-    assert [(t.program, t.pitch.tolist()) for t in read_song(out).tracks] == [(5, [60]), (7, [62, 64])]
-    with pytest.raises(MidiError, match="shares its channel with another instrument in the new bars"):
-        set_program(read_song(data), 0, 480, 1920)
-
-
-def test_a_program_set_behind_a_note_at_its_tick_is_not_that_notes():
-    """Two notes and then program 6 at tick 0, which moves with them: the first stays a piano's, the second 6's."""
-    notes = [(0, b"\x90\x3c\x50"), (0, b"\xc0\x06"), (480, b"\x80\x3c\x00"), (480, b"\x90\x3e\x50")]
-    data = later(midi(chunk([*notes, (960, b"\x80\x3e\x00")])), 1920, "x")
-    out = set_program(read_song(data), 1, 0, 1920)
-    assert [(t.program, t.pitch.tolist()) for t in read_song(out).tracks] == [(0, [60]), (6, [62])]
-    assert counted(timed(out)) - counted(timed(data)) == Counter({(0, (0xC0, 6)): 1, (4, (0xC0, 0)): 1})
-
-
-def test_a_track_on_its_own_program_needs_nothing():
-    data = song(track(tune(1, 8), program=5), track(tune(2, 8), channel=1, program=9))
-    assert set_program(read_song(data), 0, 8 * 16 * STEP, 12 * 16 * STEP) == data
-
-
 def test_broken_events_are_one_line():
-    bad = midi(raw_chunk(b"\x00\x90\x3c\x50\x00\x80\x3c\x00\x00\xf4\x00\xff\x2f\x00"))
+    bad = midi(raw_chunk(b"\x00\x90\x3c\x50\x00\x80\x3c\xff\x00\xff\x2f\x00"))
     for call in (lambda: later(bad, 10, "x"), lambda: append_file(bad, bad, 10, ("x", "x"))):
-        with pytest.raises(MidiError, match=r"^x: cannot be edited: broken events"):
+        with pytest.raises(MidiError, match=r"^x: broken MIDI: a data byte of 255"):
             call()
+
+
+# -- time that files can and cannot say --------------------------------------------------------
+
+
+@pytest.mark.parametrize(("division", "finer"), [(1, 4), (2, 4), (3, 12), (4, 4), (5, 5), (480, 480)])
+def test_ticks_can_say_sixteenths(division, finer):
+    data = midi(chunk([(0, tempo(90)), (7, b"\xff\x06\x01A")]), track(tune(1, 8), step=1), division=division)
+    read = read_song(data, name="x.mid")
+    fine = on_sixteenths(read)
+    assert (fine.ticks_per_quarter, fine.name, fine.qpm) == (finer, "x.mid", read.qpm)
+    assert timed(fine.data) == timed(data)
+    assert (fine is read) == (finer == division)
+
+
+@pytest.mark.parametrize("late", [b"\xff\x06\x01A", b"\xb0\x07\x00", b"\x90\x3c\x00"])
+def test_an_event_that_would_come_too_late_is_said_to(late):
+    body = b"\x00\x90\x3c\x50\x60\x80\x3c\x00" + b"\xff\xff\xff\x7f" + late + b"\x00\xff\x2f\x00"
+    data = midi(raw_chunk(body))
+    with pytest.raises(
+        MidiError, match=r"^x: its time cannot be changed so: an event would come 536,870,910 ticks after"
+    ):
+        append_file(midi(track([(0, 4, 60)]), division=960), data, 0, ("a", "x"))
+    body = b"\x00\xff\x01\x01a" + b"\xff\xff\xff\x7f" + late + b"\x00\xff\x2f\x00"
+    with pytest.raises(MidiError, match=r"^x: .* 268,437,375 ticks after another, and 268,435,455 is the most"):
+        later(midi(raw_chunk(body)), 1920, "x")
+    assert later(midi(raw_chunk(body)), 0, "x") == midi(raw_chunk(body))

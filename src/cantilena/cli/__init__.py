@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from io import TextIOWrapper
 from typing import NoReturn
 
 import typer
@@ -26,6 +27,7 @@ from cantilena.cli.reproduce import reproduce
 from cantilena.cli.train import app as train_app
 from cantilena.cli.vary import vary
 from cantilena.errors import CantilenaError
+from cantilena.music.texts import printable
 
 __all__ = ["app", "main"]
 
@@ -54,6 +56,8 @@ app.add_typer(train_app, name="train")
 
 def main() -> None:
     """Run the command line; whatever goes wrong is one line. CANTILENA_DEBUG=1 shows where it came from."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # what a console cannot show must not stop it
     try:
         code = app(standalone_mode=False)
     except Exception as error:
@@ -85,5 +89,5 @@ def _explained(error: Exception) -> tuple[str, int]:
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    print(f"cantilena: {' '.join(message.split())}", file=sys.stderr)
+    print(f"cantilena: {printable(' '.join(message.split()))}", file=sys.stderr)
     raise SystemExit(code)

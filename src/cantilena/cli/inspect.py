@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from cantilena.music.bars import Stretch
+    from cantilena.music.extract import Candidate
 
 __all__ = ["inspect"]
 
@@ -14,7 +19,8 @@ def inspect(
     source: Annotated[Path, typer.Argument(metavar="SONG.mid|MODEL", help="A MIDI file, or a model's name or folder.")],
 ) -> None:
     """List the tracks of a song with what they are and why, or show what a model is."""
-    if source.suffix.lower() in (".mid", ".midi", ".rmi", ".kar") or source.is_file():
+    is_file = source.exists() and not source.is_dir()
+    if is_file or source.suffix.lower() in (".mid", ".midi", ".rmi", ".kar"):
         _song(source)
     else:
         _model(source)
@@ -26,36 +32,56 @@ def _song(path: Path) -> None:
     from rich.text import Text
 
     from cantilena.errors import MidiError
+    from cantilena.music.bars import stretches
     from cantilena.music.extract import FAMILIES, candidates
     from cantilena.music.midi import read_song
+    from cantilena.music.texts import printable
 
     song = read_song(path)
+    where = stretches(song)
     found = candidates(song)
     if not found:
         raise MidiError(f"{song.name}: no 4/4 or 2/2 bars, so no melody that Cantilena could use")
     table = Table("track", "name", "plays", "bars", "role, or why it is no melody", box=None, pad_edge=False)
-    for c in found:
-        span = f"{c.first_bar + 1}-{c.first_bar + c.melody.bars}" if c.melody else ""
-        why = f"{c.role}, {c.melody.notes.start.size} notes, {c.dropped:.0%} dropped" if c.melody else c.reason
-        table.add_row(str(c.track), Text(c.name), FAMILIES[c.family], span, why)
+    for index, track in enumerate(song.tracks):
+        here = [c for c in found if c.track == index]
+        plays = "drums" if track.is_drum else FAMILIES[here[0].family]
+        table.add_row(str(index), Text(printable(track.name)), plays, *_told(here, where))
     console = Console(highlight=False)
     plural = "" if len(song.tracks) == 1 else "s"
     console.print(
-        f"{song.name}: {len(song.tracks)} track{plural}, {song.qpm:g} quarter notes a minute",
+        f"{printable(song.name)}: {len(song.tracks)} track{plural}, {song.qpm:g} quarter notes a minute",
         markup=False,
     )
     console.print(table)
 
 
+def _told(found: Sequence[Candidate], where: Sequence[Stretch]) -> tuple[str, str]:
+    """Of one track: the bars of its melodies, as a DAW counts them, and what they are, or why it has none."""
+    spans, notes, played = [], 0, 0.0
+    for c in found:
+        if c.melody is not None:
+            first = where[c.region].first + c.first_bar
+            spans.append(f"{first}-{first + c.melody.bars - 1}")
+            notes += c.melody.notes.start.size
+            played += c.melody.notes.start.size / (1 - c.dropped)
+    if not spans:
+        return "", ", ".join(dict.fromkeys(c.reason for c in found))
+    return ",".join(spans), f"{found[0].role}, {notes} notes, {1 - notes / played:.0%} dropped"
+
+
 def _model(source: Path) -> None:
     from cantilena.model import Model
+    from cantilena.music.texts import printable
 
     model = Model.load(source)
     denoiser, vae = model.about["denoiser"], model.about["vae"]
-    print(f"{model.name}: {model.folder}")
-    print(f"  fingerprint  {model.fingerprint}")
-    print(f"  latent       {model.space.D} of {model.space.Z} dimensions kept; VAE {vae['fingerprint']}")
     schedule = denoiser["schedule"]["name"]
-    print(f"  denoiser     {denoiser['network']}, predicts {denoiser['prediction']}, {schedule} schedule")
-    for key, value in model.about["provenance"].items():
-        print(f"  {key:12} {value}")
+    lines = [
+        f"{model.name}: {model.folder}",
+        f"  fingerprint  {model.fingerprint}",
+        f"  latent       {model.space.D} of {model.space.Z} dimensions kept; VAE {vae['fingerprint']}",
+        f"  denoiser     {denoiser['network']}, predicts {denoiser['prediction']}, {schedule} schedule",
+        *(f"  {key:12} {value}" for key, value in model.about["provenance"].items()),
+    ]
+    print("\n".join(map(printable, lines)))

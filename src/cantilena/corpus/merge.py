@@ -152,7 +152,7 @@ def _first_of_each_tune(keys: NDArray[np.uint8]) -> NDArray[np.int64]:
 def _no_melody(gathered: _Gathered, seen: Seen) -> str:
     reasons = seen.left_out + Counter(file["reason"] for file in gathered.files)
     said = ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common(4))
-    return f"no melody in {reasons.total():,} files ({said or 'none ends in .mid or .midi'})"
+    return f"no melody in {reasons.total():,} files ({said or 'none ends in .mid, .midi, .kar or .rmi'})"
 
 
 def _places(steps: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

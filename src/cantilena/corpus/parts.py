@@ -16,13 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import symusic
 from numpy.typing import NDArray
 
 from cantilena.corpus import tunes
 from cantilena.corpus.tunes import contents, tune_key
 from cantilena.errors import MidiError
-from cantilena.music import extract, melody, midi
+from cantilena.music import chunks, extract, melody, midi, voices
 from cantilena.music.extract import ROLES, Candidate, candidates
 from cantilena.music.melody import Melody
 from cantilena.music.midi import read_song
@@ -63,8 +62,9 @@ def extract_file(data: bytes) -> list[Candidate]:
 
 def rules(extractor: Extractor) -> str:
     """16 hex digits of the code that turns a file into melodies: a build does not go on from another's parts."""
-    digest = hashlib.blake2b(f"{symusic.__version__} {MIN_BARS} {_name(extractor)}".encode(), digest_size=8)
-    for file in (melody.__file__, midi.__file__, extract.__file__, tunes.__file__, __file__):
+    digest = hashlib.blake2b(f"{MIN_BARS} {_name(extractor)}".encode(), digest_size=8)
+    readers = (chunks.__file__, voices.__file__, midi.__file__, extract.__file__, melody.__file__, tunes.__file__)
+    for file in (*readers, __file__):
         with _PARSING:
             tree = ast.parse(Path(file).read_bytes())  # comments and layout do not count
         digest.update(ast.dump(tree).encode())

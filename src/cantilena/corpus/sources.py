@@ -17,7 +17,7 @@ from cantilena.errors import CorpusError
 __all__ = ["MAX_BYTES", "Found", "Sources"]
 
 MAX_BYTES = 16 << 20  # a larger MIDI file is a broken one, or an attack
-_MIDI = (".mid", ".midi")
+_MIDI = (".mid", ".midi", ".kar", ".rmi")
 _TOO_LARGE = f"larger than {MAX_BYTES >> 20} MiB"
 _NOT_REGULAR = "a link or device in an archive"
 _DAMAGED = (tarfile.TarError, zipfile.BadZipFile, EOFError, LZMAError, zlib.error)
@@ -34,11 +34,12 @@ class Found:
 
 
 class Sources:
-    """Any mix of folders (searched through), `.mid` files, `.tar`, `.tar.*` and `.zip` archives; read by iterating.
+    """Any mix of folders (searched through), MIDI files, `.tar`, `.tar.*` and `.zip` archives; read by iterating.
 
-    Archive members are read into memory and nowhere else, so a name like ``../../etc`` is only a name. `total` is
-    the number of files: exact for folders and zips, estimated for tars from the share that has been read, None
-    before anything is known. Raises CorpusError (one line) for a source that is missing, of another kind or damaged.
+    A name says MIDI that ends in .mid, .midi, .kar (karaoke) or .rmi (wrapped in RIFF), in any case. Archive members
+    are read into memory and nowhere else, so a name like ``../../etc`` is only a name. `total` is the number of files:
+    exact for folders and zips, estimated for tars from the share that has been read, None before anything is known.
+    Raises CorpusError (one line) for a source that is missing, of another kind or damaged.
     """
 
     def __init__(self, paths: Iterable[str | Path]) -> None:

@@ -23,6 +23,6 @@ class Edited:
     receipt: Receipt | None = None  # None where the song was not read from a file
 
     def save(self, path: str | Path) -> None:
-        """Write the file, with the receipt at its start, replacing what is there in one step."""
+        """Write the file, with the receipt among its first texts, replacing what is there in one step."""
         path = Path(path)
         write_whole(path, self.midi if self.receipt is None else write_receipt(self.midi, self.receipt, path.name))

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -45,8 +46,9 @@ class Length:
     loop: bool = False
 
     def __post_init__(self) -> None:
-        if isinstance(self.bars, bool) or not (isinstance(self.bars, int) and 2 <= self.bars <= LONGEST):
+        if isinstance(self.bars, bool) or not (isinstance(self.bars, Integral) and 2 <= self.bars <= LONGEST):
             raise ValueError(f"a melody has 2 to {LONGEST} bars, not {self.bars}")
+        object.__setattr__(self, "bars", int(self.bars))  # of NumPy's, some overflow
         if self.loop and self.bars % _BAR_PHRASES:
             raise ValueError(f"a loop is phrases of two bars, so its bars are an even number, not {self.bars}")
 

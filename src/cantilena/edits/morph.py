@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeAlias
 
@@ -74,8 +75,9 @@ def morph(
     All are as long as the shorter of the two, of which the longer gives its beginning. Raises ValueError for fewer
     than 2 steps or more than MAX_STEPS.
     """
-    if isinstance(steps, bool) or not (isinstance(steps, int) and 2 <= steps <= MAX_STEPS):
+    if isinstance(steps, bool) or not (isinstance(steps, Integral) and 2 <= steps <= MAX_STEPS):
         raise ValueError(f"a morph has 2 to {MAX_STEPS} steps, its ends among them, not {steps}")
+    steps = int(steps)  # of NumPy's, some overflow
     lifted = _lift(model, _cut([a, b]), draw, invert, seed)
     shares = (k / (steps - 1) for k in range(1, steps - 1))
     inner = [_mixed(model, lifted, np.array([[1 - u, u]]), draw, seed) for u in shares]

@@ -31,13 +31,16 @@ def sign(
     """The receipt of a `melody` that `Composer.verb(**arguments, **sampling)` made.
 
     `files` are the arguments that name files. `rules` were asked of the bars `judged`, which a DAW counts as `numbers`.
-    None where an argument is no text or number: a Melody, or a file's bytes, cannot be composed from again.
+    None where an argument is no text or number, or a pipe: a Melody, or bytes, cannot be composed from again.
     """
     given = {
         name: value for name, value in {**arguments, **sampling}.items() if value is not None and name != "on_step"
     }
     each = [one for value in given.values() for one in (value if isinstance(value, list) else [value])]
     if any(isinstance(one, Melody | bytes) for one in each):
+        return None
+    named = (given[name] for name in {place.partition(".")[0] for place in files} & given.keys())
+    if any(_is_pipe(path) for one in named for path in (one if isinstance(one, list) else [one])):
         return None
     inputs = {}
     for place in files:
@@ -56,3 +59,8 @@ def sign(
             for row in found
         ]
     return make_receipt(model, verb, given, inputs, melody, rows)
+
+
+def _is_pipe(path: str | Path) -> bool:
+    """Whether what is there can be read once only."""
+    return Path(path).exists() and not Path(path).is_file()

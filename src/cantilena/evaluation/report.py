@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import isfinite, nan
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,8 @@ from cantilena.evaluation.features import features, music_table
 from cantilena.evaluation.novelty import NoveltyIndex, novelty_table
 from cantilena.evaluation.overlap import WINDOW_BARS
 from cantilena.evaluation.pieces import Pieces
-from cantilena.evaluation.scores import Estimate, Overlaps, overlaps, scores
-from cantilena.evaluation.table import ATTRIBUTES, number, score
+from cantilena.evaluation.scores import Estimate, Moments, Overlaps, overlaps, scores
+from cantilena.evaluation.table import ATTRIBUTES, DASH, number, score
 
 __all__ = ["Report", "Side", "evaluate"]
 
@@ -48,10 +49,21 @@ class Side:
         return {
             "name": self.pieces.name,
             "pieces": len(self.pieces),
-            "songs": int(np.unique(self.pieces.groups).size),
+            "songs": self.songs,
             "skipped": self.pieces.skipped,
-            "overlap": {attribute: found._asdict() for attribute, found in self.overlaps.moments.items()},
+            "overlap": {attribute: _plain(found) for attribute, found in self.moments.items()},
         }
+
+    @property
+    def songs(self) -> int:
+        """How many songs the pieces are of."""
+        return int(np.unique(self.pieces.groups).size)
+
+    @property
+    def moments(self) -> dict[str, Moments]:
+        """Those of the overlaps; one piece has no variance over pieces (NaN)."""
+        found = self.overlaps.moments
+        return found if len(self.pieces) > 1 else {k: m._replace(var_pieces=nan) for k, m in found.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,13 +72,13 @@ class Report:
 
     generated: Side
     reference: Side
-    scores: dict[str, dict[str, Estimate]]  # [attribute]["C", "var_pieces" or "var_pooled"]
+    scores: dict[str, dict[str, Estimate]]  # [attribute]["C", "var_pieces" or "var_pooled"]; NaN where there is none
     music: dict[str, dict[str, float]]  # [feature]["mean", "reference" or "distance"]
     novelty: dict[str, float] | None  # as `novelty_table`; None where it was not asked for
 
     def as_dict(self) -> dict[str, Any]:
         """Everything, ready for JSON; the raw means and variances of both sides stand beside the scores."""
-        found = {attribute: {name: e._asdict() for name, e in row.items()} for attribute, row in self.scores.items()}
+        found = {attribute: {name: _plain(e) for name, e in row.items()} for attribute, row in self.scores.items()}
         sides = {"reference": self.reference.as_dict(), "generated": self.generated.as_dict()}
         return {**sides, "scores": found, "music": self.music, "novelty": self.novelty}
 
@@ -77,12 +89,13 @@ class Report:
         return "\n".join([line for lines in head for line in lines] + rows) + "\n"
 
     def _rows(self) -> Iterator[tuple[str, ...]]:
-        ours, theirs = (side.overlaps.moments for side in (self.generated, self.reference))
+        ours, theirs = (side.moments for side in (self.generated, self.reference))
         for attribute in ATTRIBUTES:
             yield ()
             yield (f"{attribute}, windows of {WINDOW_BARS} bars", "generated", "reference", "score, 95 % interval")
             for title, key, name, of in _MOMENTS:
-                mine, other = (f"{getattr(side[attribute], key):.4f}" for side in (ours, theirs))
+                values = (getattr(side[attribute], key) for side in (ours, theirs))
+                mine, other = (f"{v:.4f}" if isfinite(v) else DASH for v in values)
                 value, low, high = (score(figure) for figure in self.scores[attribute][of])
                 yield (f"  {title}", mine, other, f"{name:>3} {value:>4} [{low}, {high}]")
         yield ()
@@ -116,14 +129,30 @@ def evaluate(generated: Pieces, reference: Pieces, index: NoveltyIndex | None = 
     1.0
     """
     ours, theirs = Side.of(generated), Side.of(reference)
-    found = scores(ours.overlaps, theirs.overlaps)
+    found = _known(scores(ours.overlaps, theirs.overlaps), ours)
     music = music_table(ours.features, theirs.features)
     return Report(ours, theirs, found, music, novelty_table(generated, index) if index else None)
 
 
+def _known(found: dict[str, dict[str, Estimate]], side: Side) -> dict[str, dict[str, Estimate]]:
+    """The scores, with NaN for what so few pieces cannot say: one song has no interval, and one piece no variance."""
+    if side.songs > 1:
+        return found
+    alone = len(side.pieces) == 1
+    return {
+        attribute: {name: Estimate(nan if alone and name != "C" else e.value, nan, nan) for name, e in row.items()}
+        for attribute, row in found.items()
+    }
+
+
+def _plain(figures: Estimate | Moments) -> dict[str, float | None]:
+    """Figures by name, for JSON; None where there is none."""
+    return {name: value if isfinite(value) else None for name, value in figures._asdict().items()}
+
+
 def _heading(what: str, side: Side) -> Iterator[str]:
     pieces = side.pieces
-    songs = np.unique(pieces.groups).size
+    songs = side.songs
     of = f" of {songs:,} songs" if songs < len(pieces) else ""
     yield f"{what:9}  {pieces.name}: {len(pieces):,} piece{'' if len(pieces) == 1 else 's'}{of}"
     for reason, count in pieces.skipped.items():

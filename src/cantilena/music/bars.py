@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import NamedTuple, TypeAlias
 
 from cantilena.errors import MidiError
 from cantilena.music.extract import regions
 from cantilena.music.midi import Song
 
-__all__ = ["Bar", "Bars", "Stretch", "bar_lines", "bars_are", "find_stretch", "parse_bars"]
+__all__ = ["Bar", "Bars", "Stretch", "bar_lines", "bars_are", "find_stretch", "parse_bars", "stretches"]
 
 Bars: TypeAlias = tuple[tuple[int, int], ...]  # (first, last), counted from 1, inclusive, in order and apart
 
+_SHORTEST = 128  # the denominator of the shortest beat
 _SPAN = re.compile(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?")
 
 
@@ -74,14 +76,41 @@ def bars_are(first: int, last: int) -> str:
 
 
 def bar_lines(song: Song) -> list[Bar]:
-    """Every bar of a song up to its last note; a change of metre begins a new one, as in a DAW."""
+    """Every bar of a song up to its last note; a change of metre begins a new one, as in a DAW.
+
+    Raises MidiError (one line) where bars cannot be counted: a metre without beats, or of less than 128ths.
+    """
+    whole = 4 * song.ticks_per_quarter
     changes = song.time_signatures
     ends = [*(change.tick for change in changes[1:]), max(song.end, 1)]
-    bars = []
-    for (tick, numerator, denominator), end in zip(changes, ends, strict=True):
-        length = max(4 * song.ticks_per_quarter * numerator // denominator, 1)
-        bars += [Bar(at, at + length, f"{numerator}/{denominator}") for at in range(tick, min(end, song.end), length)]
+    bars: list[Bar] = []
+    for (tick, numerator, denominator), change in zip(changes, ends, strict=True):
+        if tick >= (end := min(change, song.end)):
+            continue
+        metre = f"{numerator}/{_written(denominator)}"
+        if not numerator or denominator > _SHORTEST:
+            where = f"its bars cannot be counted: from bar {len(bars) + 1} on its metre is {metre}"
+            raise MidiError(f"{song.name}: {where}; a metre is 1 to 255 beats of {_SHORTEST}ths or longer")
+        count = -(-(end - tick) * denominator // (whole * numerator))
+        lines = [tick + k * whole * numerator // denominator for k in range(count + 1)]
+        bars += [Bar(begin, max(stop, begin + 1), metre) for begin, stop in pairwise(lines)]
     return bars
+
+
+def _written(denominator: int) -> str:
+    """A denominator as people read it; a large one as a power of two."""
+    return f"{denominator}" if denominator < 1 << 20 else f"2^{denominator.bit_length() - 1}"
+
+
+def stretches(song: Song) -> list[Stretch]:
+    """The stretches of a song in 4/4 or 2/2, in the order of `regions`. MidiError where bars cannot be counted."""
+    number = {bar.begin: number for number, bar in enumerate(bar_lines(song), 1)}
+    whole = 4 * song.ticks_per_quarter
+    return [
+        Stretch(index, number[begin], -(-(end - begin) // whole), begin, end)
+        for index, (begin, end) in enumerate(regions(song))
+        if begin in number
+    ]
 
 
 def find_stretch(song: Song, bars: Bars) -> Stretch:
@@ -97,11 +126,10 @@ def find_stretch(song: Song, bars: Bars) -> Stretch:
     for number, bar in asked:
         if bar.metre not in ("4/4", "2/2"):
             raise MidiError(f"{song.name}: bar {number} is in {bar.metre}; Cantilena composes in 4/4 (and 2/2)")
-    for index, (begin, end) in enumerate(regions(song)):
-        inside = [begin <= bar.begin < end for _, bar in asked]
+    for stretch in stretches(song):
+        inside = [stretch.begin <= bar.begin < stretch.end for _, bar in asked]
         if all(inside):
-            first = next(i for i, bar in enumerate(lines) if bar.begin == begin) + 1
-            return Stretch(index, first, -(-(end - begin) // (4 * song.ticks_per_quarter)), begin, end)
+            return stretch
         if any(inside):
             break
     raise MidiError(f"{song.name}: there is a change of metre between the bars; edit them one after the other")

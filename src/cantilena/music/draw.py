@@ -15,7 +15,6 @@ page is light, and dark where the reader's screen is set so.
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -24,6 +23,7 @@ import numpy as np
 
 from cantilena.music import render
 from cantilena.music.melody import BAR_STEPS, QUARTER_STEPS, Melody, pitch_name
+from cantilena.music.texts import printable
 
 __all__ = ["to_html", "to_svg"]
 
@@ -32,6 +32,7 @@ _ROW_GAP = 32.0  # between systems; bar numbers stand in it
 _ROW_HEIGHT = 120.0  # what each of eight systems can have on a page of A4's shape; a wide range takes more
 _SKY_TOP, _SKY_HEIGHT = 62.0, 44.0
 _OVERHANG = 6.0  # how far a note that is held over a system's end runs past it
+_SHOWN_BARS, _HEARD_SECONDS = 64, 135  # of a melody in a notebook, whose file holds every cell's sound
 _BLACK = (1, 3, 6, 8, 10)
 _SANS = "system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif"
 _SERIF = "Georgia,'Times New Roman',serif"
@@ -76,7 +77,7 @@ def to_svg(
             raise ValueError(f"bars {first}-{last} are not inside 1-{melody.bars}")
     page = _Page.of(melody, bars_per_row)
     spans = [((first - 1) * BAR_STEPS, last * BAR_STEPS) for first, last in highlight or ()]
-    title = re.sub(r"[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", " ", title)  # what XML can hold
+    title = printable(title)  # which XML can hold, and which steers nothing
     if len(title) > 90:
         title = f"{title[:89]}…"
     name, size = escape(title or "Melody"), f'width="{_WIDTH:g}" height="{_n(page.height)}"'
@@ -97,14 +98,23 @@ def to_svg(
 
 
 def to_html(melody: Melody) -> str:
-    """A fragment for a notebook: the roll, and a player with the sound in it (16 kHz mono: 5.6 MB for 64 bars)."""
-    svg = base64.b64encode(to_svg(melody).encode()).decode()
-    wav = base64.b64encode(render.to_wav(melody, rate=16_000, mono=True)).decode()
+    """A fragment for a notebook: the roll, and a player with the sound in it (8 bits, 11 kHz, mono).
+
+    It is 2 MB for 64 bars at 120 qpm and never much more: of a longer melody it has the first 64 bars, of a slower
+    one the sound of as many bars as last `_HEARD_SECONDS`, and says so.
+    """
+    shown = melody.slice(1, min(melody.bars, _SHOWN_BARS))
+    heard = shown.slice(1, max(1, min(shown.bars, int(_HEARD_SECONDS * shown.bars / shown.seconds))))
+    svg = base64.b64encode(to_svg(shown).encode()).decode()
+    wav = base64.b64encode(render.to_wav(heard, rate=11_000, mono=True, bits=8)).decode()
+    parts = [(shown.bars, "shown"), (heard.bars, "heard")]
+    cut = ", ".join(f"the first {bars} {what}" for bars, what in parts if bars < melody.bars)
+    caption = f"<figcaption>Of {melody.bars:,} bars {cut}; a saved file has all.</figcaption>\n" if cut else ""
     return (
         f'<figure style="margin:0;max-width:{_WIDTH:g}px">\n'
         f'<img alt="{escape(repr(melody))}" style="width:100%" src="data:image/svg+xml;base64,{svg}">\n'
         f'<audio controls style="width:100%" src="data:audio/wav;base64,{wav}"></audio>\n'
-        "</figure>"
+        f"{caption}</figure>"
     )
 
 

@@ -32,6 +32,7 @@ __all__ = [
     "Melody",
     "Notes",
     "canonical",
+    "check_tempo",
     "is_silent",
     "last_change",
     "pitch_name",
@@ -133,8 +134,7 @@ class Melody:
             raise ValueError(f"melody tokens are 0..{VOCABULARY - 1}, not {events.min()}..{events.max()}")
         if not np.array_equal(events, canonical(events)):
             raise ValueError("not canonical: a REST (1) must end a sounding note; use Melody.from_tokens")
-        if not 1 <= self.qpm <= 1000:
-            raise ValueError(f"qpm (quarter notes a minute) must be 1..1000, not {self.qpm}")
+        check_tempo(self.qpm)
         events = events.astype(np.int8)
         events.setflags(write=False)
         object.__setattr__(self, "events", events)
@@ -265,6 +265,12 @@ class Melody:
         span = f"{pitch_name(pitch.min())}-{pitch_name(pitch.max())}, " if pitch.size else ""
         bars, notes = (f"{n} {word}{'' if n == 1 else 's'}" for n, word in ((self.bars, "bar"), (pitch.size, "note")))
         return f"Melody({bars}, {notes}, {span}{self.qpm:g} qpm)"
+
+
+def check_tempo(qpm: float) -> None:
+    """ValueError for a tempo that no melody has; NaN is one."""
+    if not 1 <= qpm <= 1000:
+        raise ValueError(f"qpm (quarter notes a minute) must be 1..1000, not {qpm}")
 
 
 def pitch_name(pitch: int) -> str:

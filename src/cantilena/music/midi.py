@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import re
-import tempfile
+import secrets
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,9 @@ import symusic
 from numpy.typing import NDArray
 
 from cantilena.errors import MidiError
+from cantilena.music.chunks import Event, file_chunks, track_events
 from cantilena.music.melody import QUARTER_STEPS, Melody
+from cantilena.music.voices import DRUM_CHANNEL, Voice, read_voices
 
 __all__ = ["MAX_QUARTERS", "Song", "TimeSignature", "Track", "read_song", "to_midi", "write_whole"]
 
@@ -23,7 +26,8 @@ MAX_QUARTERS = 16_000  # 4,000 bars, over two hours at 120 qpm: longer is a brok
 _MAX_NOTES = 500_000
 _TPQ = 480
 _BENEATH_VELOCITY = 48
-_PROGRAM_ZERO = re.compile(rb"[\xc0-\xcf]\x00")
+_TEMPO, _SIGNATURE = b"\xff\x51\x03", b"\xff\x58"
+_APART = 2  # the format of a file whose chunks are pieces, each by itself
 
 
 class TimeSignature(NamedTuple):
@@ -36,7 +40,10 @@ class TimeSignature(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Track:
-    """The notes of one track, in ticks, sorted by start. `program` is None where the file names none."""
+    """The notes of one track, a chunk's on one channel, in ticks, sorted by start.
+
+    `program` is that of most of its notes, None where the file names none.
+    """
 
     name: str
     program: int | None  # General MIDI 0..127
@@ -72,58 +79,50 @@ def read_song(source: str | Path | bytes, *, name: str | None = None) -> Song:
     if isinstance(source, bytes):
         data, name = source, name or "MIDI data"
     else:
-        name = name or Path(source).name
+        name = name or Path(source).name or Path(source).resolve().name or str(source)
         try:
             data = Path(source).read_bytes()
         except OSError as error:
             raise MidiError(f"{name}: cannot be read ({error.strerror or error})") from error
-    if not data:
-        raise MidiError(f"{name}: the file is empty")
     if data[:4] == b"RIFF" and (at := data.find(b"MThd")) > 0:  # an .rmi wrapper
         data = data[at:]
-    if data[:4] != b"MThd" or len(data) < 14:
-        raise MidiError(f"{name}: not a MIDI file (it begins with {data[:4]!r}, not b'MThd')")
-    division = int.from_bytes(data[12:14], "big")
+    *chunks, _ = file_chunks(data, name)
+    form, division = (int.from_bytes(data[at : at + 2], "big") for at in (8, 12))
     if division == 0 or division & 0x8000:
         raise MidiError(f"{name}: {'division is 0' if division == 0 else 'SMPTE time'}, so it has no beat grid")
-    try:
-        score = symusic.core.ScoreTick.from_midi(data)
-    except Exception as error:  # symusic raises whatever its C++ parser meets
-        raise MidiError(f"{name}: broken MIDI ({' '.join(str(error).split()) or type(error).__name__})") from error
-    names_program_zero = _PROGRAM_ZERO.search(data) is not None
-    tracks = tuple(_track(track, names_program_zero) for track in score.tracks if len(track.notes))
-    song = Song(name, division, tracks, _time_signatures(score), _main_tempo(score), data)
+    events = [track_events(chunk, name) for chunk in chunks]
+    tracks = tuple(_track(voice) for voice in read_voices(events, apart=form == _APART))
+    metas = sorted((e for some in events for e in some if e.status == 0xFF), key=lambda e: e.tick)
+    end = max((int(track.end.max()) for track in tracks), default=0)
+    song = Song(name, division, tracks, _time_signatures(metas), _main_tempo(metas, end), data)
     if not tracks:
         raise MidiError(f"{name}: no notes")
-    if min(int(t.start.min()) for t in tracks) < 0 or song.end > MAX_QUARTERS * division:
-        raise MidiError(f"{name}: longer than {MAX_QUARTERS // 4:,} bars, or with negative times: a broken file")
+    if song.end > MAX_QUARTERS * division:
+        raise MidiError(f"{name}: longer than {MAX_QUARTERS // 4:,} bars: a broken file")
     if sum(t.start.size for t in tracks) > _MAX_NOTES:
         raise MidiError(f"{name}: more than {_MAX_NOTES:,} notes: a broken file")
     return song
 
 
-def _track(track: symusic.core.TrackTick, names_program_zero: bool) -> Track:
-    notes = track.notes.numpy()
-    start = notes["time"].astype(np.int64)
-    order = np.lexsort((-notes["pitch"].astype(np.int64), start))
-    end = start + np.maximum(notes["duration"].astype(np.int64), 0)
-    # symusic reports "no program change" as program 0; a file that never selects program 0 did not mean a piano
-    program = None if track.program == 0 and not names_program_zero else int(track.program)
-    return Track(
-        track.name, program, bool(track.is_drum), start[order], end[order], notes["pitch"].astype(np.int64)[order]
-    )
+def _track(voice: Voice) -> Track:
+    start, end, pitch = np.array([note[:3] for note in voice.notes], np.int64).T
+    order = np.lexsort((-pitch, start))
+    return Track(voice.name, voice.program, voice.channel == DRUM_CHANNEL, start[order], end[order], pitch[order])
 
 
-def _time_signatures(score: symusic.core.ScoreTick) -> tuple[TimeSignature, ...]:
+def _time_signatures(metas: Sequence[Event]) -> tuple[TimeSignature, ...]:
     changes = {0: TimeSignature(0, 4, 4)}  # what a file means that says nothing
-    for change in score.time_signatures:
-        changes[int(change.time)] = TimeSignature(int(change.time), int(change.numerator), int(change.denominator))
-    return tuple(changes[tick] for tick in sorted(changes))
+    for event in metas:
+        if event.message[:2] == _SIGNATURE and len(event.text) >= 2:
+            changes[event.tick] = TimeSignature(event.tick, event.text[0], 2 ** event.text[1])
+    return tuple(changes.values())
 
 
-def _main_tempo(score: symusic.core.ScoreTick) -> float:
-    tempos = [(int(t.time), float(t.qpm)) for t in score.tempos] or [(0, 120.0)]
-    ends = [tick for tick, _ in tempos[1:]] + [max(int(score.end()), tempos[-1][0] + 1)]
+def _main_tempo(metas: Sequence[Event], end: int) -> float:
+    """The tempo that holds longest, in quarters a minute."""
+    tempos = [(e.tick, 60e6 / max(int.from_bytes(e.text, "big"), 1)) for e in metas if e.message[:3] == _TEMPO]
+    tempos = tempos or [(0, 120.0)]
+    ends = [tick for tick, _ in tempos[1:]] + [max(end, tempos[-1][0] + 1)]
     qpm = max(zip(tempos, ends, strict=True), key=lambda item: item[1] - item[0][0])[0][1]
     return float(np.clip(qpm, 10, 400))
 
@@ -162,20 +161,31 @@ def to_midi(
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write `data` to `path` in one step: a full disk or Ctrl-C leaves what was there before."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write `data` to `path` in one step: a full disk or Ctrl-C leaves what was there before.
+
+    A link is written through, and a pipe or a device written to. A new file may be read by whom the umask allows, one
+    that was there by those who could before. OSError, with the name that was given, where it cannot be written.
+    """
     temporary = None
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as file:
+        target = Path(os.path.realpath(path))
+        if target.is_symlink():  # it leads to itself
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists() and not target.is_file():
+            target.write_bytes(data)
+            return
+        temporary = target.with_name(f".{secrets.token_hex(8)}")  # no longer than a name may be
+        with open(temporary, "xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
+        if target.exists():
+            shutil.copymode(target, temporary)
+        os.replace(temporary, target)
     except BaseException as error:
         if temporary is not None:
-            os.unlink(temporary)
+            temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):
             error.filename = str(path)  # not the temporary's name
         raise

@@ -20,7 +20,9 @@ from cantilena.music.extract import Candidate, candidates, extract, skyline, to_
 from cantilena.music.locks import Locks
 from cantilena.music.melody import BAR_STEPS, MAX_PITCH, MIN_PITCH, QUARTER_STEPS, Melody, Notes, pitch_name
 from cantilena.music.midi import Song, read_song
-from cantilena.music.splice import Part, PartNote, TickNote, find_part, read_notes
+from cantilena.music.splice import Part, TickNote, find_part, read_notes
+from cantilena.music.timeline import on_sixteenths
+from cantilena.music.voices import PartNote
 
 __all__ = ["Passage", "melody_in", "read_passage"]
 
@@ -50,14 +52,12 @@ class Passage:
         """The song's file with the new notes of `melody` in place of the bars' own; nothing else differs."""
         per_step = self.song.ticks_per_quarter / QUARTER_STEPS
         stays = [n for n in self.part.notes if n not in self.gone]
-        locked = sorted([*((n.start, _end(n), n.pitch, n.velocity) for n in stays), *self.planted])
-        others = sorted((n.start, _end(n), n.pitch, n.velocity) for n in self.part.others)
+        locked = sorted([*(TickNote(*n[:4]) for n in stays), *self.planted])
         new = []
         for step, end, pitch in zip(*(a.tolist() for a in melody.notes), strict=True):
             if not self.locks.locked[step]:
-                near = [*locked, *(n for n in others if n[2] == pitch)]
                 start, stop = (self.stretch.begin + round(s * per_step) for s in (step, end))
-                if span := _fit(start, stop, pitch, near, per_step):
+                if span := _fit(start, stop, pitch, locked, per_step):
                     new.append(TickNote(*span, pitch, _velocity(locked, span[0])))
         return self.part.replace(self.gone, [*self.planted, *new])
 
@@ -76,7 +76,7 @@ def read_passage(
     added. Raises MidiError (one line) where the song, its melody or a bar is not as it must be; ValueError where a
     kept note lies outside the bars.
     """
-    song = source if isinstance(source, Song) else read_song(source, name=name)
+    song = on_sixteenths(source if isinstance(source, Song) else read_song(source, name=name))
     stretch = find_stretch(song, bars)
     index = extract(song, track).track
     candidate = melody_in(song, index, stretch)
@@ -94,8 +94,8 @@ def read_passage(
             bar = sum(line.begin <= n.start for line in bar_lines(song))
             where = f"{pitch_name(n.pitch)} in bar {bar}"
             raise ValueError(f"{song.name}: the note to keep, {where}, is neither in track {index} nor in the bars")
-    melody = _on_grid([(n.start, _end(n), n.pitch) for n in part.notes if n.end is not None], song, stretch)
-    held = [(n.start, _end(n), n.pitch) for n in spared & inside] + [n[:3] for n in planted]
+    melody = _on_grid([n[:3] for n in part.notes], song, stretch)
+    held = [*(n[:3] for n in spared & inside), *(n[:3] for n in planted)]
     before = Melody.from_notes(*melody, bars=stretch.bars, qpm=song.qpm)
     locks = Locks.around(melody, free, _on_grid(held, song, stretch))
     return Passage(song, candidate, bars, stretch, part, frozenset(inside - spared), planted, before, locks)
@@ -146,13 +146,7 @@ def _on_grid(notes: Sequence[tuple[int, int, int]], song: Song, stretch: Stretch
     return skyline(on[fits], off[fits], pitch[fits])[0]
 
 
-def _end(note: PartNote) -> int:
-    return note.end if note.end is not None else 1 << 40  # sounds until the file ends, and blocks its pitch
-
-
-def _fit(
-    start: int, end: int, pitch: int, locked: Sequence[tuple[int, int, int, int]], sixteenth: float
-) -> tuple[int, int] | None:
+def _fit(start: int, end: int, pitch: int, locked: Sequence[TickNote], sixteenth: float) -> tuple[int, int] | None:
     """Where a new note can sound among locked ones, in ticks; None where nothing worth hearing is left of it.
 
     It waits for a locked note that still sounds for less than a sixteenth (rounded, or played legato) and ends where
@@ -167,7 +161,7 @@ def _fit(
     return (start, end) if end - start >= max(sixteenth / 4, 1) else None
 
 
-def _velocity(locked: Sequence[tuple[int, int, int, int]], start: int) -> int:
+def _velocity(locked: Sequence[TickNote], start: int) -> int:
     """The median of the locked notes nearest before and after."""
     before = [n[3] for n in locked if n[0] < start][-_NEIGHBOURS:]
     after = [n[3] for n in locked if n[0] >= start][:_NEIGHBOURS]

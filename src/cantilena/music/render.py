@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import io
 import wave
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,8 +65,8 @@ def to_samples(melody: Melody, *, rate: int = 44_100, mono: bool = False) -> Sam
     return sound
 
 
-def to_wav(melody: Melody, *, rate: int = 44_100, mono: bool = False) -> bytes:
-    """The sound as a WAV file, 16-bit PCM; arguments as in `to_samples`.
+def to_wav(melody: Melody, *, rate: int = 44_100, mono: bool = False, bits: Literal[8, 16] = 16) -> bytes:
+    """The sound as a WAV file, PCM of 16 `bits`, or of 8 for a quick listen; arguments as in `to_samples`.
 
     >>> to_wav(Melody.from_notes([0], [16], [69]), rate=8000)[:4]
     b'RIFF'
@@ -74,9 +75,10 @@ def to_wav(melody: Melody, *, rate: int = 44_100, mono: bool = False) -> bytes:
     file = io.BytesIO()
     with wave.open(file, "wb") as out:
         out.setnchannels(1 if mono else 2)
-        out.setsampwidth(2)
+        out.setsampwidth(bits // 8)
         out.setframerate(rate)
-        out.writeframes(np.rint(sound * 32767).astype("<i2").tobytes())
+        samples = np.rint(sound * 127 + 128).astype("u1") if bits == 8 else np.rint(sound * 32767).astype("<i2")
+        out.writeframes(samples.tobytes())
     return file.getvalue()
 
 

@@ -7,19 +7,21 @@ room in it, as bars to edit are.
 from __future__ import annotations
 
 from dataclasses import replace
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
 
 from cantilena.errors import MidiError
-from cantilena.music.bars import Stretch, bar_lines
-from cantilena.music.extract import Candidate, extract, regions, to_steps
+from cantilena.music.bars import Stretch, bar_lines, stretches
+from cantilena.music.channel import set_channel
+from cantilena.music.extract import Candidate, extract, to_steps
 from cantilena.music.locks import Locks
 from cantilena.music.melody import BAR_STEPS, Melody, Notes
 from cantilena.music.midi import MAX_QUARTERS, Song, read_song
 from cantilena.music.passage import Passage, melody_in
 from cantilena.music.splice import find_part
-from cantilena.music.timeline import append_file, last_time_change, later, set_program
+from cantilena.music.timeline import append_file, last_time_change, later, on_sixteenths
 
 __all__ = ["MAX_NEW", "make_room", "room_after", "room_before", "room_between"]
 
@@ -36,8 +38,7 @@ def make_room(bars: int, *, after: Melody | None = None, before: Melody | None =
     >>> (~make_room(2, after=tune).locked).reshape(-1, 16).any(1).tolist()
     [False, True, True]
     """
-    if isinstance(bars, bool) or not (isinstance(bars, int) and 1 <= bars <= MAX_NEW):
-        raise ValueError(f"1 to {MAX_NEW} new bars are composed, not {bars}")
+    bars = _new(bars)
     parts = [melody for melody in (after, before) if melody is not None]
     if not all(melody.notes.pitch.size for melody in parts):
         raise ValueError("a melody without notes has nothing that could go on")
@@ -59,7 +60,7 @@ def room_after(source: str | Path | bytes, bars: int, *, track: int | None = Non
     Other tracks that go on longer stay as they are, beneath the new bars. Raises MidiError (one line) where the song
     cannot be continued so, ValueError for a wrong argument.
     """
-    song, index = _read(source, track)
+    (song, index), bars = _read(source, track), _new(bars)
     last = min(int(song.tracks[index].start.max()), song.end - 1)
     found, stretch = _melody_at(song, index, last, f"track {index} ends")
     melody = _whole(found)
@@ -67,7 +68,7 @@ def room_after(source: str | Path | bytes, bars: int, *, track: int | None = Non
     begin = _tick(stretch, song, melody.bars)
     end = _tick(stretch, song, melody.bars + bars)
     _stays_in_metre(song, stretch, end)
-    data = set_program(song, index, begin, end)
+    data = set_channel(song, index, begin, end)
     return _passage(data, song, found, stretch, room, melody, melody.bars, bars)
 
 
@@ -77,13 +78,13 @@ def room_before(source: str | Path | bytes, bars: int, *, track: int | None = No
     Raises MidiError (one line) where it does not begin in 4/4 (or 2/2) or has no melody there, ValueError for a wrong
     argument.
     """
-    song, index = _read(source, track)
+    (song, index), bars = _read(source, track), _new(bars)
     found, stretch = _melody_at(song, index, 0, "it begins")
     melody = _whole(found, stretch.bars)
     room = make_room(bars, before=melody)
     end = _tick(stretch, song, bars)
     moved = replace(read_song(later(song.data, end, song.name), name=song.name), qpm=song.qpm)
-    data = set_program(moved, index, 0, end)
+    data = set_channel(moved, index, 0, end)
     return _passage(data, moved, found, stretch, room, melody, 0, bars)
 
 
@@ -96,7 +97,7 @@ def room_between(
     tracks and time stand behind them as `append_file` has it. Raises MidiError (one line) where a does not end or b
     does not begin in 4/4 (or 2/2) with a melody, ValueError for a wrong argument.
     """
-    (song, index), (other, index_b) = _read(a, track), _read(b, track_b)
+    (song, index), (other, index_b), bars = _read(a, track), _read(b, track_b), _new(bars)
     found, stretch = _melody_at(song, index, song.end - 1, "it ends")
     found_b, stretch_b = _melody_at(other, index_b, 0, "it begins")
     end = max(song.end, last_time_change(song.data, song.name))
@@ -106,7 +107,7 @@ def room_between(
     room = make_room(bars, after=melody, before=melody_b)
     joint = _tick(stretch, song, melody.bars), _tick(stretch, song, melody.bars + bars)
     _stays_in_metre(song, stretch, joint[1])
-    data = set_program(song, index, *joint)
+    data = set_channel(song, index, *joint)
     both = append_file(data, other.data, joint[1], (song.name, other.name))
     joined = replace(read_song(both, name=f"{song.name} and {other.name}"), qpm=song.qpm)
     scale = joined.ticks_per_quarter // song.ticks_per_quarter
@@ -114,22 +115,24 @@ def room_between(
     return _passage(both, joined, found, stretch, room, melody, melody.bars, bars)
 
 
+def _new(bars: int) -> int:
+    """How many new bars, as an int of Python; ValueError for what is no number of them."""
+    if isinstance(bars, bool) or not (isinstance(bars, Integral) and 1 <= bars <= MAX_NEW):
+        raise ValueError(f"1 to {MAX_NEW} new bars are composed, not {bars}")
+    return int(bars)
+
+
 def _read(source: str | Path | bytes, track: int | None) -> tuple[Song, int]:
-    song = read_song(source)
+    song = on_sixteenths(read_song(source))
     return song, extract(song, track).track
 
 
 def _melody_at(song: Song, track: int, tick: int, what: str) -> tuple[Candidate, Stretch]:
     """The melody of a track in the stretch in 4/4 around a tick; MidiError where there is none."""
-    bars = bar_lines(song)
-    inside = (i for i, (begin, end) in enumerate(regions(song)) if begin <= tick < end)
-    if (number := next(inside, None)) is None:
-        metre = next(bar.metre for bar in reversed(bars) if bar.begin <= tick)
+    stretch = next((one for one in stretches(song) if one.begin <= tick < one.end), None)
+    if stretch is None:
+        metre = next(bar.metre for bar in reversed(bar_lines(song)) if bar.begin <= tick)
         raise MidiError(f"{song.name}: {what} in {metre}; Cantilena composes in 4/4 (and 2/2)")
-    begin, end = regions(song)[number]
-    first = next(i for i, bar in enumerate(bars, 1) if bar.begin == begin)
-    count = -(-(end - begin) // (4 * song.ticks_per_quarter))
-    stretch = Stretch(number, first, count, begin, end)
     return melody_in(song, track, stretch), stretch
 
 

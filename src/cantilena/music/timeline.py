@@ -5,22 +5,40 @@ Like the splice, this works on bytes: no message changes, only when it comes and
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Sequence
-from math import lcm
+from dataclasses import replace
+from math import gcd, lcm
 
 from cantilena.errors import MidiError
+from cantilena.music.channel import default_of, settings_of
 from cantilena.music.chunks import Event, file_chunks, track_chunk, track_events
-from cantilena.music.midi import Song
-from cantilena.music.splice import find_part
+from cantilena.music.melody import QUARTER_STEPS
+from cantilena.music.midi import Song, read_song
+from cantilena.music.voices import weave
 
-__all__ = ["append_file", "last_time_change", "later", "set_program"]
+__all__ = ["append_file", "last_time_change", "later", "on_sixteenths"]
 
 _TEMPO, _SIGNATURE, _END = b"\xff\x51", b"\xff\x58", b"\xff\x2f"
 _OF_THE_MUSIC = (b"\xff\x05", b"\xff\x06", b"\xff\x07")  # lyrics, markers, cue points
 _MAX_DIVISION = 0x7FFF
-_RESET_ALL = 121
-_DEFAULTS = {0: 0, 7: 100, 10: 64, 32: 0}  # controllers that RESET_ALL leaves alone: bank, volume, pan
+
+
+def on_sixteenths(song: Song) -> Song:
+    """The song on ticks that can say sixteenths: itself, or, of one, two or three ticks a quarter, on finer ones.
+
+    Every event comes at its own time still. Raises MidiError where the events cannot be followed.
+    """
+    factor = QUARTER_STEPS // gcd(QUARTER_STEPS, song.ticks_per_quarter)
+    if song.ticks_per_quarter >= QUARTER_STEPS:
+        return song
+    head, *chunks, rest = file_chunks(song.data, song.name)
+    division = song.ticks_per_quarter * factor
+    finer = [
+        _chunk([e._replace(tick=e.tick * factor) for e in events], song.name) if events else chunk
+        for chunk, events in ((chunk, track_events(chunk, song.name)) for chunk in chunks)
+    ]
+    data = b"".join([head[:12], division.to_bytes(2, "big"), head[14:], *finer, rest])
+    return replace(read_song(data, name=song.name), qpm=song.qpm)
 
 
 def later(data: bytes, ticks: int, name: str) -> bytes:
@@ -29,7 +47,7 @@ def later(data: bytes, ticks: int, name: str) -> bytes:
     Setup is what stands at tick 0 and is not the music itself: tempo, signatures, names, texts, SysEx, programs,
     controllers. Of what stands there notes move, and lyrics, markers and cue points, and a program or controller that
     comes after a note of its channel in the same chunk: it is meant for what follows. A chunk of which nothing moves is
-    copied byte for byte. Raises MidiError where the events cannot be followed.
+    copied byte for byte. Raises MidiError where the events cannot be followed, or one would come too late.
     """
     *chunks, rest = file_chunks(data, name)
     return b"".join([*(_later(chunk, ticks, name) for chunk in chunks), rest])
@@ -57,7 +75,7 @@ def append_file(data: bytes, other: bytes, tick: int, names: tuple[str, str]) ->
     for chunk in theirs[1:-1]:
         events = [e._replace(tick=begin + e.tick * other_scale) for e in track_events(chunk, names[1])]
         first += [e for e in events if _sets_time(e)]
-        behind.append(track_chunk([e for e in events if not _sets_time(e)]) if events else chunk)
+        behind.append(_chunk([e for e in events if not _sets_time(e)], names[1]) if events else chunk)
     for kind, default in ((_TEMPO, b"\x03\x07\xa1\x20"), (_SIGNATURE, b"\x04\x04\x02\x18\x08")):
         if not any(e.tick == begin and e.message[:2] == kind for e in first):
             first.append(Event(begin, kind + default, False))
@@ -68,8 +86,7 @@ def append_file(data: bytes, other: bytes, tick: int, names: tuple[str, str]) ->
     for chunk in ours[1:-1]:
         events = [e._replace(tick=e.tick * scale) for e in track_events(chunk, names[0])]
         if events and (first or scale != 1):
-            end = events[-1]._replace(tick=max(e.tick for e in (events[-1], *first)))
-            chunk = track_chunk([*sorted([*events[:-1], *first], key=lambda e: e.tick), end])
+            chunk = _chunk(weave(events, behind=first), names[0])
             first = []
         before.append(chunk)
     tracks = sum(chunk[:4] == b"MTrk" for chunk in (*before, *behind))
@@ -83,39 +100,6 @@ def last_time_change(data: bytes, name: str) -> int:
     return max((e.tick for chunk in chunks for e in track_events(chunk, name) if _sets_time(e)), default=0)
 
 
-def set_program(song: Song, track: int, begin: int, end: int) -> bytes:
-    """The file of `song` with program changes where they are needed: a note from tick `begin` to `end` is the track's.
-
-    Where the track's own program holds there already, it is the file as it is. Raises MidiError where its channel has
-    another one there that is in use.
-    """
-    part = find_part(song, track)
-    changes = [e for e in part.events if e.message[0] == 0xC0 | part.channel]
-
-    def holds(at: int) -> int:  # the program at a tick, after what stands there
-        return next((e.message[1] for e in reversed(changes) if e.tick <= at), 0)
-
-    first = min(part.notes, key=lambda n: n.on)
-    own = next((e.message[1] for e in reversed(part.events[: first.on]) if e in changes), 0)
-    inside = [e for e in changes if begin < e.tick < end]
-    if holds(begin) == own and not inside:
-        return song.data
-    if inside or any(begin <= n.start < end for n in part.others):
-        raise MidiError(f"{song.name}: track {track} shares its channel with another instrument in the new bars")
-    events = list(part.events)
-    ticks = [e.tick for e in events]
-    at = bisect_left(ticks, end)
-    heard = {0x90 | part.channel, 0xC0 | part.channel}
-    if next((e.status for e in events[at:] if e.status in heard), None) == 0x90 | part.channel:  # before it is set anew
-        events.insert(at, Event(end, bytes([0xC0 | part.channel, holds(begin)]), False))
-    change = Event(begin, bytes([0xC0 | part.channel, own]), False)
-    events.insert(min(bisect_right(ticks, begin), len(ticks) - 1), change)
-    events[-1] = events[-1]._replace(tick=max(events[-1].tick, begin))
-    chunks = list(part.chunks)
-    chunks[part.chunk] = track_chunk(events)
-    return b"".join(chunks)
-
-
 def _later(chunk: bytes, ticks: int, name: str) -> bytes:
     stay: list[Event] = []
     move: list[Event] = []
@@ -127,21 +111,23 @@ def _later(chunk: bytes, ticks: int, name: str) -> bytes:
         ours = kind in (0x8, 0x9, 0xA) or e.message[:2] in _OF_THE_MUSIC or (kind < 0xF and channel in played)
         ends = e.message[:2] == _END and bool(move)
         (move if e.tick or ours or ends else stay).append(e)
-    return track_chunk([*stay, *(e._replace(tick=e.tick + ticks) for e in move)]) if move else chunk
+    return _chunk([*stay, *(e._replace(tick=e.tick + ticks) for e in move)], name) if move else chunk
+
+
+def _chunk(events: Sequence[Event], name: str) -> bytes:
+    try:
+        return track_chunk(events)
+    except ValueError as error:
+        raise MidiError(f"{name}: its time cannot be changed so: {error}") from error
 
 
 def _defaults(events: Sequence[Event], channels: Collection[int], tick: int) -> list[Event]:
     """What sets back the programs and controllers that `events` have set on some channels."""
-    back: dict[tuple[int, ...], None] = {}  # in the order in which they were set
-    for message in (e.message for e in events if e.status < 0xF0 and e.status & 0xF in channels):
-        kind, channel = message[0] >> 4, message[0] & 0xF
-        if kind == 0xC and message[1]:
-            back[message[0], 0] = None
-        elif kind == 0xB and message[1] in _DEFAULTS:
-            back[message[0], message[1], _DEFAULTS[message[1]]] = None
-        elif kind in (0xB, 0xD, 0xE):
-            back[0xB0 | channel, _RESET_ALL, 0] = None
-    return [Event(tick, bytes(message), False) for message in back]
+    back: dict[bytes, bytes] = {}  # in the order in which they were set
+    for e in sorted(events, key=lambda e: e.tick):
+        if e.status < 0xF0 and e.status & 0xF in channels:
+            back |= settings_of(e.message)
+    return [Event(tick, default, False) for s, last in back.items() if last != (default := default_of(s))]
 
 
 def _sets_time(event: Event) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -53,7 +54,7 @@ def make_rules(asked: Asked, read: Callable[[str], Melody] | None = None) -> Rul
     rules, weights = [], []
     for name, given in asked.items():
         text, weight = given if isinstance(given, list | tuple) and len(given) == 2 else (given, 1.0)
-        if not isinstance(text, str) or isinstance(weight, bool) or not isinstance(weight, int | float):
+        if not isinstance(text, str) or isinstance(weight, bool) or not isinstance(weight, Real):
             raise ValueError(f"{name}: a rule is asked for in words, or in words and a weight, not {given!r}")
         rules.append(parse_rule(name, text, read))
         weights.append(float(weight))
