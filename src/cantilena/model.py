@@ -21,7 +21,7 @@ from cantilena.latent import LatentSpace
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # before the import: a composer's machine reports to nobody
 import onnxruntime
 
-__all__ = ["DEFAULT_MODEL", "FORMAT", "LABEL_NULLS", "Mixture", "Model", "find_model"]
+__all__ = ["DEFAULT_MODEL", "FORMAT", "LABEL_NULLS", "Mixture", "Model", "find_model", "shipped_models"]
 
 FORMAT = 1
 DEFAULT_MODEL = "pop-64"
@@ -38,14 +38,18 @@ class Mixture(NamedTuple):
 
 def find_model(name: str | Path) -> Path:
     """The folder of a shipped model by its name, or any folder with a model in it. ModelError where there is none."""
-    shipped = Path(str(files("cantilena"))) / "models"
-    for folder in (Path(name), shipped / str(name)):
-        if (folder / "model.json").is_file():
+    shipped = shipped_models()
+    for folder in (Path(name), shipped.get(str(name))):
+        if folder is not None and (folder / "model.json").is_file():
             return folder
-    names = sorted(p.parent.name for p in shipped.glob("*/model.json"))
-    raise ModelError(
-        f"{name}: no model there (a shipped model is {', '.join(names) or 'missing'}, or give a folder with model.json)"
-    )
+    names = ", ".join(shipped) or "missing"
+    raise ModelError(f"{name}: no model there (a shipped model is {names}, or give a folder with model.json)")
+
+
+def shipped_models() -> dict[str, Path]:
+    """The folders of the models in the package, by name."""
+    shipped = Path(str(files("cantilena"))) / "models"
+    return {found.parent.name: found.parent for found in sorted(shipped.glob("*/model.json"))}
 
 
 @dataclass(frozen=True, eq=False)

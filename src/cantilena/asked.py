@@ -1,0 +1,194 @@
+"""`AskedRules`: what is asked of the bars that are composed, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+from msgspec import field
+
+from cantilena.fields import Described, about
+from cantilena.sources import Music, Source
+
+if TYPE_CHECKING:
+    from cantilena.rules import MusicRule, Rule, Rules
+
+__all__ = ["AskedRules", "OwnRule", "RulesGiven", "asked_rules"]
+
+_OF_A_SONG = ("rhythm", "form")
+
+
+class OwnRule:
+    """A rule of your own, a function from a melody to the cost of each bar. JSON holds its name alone."""
+
+    def __init__(self, name: str, rule: Rule | None = None, weight: float = 1.0):
+        self.name, self.rule, self.weight = name, rule, weight
+
+    @classmethod
+    def from_json(cls, value: Any) -> OwnRule:
+        """From its name; ValueError for anything else."""
+        if not isinstance(value, str) or len(value) > 255:
+            raise ValueError("a rule of your own is told by its name")
+        return cls(value)
+
+    def as_json(self) -> str:
+        """Its name."""
+        return self.name
+
+
+def _weights(given: Any) -> dict[str, float]:
+    """Weights by rule, or as words: "form=3,density=1"."""
+    if not isinstance(given, str):
+        return dict(given)
+    found = {}
+    for part in given.split(","):
+        name, _, weight = (piece.strip() for piece in part.partition("="))
+        try:
+            found[name] = float(weight)
+        except ValueError:
+            raise ValueError(f"weights: {part!r} is not a rule = a number; for example form=3,density=1") from None
+    return found
+
+
+class AskedRules(Described, frozen=True, kw_only=True):
+    """What the rules ask of the bars that are composed. `key`, `range` and `chords` hold exactly; the others steer."""
+
+    key: Annotated[str | None, about('All notes lie in this scale: "D dorian", "Bb major".', metavar="KEY")] = None
+    range: Annotated[str | None, about("No note lies outside: C4-A5.", metavar="LOW-HIGH")] = None
+    density: Annotated[str | None, about("So many notes begin in each bar: 4..6.", metavar="N..M")] = None
+    rhythm: Annotated[
+        str | None,
+        about("The rhythm is syncopated, or straight, or that of a MIDI file.", metavar="RHYTHM"),
+    ] = None
+    rhythm_of: Annotated[
+        Music | None, about("The rhythm is that of this song.", metavar="SONG.mid", read=Source.of)
+    ] = None
+    contour: Annotated[
+        str | None, about('The pitch goes this way: rise, fall, arch, valley, or "C4 E4 G4".', metavar="SHAPE")
+    ] = None
+    chords: Annotated[str | None, about('Chord tones stand on strong beats: "| Dm7 | G7 | C |".', metavar="CHORDS")] = (
+        None
+    )
+    form: Annotated[str | None, about("What comes again comes so: AABA, ABAB'.", metavar="FORM")] = None
+    form_of: Annotated[
+        Music | None, about("What comes again is what does in this song.", metavar="SONG.mid", read=Source.of)
+    ] = None
+    weights: Annotated[
+        dict[str, float],
+        about("Some rules matter more: form=3,density=1. Others weigh 1.", metavar="RULE=W,...", read=_weights),
+    ] = field(default_factory=dict)
+    own: Annotated[
+        tuple[OwnRule, ...],
+        about("Functions of your own, from a melody to the cost of each bar, ask what they like (Python only).",
+              flag="-"),
+    ] = ()  # fmt: skip
+
+    def __post_init__(self) -> None:
+        for name in _OF_A_SONG:
+            if getattr(self, name) is not None and getattr(self, f"{name}_of") is not None:
+                raise ValueError(f"{name} and {name}_of: give one")
+        super().__post_init__()
+        for name in self.weights:
+            if name not in self.words:
+                known = ", ".join(self.words) or "none is asked for"
+                raise ValueError(f"weights: {name!r} is not a rule that is asked for ({known})")
+
+    @classmethod
+    def of(cls, given: RulesGiven) -> AskedRules:
+        """From words, {"key": "D dorian", "density": ["4..6", 2]} where 2 is a weight, or from rules.
+
+        A rhythm or a form that is written like a file's name is that of the file. Raises ValueError for anything else.
+        """
+        if isinstance(given, AskedRules):
+            return given
+        if isinstance(given, Mapping):
+            return _of_words(given)
+        return _of_rules(given)
+
+    @property
+    def words(self) -> dict[str, str | Source]:
+        """What is asked by each rule that has a name, in their fixed order: a text, or a song."""
+        found: dict[str, str | Source] = {}
+        for name in ("key", "range", "density", "rhythm", "contour", "chords", "form"):
+            asked = getattr(self, name)
+            if asked is None and name in _OF_A_SONG:
+                asked = getattr(self, f"{name}_of")
+            if asked is not None:
+                found[name] = asked
+        return found
+
+    def rules(self) -> Rules | None:
+        """The rules themselves; None where nothing is asked.
+
+        Raises ValueError for words that no rule understands and for rules that cannot be kept together, MidiError for
+        a song without a melody.
+        """
+        from cantilena.rules import Rules
+
+        rules: list[Rule] = [_rule(name, asked) for name, asked in self.words.items()]
+        weights, names = [self.weights.get(name, 1.0) for name in self.words], list(self.words)
+        for own in self.own:
+            if own.rule is None:
+                raise ValueError(f"{own.name} is a rule of somebody's own: only its name is here, not the function")
+            rules.append(own.rule)
+            weights.append(own.weight)
+            names.append(own.name)
+        return Rules(rules, weights, names) if rules else None
+
+
+def asked_rules(given: RulesGiven | None) -> Rules | None:
+    """The rules that are asked for; None where there are none. Errors as of `AskedRules.rules`."""
+    return None if given is None else AskedRules.of(given).rules()
+
+
+def _rule(name: str, asked: str | Source) -> MusicRule:
+    from cantilena.rules import Form, Rhythm, parse_rule
+
+    if isinstance(asked, str):
+        return parse_rule(name, asked)
+    kind = Rhythm if name == "rhythm" else Form
+    return kind.of(asked.tune()[0], asked.name)
+
+
+def _of_words(given: Mapping[str, Any]) -> AskedRules:
+    from cantilena.rules import RULES
+
+    asked: dict[str, Any] = {"weights": dict(_weights(given.get("weights", {})))}
+    for name, value in given.items():
+        if name in ("weights", "own") or name.endswith("_of"):
+            asked.setdefault(name, value)
+            continue
+        if name not in RULES:
+            raise ValueError(f"a rule is one of {', '.join(RULES)}, not {name!r}")
+        if isinstance(value, list | tuple) and len(value) == 2:
+            value, asked["weights"][name] = value
+        if not (value is None or isinstance(value, str)):
+            raise ValueError(f"{name}: a rule is asked for in words, or in words and a weight, not {value!r}")
+        of_a_file = value is not None and name in _OF_A_SONG and Path(value).suffix
+        asked[f"{name}_of" if of_a_file else name] = value
+    return AskedRules(**asked)
+
+
+def _of_rules(given: Rules | Sequence[Rule]) -> AskedRules:
+    """Rules that words can say become words; of others the function is kept."""
+    from cantilena.rules import RULES, MusicRule, Rules
+
+    rules = given if isinstance(given, Rules) else Rules(list(given))
+    words: dict[str, Any] = {}
+    weights, own = {}, []
+    for rule, weight, name in zip(rules.rules, rules.weights, rules.names, strict=True):
+        said = isinstance(rule, MusicRule) and rule.name in RULES and getattr(rule, "song", None) is None
+        if said and name == getattr(rule, "name", "") and name not in words:
+            words[name] = str(rule)
+            if weight != 1:
+                weights[name] = weight
+        else:
+            own.append(OwnRule(name, rule, weight))
+    return AskedRules(**words, weights=weights, own=tuple(own))
+
+
+if TYPE_CHECKING:  # what may be given; what a request holds of it is an AskedRules
+    RulesGiven: TypeAlias = AskedRules | Mapping[str, Any] | Rules | Sequence[Rule]
+else:
+    RulesGiven = AskedRules
