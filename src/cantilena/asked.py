@@ -36,6 +36,12 @@ class OwnRule:
         """Its name."""
         return self.name
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, OwnRule) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
 
 def _weights(given: Any) -> dict[str, float]:
     """Weights by rule, or as words: "form=3,density=1"."""

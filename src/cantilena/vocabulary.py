@@ -54,11 +54,10 @@ else:  # what a request holds of it
 
 
 def read_bars(given: Any) -> str:
-    """Bars as text, from text or pairs of numbers: "17-24,41"."""
-    if isinstance(given, str):
-        return given
-    spans = [(int(first), int(last)) for first, last in given]
-    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in spans)
+    """Bars in order as text, "17-24,41", from text or pairs of numbers; ValueError for anything else."""
+    from cantilena.music.bars import parse_bars
+
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in parse_bars(given))
 
 
 def read_formats(given: Any) -> list[str]:

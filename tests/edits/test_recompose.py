@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from midi_files import STEP, chunk, midi, signature, song, tempo, track, tune
 
 from cantilena.composer import load
-from cantilena.edits.edited import Edited
 from cantilena.edits.recompose import recompose, windows
 from cantilena.errors import MidiError
 from cantilena.music.bars import bar_lines, parse_bars
@@ -18,6 +17,7 @@ from cantilena.music.melody import BAR_STEPS, Melody, Notes
 from cantilena.music.midi import read_song
 from cantilena.music.passage import read_passage
 from cantilena.music.splice import find_part, read_notes
+from cantilena.result import Result
 from melodies import random_melody
 
 
@@ -266,10 +266,10 @@ def test_bars_are_counted_through_changes_of_metre(composer):
 
 def test_the_edit_is_saved_whole(composer, tmp_path):
     edited = composer.infill(song(track(tune(1, 16))), [(3, 4)], seed=1, steps=1)
-    assert isinstance(edited, Edited)
+    assert isinstance(edited, Result)
     edited.save(tmp_path / "out.mid")
-    assert (tmp_path / "out.mid").read_bytes() == edited.midi
-    assert edited.before.bars == edited.after.bars == 16
+    assert (tmp_path / "out.mid").read_bytes() == edited.file
+    assert edited.before.bars == edited.melody.bars == 16
 
 
 @pytest.mark.parametrize(
