@@ -1,11 +1,12 @@
 # On a machine with Python 3.11 or newer and make:
 #   make compose   a new 64-bar melody: tune.mid, tune.svg, tune.wav (no PyTorch; about 200 MB in .venv)
 #   make test      every check; installs the training and development extras first
+#   make reference docs/reference.md, out of the requests
 PYTHON ?= python3
 BIN := .venv/bin
 export OMP_NUM_THREADS := 1
 
-.PHONY: compose test lint clean
+.PHONY: compose test lint reference clean
 
 compose: .venv/running
 	$(BIN)/cantilena compose
@@ -18,6 +19,9 @@ lint: .venv/developing
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+reference: .venv/running
+	$(BIN)/python docs/make_reference.py
 
 .venv/running: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Cantilena needs Python 3.11 or newer")'

@@ -62,31 +62,33 @@ class AskedRules(Described, frozen=True, kw_only=True):
 
     key: Annotated[str | None, about('All notes lie in this scale: "D dorian", "Bb major".', metavar="KEY")] = None
     range: Annotated[str | None, about("No note lies outside: C4-A5.", metavar="LOW-HIGH")] = None
-    density: Annotated[str | None, about("So many notes begin in each bar: 4..6.", metavar="N..M")] = None
+    density: Annotated[str | None, about("This many notes begin in each bar: 4..6.", metavar="N..M")] = None
     rhythm: Annotated[
         str | None,
-        about("The rhythm is syncopated, or straight, or that of a MIDI file.", metavar="RHYTHM"),
+        about("The rhythm is syncopated or straight, or a MIDI file's.", metavar="RHYTHM"),
     ] = None
-    rhythm_of: Annotated[
-        Music | None, about("The rhythm is that of this song.", metavar="SONG.mid", read=Source.of)
-    ] = None
+    rhythm_of: Annotated[Music | None, about("The rhythm is this song's.", metavar="SONG.mid", read=Source.of)] = None
     contour: Annotated[
-        str | None, about('The pitch goes this way: rise, fall, arch, valley, or "C4 E4 G4".', metavar="SHAPE")
+        str | None, about('The melody moves like this: rise, fall, arch, valley, or "C4 E4 G4".', metavar="SHAPE")
     ] = None
     chords: Annotated[str | None, about('Chord tones stand on strong beats: "| Dm7 | G7 | C |".', metavar="CHORDS")] = (
         None
     )
-    form: Annotated[str | None, about("What comes again comes so: AABA, ABAB'.", metavar="FORM")] = None
+    form: Annotated[
+        str | None, about("The form says which parts come again: AABA, ABAB' (a prime: varied).", metavar="FORM")
+    ] = None
     form_of: Annotated[
-        Music | None, about("What comes again is what does in this song.", metavar="SONG.mid", read=Source.of)
+        Music | None, about("The same bars come again as in this song.", metavar="SONG.mid", read=Source.of)
     ] = None
     weights: Annotated[
         dict[str, float],
-        about("Some rules matter more: form=3,density=1. Others weigh 1.", metavar="RULE=W,...", read=_weights),
+        about(
+            "Some rules matter more than others, which weigh 1: form=3,density=2.", metavar="RULE=W,...", read=_weights
+        ),
     ] = field(default_factory=dict)
     own: Annotated[
         tuple[OwnRule, ...],
-        about("Functions of your own, from a melody to the cost of each bar, ask what they like (Python only).",
+        about("Functions of your own, from a melody to the cost of each bar (Python only).",
               flag="-"),
     ] = ()  # fmt: skip
 

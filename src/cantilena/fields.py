@@ -68,9 +68,14 @@ class Field(NamedTuple):
             *some, last = get_args(self.plain)
             return f"{', '.join(some)} or {last}"
         kind = _KINDS.get(self.plain, "a value")
+        return f"{kind} from {self.range}" if self.range else kind
+
+    @property
+    def range(self) -> str:
+        """The least and the most of a number: "2 to 1000", "0 up"; "" where there are none."""
         if self.low is None:
-            return kind
-        return f"{kind} from {self.low:g} {'up' if self.high is None else f'to {self.high:g}'}"
+            return ""
+        return f"{self.low:g} up" if self.high is None else f"{self.low:g} to {self.high:g}"
 
     def checked(self, given: Any) -> Any:
         """The value that the field holds for what is `given`; ValueError, one line, for a wrong one."""

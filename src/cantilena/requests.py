@@ -65,7 +65,7 @@ class Sampled(Request, frozen=True, kw_only=True):
     temperature: Annotated[
         float | None,
         about(
-            "A lower temperature (of ddpm) is calmer and repeats more, a higher one is wilder; 0.97 without one, and "
+            "A lower temperature (of ddpm) is calmer and repeats more, a higher one is wilder; by default 0.97, and "
             "0.985 where rules steer.", low=0, high=1.5, says="a temperature is between 0 and 1.5",
         ),
     ] = None  # fmt: skip
@@ -76,19 +76,19 @@ class Sampled(Request, frozen=True, kw_only=True):
     ] = 1.0
     sampler: Annotated[
         Literal["ddpm", "ddim", "dpm_solver_pp"],
-        about("This sampler goes from noise to music.", says="a sampler is one of ddpm, ddim, dpm_solver_pp"),
+        about("This sampler turns noise into music.", says="a sampler is one of ddpm, ddim, dpm_solver_pp"),
     ] = "ddpm"
     settle: Annotated[
         float | None,
         about(
-            "In this share of the levels, at the end, ddpm adds no noise and decides on notes; 0 without one.",
+            "In this last share of the levels ddpm adds no noise and decides on notes; by default 0.",
             low=0, high=1, says="a share of the levels is between 0 and 1",
         ),
     ] = None  # fmt: skip
     branches: Annotated[
         int | None,
         about(
-            "Where rules steer, so many ways to go on are drawn at each step; 8 without a number.",
+            "Rules that steer choose among this many draws at each step; by default 8.",
             low=1, high=64, says="1 to 64 branches are drawn",
         ),
     ] = None  # fmt: skip
@@ -100,21 +100,21 @@ class Compose(Sampled, frozen=True, tag="compose"):
     seed: Seed = 0
     bars: Annotated[
         int,
-        about("The melody has so many bars of 4/4.", low=2, high=MAX_BARS, says=f"a melody has 2 to {MAX_BARS} bars"),
+        about("The melody has this many bars of 4/4.", low=2, high=MAX_BARS, says=f"a melody has 2 to {MAX_BARS} bars"),
     ] = 64
     qpm: Annotated[
         float | None,
         about(
-            "The tempo is so many quarter notes a minute; without one 120, or the motif's.",
+            "The tempo in quarter notes a minute; by default 120, or the motif's.",
             low=10, high=400, says="a tempo is 10 to 400 quarter notes a minute",
         ),
     ] = None  # fmt: skip
-    loop: Annotated[bool, about("The end leads back to the start; --bars is even then.")] = False
+    loop: Annotated[bool, about("The end leads back to the start; the number of bars is even.")] = False
     loop_resample: Annotated[
         int | None,
         about(
-            "Where a loop of fewer than 64 bars closes, each noise level is visited so often; without a number as "
-            "often as --resample says, or 4 times.", low=1, high=10, says="each level is visited 1 to 10 times",
+            "The sampler visits each level this often where a loop under 64 bars closes; by default as --resample "
+            "says, or 4.", low=1, high=10, says="each level is visited 1 to 10 times",
         ),
     ] = None  # fmt: skip
     motif: Annotated[
@@ -145,9 +145,13 @@ class Pick(Compose, frozen=True, kw_only=True, tag="pick"):
 
     k: Annotated[
         int,
-        about("So many are kept, of those that --of says.", flag="--pick", low=1, high=1000, says="a number is picked"),
+        about(
+            "Draw many melodies (--of) and keep this many.", flag="--pick", low=1, high=1000, says="a number is picked"
+        ),
     ]
-    of: Annotated[int, about("So many are drawn.", low=1, high=1000, says="1 to 1000 melodies are drawn")] = 64
+    of: Annotated[
+        int, about("The number of melodies to choose from.", low=1, high=1000, says="1 to 1000 melodies are drawn")
+    ] = 64
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -160,11 +164,11 @@ class Infill(Sampled, frozen=True, tag="infill"):
 
     song: Song
     bars: Annotated[
-        Bars, about("These bars are composed anew: 17-32,41-44, counted from 1.", metavar="BARS", read=read_bars)
+        Bars, about("Compose these bars anew, counted from 1: 17-32,41-44.", metavar="BARS", read=read_bars)
     ]
     keep: Annotated[
         Music | None,
-        about("The notes of this file stand in the bars as they are.", metavar="NOTES.mid", read=Source.of),
+        about("The bars keep the notes of this file as they are.", metavar="NOTES.mid", read=Source.of),
     ] = None
     grid: Grid = None
     track: Track = None
@@ -177,7 +181,7 @@ class Extend(Sampled, frozen=True, tag="extend"):
 
     song: Song
     bars: NewBars = 32
-    before: Annotated[bool, about("The new bars come before the song, not after its melody.")] = False
+    before: Annotated[bool, about("The new bars come before the song instead of after its melody.")] = False
     track: Track = None
     rules: AsksRules = None
     seed: Seed = 0
@@ -187,10 +191,10 @@ class Bridge(Sampled, frozen=True, tag="bridge"):
     """Join two songs by new bars of the first one's melody; every note and event of both stays as it is."""
 
     a: Annotated[Music, about("This MIDI file is read and not changed.", metavar="A.mid", read=Source.of)]
-    b: Annotated[Music, about("This one comes behind it, and is not changed.", metavar="B.mid", read=Source.of)]
+    b: Annotated[Music, about("This MIDI file follows it and is not changed.", metavar="B.mid", read=Source.of)]
     bars: NewBars = 8
     track: Track = None
-    track_b: Annotated[int | None, about("The melody of B is on the track of this number.", low=0)] = None
+    track_b: Annotated[int | None, about("This track of B holds its melody.", low=0)] = None
     rules: AsksRules = None
     seed: Seed = 0
 
@@ -202,13 +206,13 @@ class Vary(Sampled, frozen=True, tag="vary"):
     strength: Annotated[
         float,
         about(
-            "About this share of the notes changes: 0 is the song, 1 is new.",
+            "About this share of the notes changes: 0 is the song, 1 is a new melody.",
             low=0, high=1, says="a strength is between 0 (the song as it is) and 1 (new)",
         ),
     ] = 0.5  # fmt: skip
     bars: Annotated[
         Bars | None,
-        about("These bars may change: 17-32,41-44; without them all of the melody.", metavar="BARS", read=read_bars),
+        about("These bars may change: 17-32,41-44; by default, all of the melody.", metavar="BARS", read=read_bars),
     ] = None
     grid: Grid = None
     track: Track = None
@@ -218,19 +222,19 @@ class Vary(Sampled, frozen=True, tag="vary"):
 class Morph(Request, frozen=True, tag="morph"):
     """Lead one melody into another, step by step."""
 
-    a: Annotated[Music, about("The way begins with the melody of this file.", metavar="A.mid", read=Source.of)]
-    b: Annotated[Music, about("The way ends with the melody of this file.", metavar="B.mid", read=Source.of)]
+    a: Annotated[Music, about("The first melody comes from this file.", metavar="A.mid", read=Source.of)]
+    b: Annotated[Music, about("The last melody comes from this file.", metavar="B.mid", read=Source.of)]
     steps: Annotated[
         int,
         about(
-            "The way has so many melodies, A and B among them.",
+            "The number of melodies, A and B among them.",
             low=2, high=MAX_MORPH, says=f"a morph has 2 to {MAX_MORPH} steps, its ends among them",
         ),
     ] = 8  # fmt: skip
     step: Annotated[
         int,
         about(
-            "This melody alone is the result, counted from 1; 0 is all of them, one after another.",
+            "Return only this melody, counted from 1; 0 returns all of them in a row.",
             low=0, high=MAX_MORPH, says="a step is counted from 1, and 0 is all",
         ),
     ] = 0  # fmt: skip
@@ -256,7 +260,7 @@ class Blend(Request, frozen=True, tag="blend"):
     weights: Annotated[
         Rows,
         about(
-            'So much of each song is heard, from the start to the end, a row a place: "1,0 0.5,0.5 0,1".',
+            'The weight of each song, one row for each place from start to end: "1,0 0.5,0.5 0,1".',
             metavar="ROWS", read=read_rows,
         ),
     ]  # fmt: skip

@@ -94,15 +94,15 @@ def _read_voice(given: Any) -> str | Voice:
 
 
 _VOICES = ", ".join(VOICES)
-_SEED = "The same seed gives the same music. The command line draws one if none is given."
-_TRACK = "The melody is on the track of this number (`cantilena inspect` lists them); without one, on the first shown."
-_GRID = "Phrases of two bars begin on odd or even bars; without it, on the first bar given."
+_SEED = "The same seed gives the same music; the command line draws a seed if you give none."
+_TRACK = "This track holds the melody, by its number in `cantilena inspect`; by default, the one that it picks."
+_GRID = "Phrases of two bars begin on odd or even bars; by default, on the first bar you give."
 _VOICE = (
-    f"The voice says what is composed: {_VOICES}. Without one a new melody is a lead, a tune of a motif suits it, and "
-    "an edit suits its track."
+    f"The voice to compose: {_VOICES}. By default a new melody is a lead, a tune suits its motif, and an edit "
+    "suits its track."
 )
-_PROGRAM = "This General MIDI program plays the new track; without one, the voice's does."
-_TRACKS = "The melodies are on the tracks of these numbers, one a song: 2,0."
+_PROGRAM = "This General MIDI program plays the new track; by default, the voice's."
+_TRACKS = "These tracks hold the melodies, one number a song: 2,0."
 _STEPS = "a sample takes at least 1 step and at most 1000"
 _VISITS = "each level is visited 1 to 10 times"
 
@@ -111,20 +111,18 @@ Song = Annotated[Music, about("This MIDI file is read and not changed.", metavar
 Track = Annotated[int | None, about(_TRACK, low=0, says="a track is a number from 0 up")]
 Tracks = Annotated[Numbers | None, about(_TRACKS, says="tracks are one number a song", read=read_numbers)]
 NewBars = Annotated[
-    int, about("So many new bars are composed.", low=1, high=MAX_BARS, says=f"1 to {MAX_BARS} new bars are composed")
+    int, about("The number of new bars.", low=1, high=MAX_BARS, says=f"1 to {MAX_BARS} new bars are composed")
 ]
 Grid = Annotated[Literal["odd", "even"] | None, about(_GRID, says="phrases begin on odd or even bars")]
-AsksRules = Annotated[
-    RulesGiven | None, about("Rules ask something of the bars that are composed.", read=AskedRules.of)
-]
+AsksRules = Annotated[RulesGiven | None, about("What the new bars shall keep to.", read=AskedRules.of)]
 VoiceName = Annotated[str | Voice | None, about(_VOICE, says=f"a voice is one of {_VOICES}", read=_read_voice)]
 Program = Annotated[int | None, about(_PROGRAM, low=0, high=127, says="a General MIDI program is 0..127")]
-Steps = Annotated[int, about("The sampler takes so many steps.", low=1, high=1000, says=_STEPS)]
-MixingSteps = Annotated[int, about("The sampler takes so many steps, each way.", low=1, high=1000, says=_STEPS)]
+Steps = Annotated[int, about("The sampler takes this many steps.", low=1, high=1000, says=_STEPS)]
+MixingSteps = Annotated[int, about("The sampler takes this many steps, each way.", low=1, high=1000, says=_STEPS)]
 Visits = Annotated[
     int | None,
     about(
-        "Each noise level is visited so often: more mend the seams, and cost time. 4 times beside music that is there, "
-        "2 in more than 64 bars, else once.", low=1, high=10, says=_VISITS,
+        "The sampler visits each noise level this often: more visits mend seams and cost time. By default 4 beside music "
+        "that is there, 2 for more than 64 bars, else 1.", low=1, high=10, says=_VISITS,
     ),
 ]  # fmt: skip

@@ -12,7 +12,7 @@ from cantilena.asked import AskedRules
 from cantilena.fields import Described, Field, fields_of
 from cantilena.sources import Source
 
-__all__ = ["command", "given_to"]
+__all__ = ["command", "flags", "given_to"]
 
 D = TypeVar("D", bound=Described)
 
@@ -47,7 +47,7 @@ def given_to(kind: type[D], given: Mapping[str, Any]) -> D:
         mine["rules"] = asked
     for field in fields_of(kind):
         if field.required and field.name not in mine:
-            raise ValueError(f"{' or '.join(_flags(field))} is missing (--help says more)")
+            raise ValueError(f"{' or '.join(flags(field))} is missing (--help says more)")
     return kind(**mine)
 
 
@@ -65,7 +65,7 @@ def _parameter(field: Field, required: bool) -> inspect.Parameter:
     if field.required and (field.plain is Source or get_origin(kind) is list):
         place = typer.Argument(help=field.help, metavar=metavar)
     else:
-        place = typer.Option(*_flags(field), help=_told(field), show_default=False, metavar=metavar)
+        place = typer.Option(*flags(field), help=_told(field), show_default=False, metavar=metavar)
     optional = not required and kind is not bool
     default: Any = inspect.Parameter.empty if required else None if optional else False
     annotation = Annotated[(kind | None) if optional else kind, place]  # type: ignore[valid-type]
@@ -79,17 +79,15 @@ def _kind(field: Field) -> Any:
     return list[str] if get_origin(field.plain) is tuple and get_args(field.plain)[0] is Source else str
 
 
-def _flags(field: Field) -> list[str]:
+def flags(field: Field) -> list[str]:
+    """How a field is written as an option: `["--track-b"]`."""
     return field.flag.split() or [f"--{field.name.replace('_', '-')}"]
 
 
 def _told(field: Field) -> str:
     """The help with range and default: "The melody has so many bars. [2 to 1000; 64]"."""
-    told = []
-    if field.low is not None:
-        told.append(f"{field.low:g} {'up' if field.high is None else f'to {field.high:g}'}")
-    elif get_origin(field.plain) is Literal:
-        told.append(field.takes)
-    if isinstance(field.default, int | float | str) and not isinstance(field.default, bool):
+    told = [field.range] if field.range else [field.takes] if get_origin(field.plain) is Literal else []
+    shown = isinstance(field.default, int | float | str) and not isinstance(field.default, bool)
+    if shown and field.name != "seed":  # which the command line draws
         told.append(f"{field.default:g}" if isinstance(field.default, float) else f"{field.default}")
     return f"{field.help} [{'; '.join(told)}]" if told else field.help

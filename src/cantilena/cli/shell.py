@@ -14,17 +14,17 @@ class Output(Described, frozen=True, kw_only=True):
     """Where a result goes. It is no part of a request, so no path of yours gets into a file."""
 
     where: Annotated[
-        str | None, about("The result is written there: OUT.mid, or a folder of new tunes.", flag="--output -o")
+        str | None, about("Write the result there: OUT.mid, or a folder for new tunes.", flag="--output -o")
     ] = None
     formats: Annotated[
         Formats,
         about(
-            "The files are of these kinds: mid, svg, wav, joined by commas.",
+            "Write these formats: mid, svg, wav, joined by commas.",
             flag="--format", says="--format is mid, svg, wav joined by commas", read=read_formats,
         ),
     ] = ("mid",)  # fmt: skip
-    force: Annotated[bool, about("What is read may be replaced.")] = False
-    json: Annotated[bool, about("The receipt is printed as JSON.")] = False
+    force: Annotated[bool, about("Let the output replace a file that is read.")] = False
+    json: Annotated[bool, about("Print the receipt as JSON.")] = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -37,7 +37,7 @@ class Shell(Described, frozen=True, kw_only=True):
 
     model: Annotated[
         str | None,
-        about("This model composes: a shipped one's name, or a folder; pop-64 without one.", metavar="MODEL"),
+        about("Compose with this model, a shipped one's name or a folder; by default pop-64.", metavar="MODEL"),
     ] = None
 
 
@@ -45,10 +45,10 @@ class Tunes(Shell, frozen=True, kw_only=True):
     """... for new melodies."""
 
     number: Annotated[
-        int, about("So many melodies are composed, with seeds from --seed up.", flag="-n", low=1, high=10_000,
+        int, about("Compose this many melodies, with seeds from --seed up.", flag="-n", low=1, high=10_000,
                    says="1 to 10000 melodies are composed"),
     ] = 1  # fmt: skip
-    any: Annotated[bool, about("Nothing is asked of the voice, as with --voice any.")] = False
+    any: Annotated[bool, about("Ask nothing of the voice, as --voice any does.")] = False
 
 
 class Steps(Shell, frozen=True, kw_only=True):
@@ -56,7 +56,7 @@ class Steps(Shell, frozen=True, kw_only=True):
 
     separate: Annotated[
         str | None,
-        about("Each step is also written as a file of its own there: morph-01.mid and so on.", metavar="DIR"),
+        about("Write each step as a file of its own there, too: morph-01.mid and so on.", metavar="DIR"),
     ] = None
 
 
@@ -65,6 +65,6 @@ class Plan(Shell, frozen=True, kw_only=True):
 
     plan: Annotated[
         str | None,
-        about('Songs and weights stand in this file: {"songs": ["a.mid", "b.mid"], "weights": [[1, 0], [0, 1]]}.',
+        about('Read songs and weights from this file: {"songs": ["a.mid", "b.mid"], "weights": [[1, 0], [0, 1]]}.',
               metavar="PLAN.json"),
     ] = None  # fmt: skip
