@@ -124,9 +124,7 @@ class Compose(Sampled, frozen=True, tag="compose"):
     cadence: Annotated[bool, about("The tune ends on a long, stable note that fills the last bar.")] = False
     rules: AsksRules = None
     program: Program = None
-    chord_track: Annotated[bool, about("A second track of the MIDI file plays the chords that --chords asks for.")] = (
-        False
-    )
+    chord_track: Annotated[bool, about("A second track plays the chords that --chords asks for.")] = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -122,7 +122,7 @@ MixingSteps = Annotated[int, about("The sampler takes this many steps, each way.
 Visits = Annotated[
     int | None,
     about(
-        "The sampler visits each noise level this often: more visits mend seams and cost time. By default 4 beside music "
-        "that is there, 2 for more than 64 bars, else 1.", low=1, high=10, says=_VISITS,
+        "The sampler visits each noise level this often: more visits mend seams and cost time. By default 4 beside "
+        "music that is there, 2 for more than 64 bars, else 1.", low=1, high=10, says=_VISITS,
     ),
 ]  # fmt: skip
