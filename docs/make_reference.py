@@ -7,7 +7,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
-from cantilena.asked import AskedRules, OwnRule
+from cantilena.asked import AskedRules
 from cantilena.cli.command import flags
 from cantilena.cli.shell import Output, Plan, Steps, Tunes
 from cantilena.fields import Described, Field, fields_of
@@ -35,7 +35,6 @@ bytes are given beside it (`cantilena.codec.with_sources`). *None* is what suits
 """
 _KINDS = {
     bool: "true or false", int: "whole number", float: "number", str: "text", Source: "music", AskedRules: "rules",
-    OwnRule: "function",
 }  # fmt: skip
 
 
@@ -51,7 +50,7 @@ def _kind(plain: Any) -> str:
     if get_origin(plain) is Literal:
         return ", ".join(get_args(plain))
     if get_origin(plain) is dict:
-        return "numbers by rule"
+        return "numbers by rule" if get_args(plain)[1] is float else "functions by name"
     if get_origin(plain) is tuple:
         return f"list of {_kind(get_args(plain)[0])}"
     if get_origin(plain) in (Union, UnionType):

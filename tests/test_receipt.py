@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from midi_files import midi, song, track, tune
 from test_splice import chunks, messages, sounding
 
-from cantilena.asked import AskedRules, OwnRule
+from cantilena.asked import AskedRules
 from cantilena.errors import MidiError
 from cantilena.music.melody import Melody
 from cantilena.music.midi import to_midi
@@ -32,7 +32,7 @@ ROWS = st.builds(Row, st.integers(1, 1000), TEXT, TEXT, TEXT, st.booleans())
 SOURCES = st.builds(lambda name, data: Source(name, file_hash(data)), TEXT, st.binary(max_size=4))
 RULES = st.builds(
     AskedRules, key=st.none() | TEXT, density=st.none() | TEXT, form_of=st.none() | SOURCES,
-    own=st.lists(st.builds(OwnRule, TEXT), max_size=2).map(tuple),
+    own=st.dictionaries(TEXT, st.none(), max_size=2),
 )  # fmt: skip
 VOICE = st.sampled_from(["lead", "bass", Voice(purity=0), Voice(2, 9, 1, 0, 73), None])
 REQUESTS = st.one_of(

@@ -14,33 +14,9 @@ from cantilena.sources import Music, Source
 if TYPE_CHECKING:
     from cantilena.rules import MusicRule, Rule, Rules
 
-__all__ = ["AskedRules", "OwnRule", "RulesGiven", "asked_rules"]
+__all__ = ["AskedRules", "RulesGiven", "asked_rules"]
 
 _OF_A_SONG = ("rhythm", "form")
-
-
-class OwnRule:
-    """A rule of your own, a function from a melody to the cost of each bar. JSON holds its name alone."""
-
-    def __init__(self, name: str, rule: Rule | None = None, weight: float = 1.0):
-        self.name, self.rule, self.weight = name, rule, weight
-
-    @classmethod
-    def from_json(cls, value: Any) -> OwnRule:
-        """From its name; ValueError for anything else."""
-        if not isinstance(value, str) or len(value) > 255:
-            raise ValueError("a rule of your own is told by its name")
-        return cls(value)
-
-    def as_json(self) -> str:
-        """Its name."""
-        return self.name
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, OwnRule) and vars(self) == vars(other)
-
-    def __hash__(self) -> int:
-        return hash(self.name)
 
 
 def _weights(given: Any) -> dict[str, float]:
@@ -87,20 +63,20 @@ class AskedRules(Described, frozen=True, kw_only=True):
         ),
     ] = field(default_factory=dict)
     own: Annotated[
-        tuple[OwnRule, ...],
-        about("Functions of your own, from a melody to the cost of each bar (Python only).",
-              flag="-"),
-    ] = ()  # fmt: skip
+        dict[str, Any], about("Functions of your own, from a melody to the cost of each bar (Python only).", flag="-")
+    ] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in _OF_A_SONG:
             if getattr(self, name) is not None and getattr(self, f"{name}_of") is not None:
                 raise ValueError(f"{name} and {name}_of: give one")
         super().__post_init__()
+        asked = [*self.words, *self.own]
         for name in self.weights:
-            if name not in self.words:
-                known = ", ".join(self.words) or "none is asked for"
-                raise ValueError(f"weights: {name!r} is not a rule that is asked for ({known})")
+            if name not in asked:
+                raise ValueError(
+                    f"weights: {name!r} is not a rule that is asked for ({', '.join(asked) or 'none is asked for'})"
+                )
 
     @classmethod
     def of(cls, given: RulesGiven) -> AskedRules:
@@ -135,14 +111,12 @@ class AskedRules(Described, frozen=True, kw_only=True):
         from cantilena.rules import Rules
 
         rules: list[Rule] = [_rule(name, asked) for name, asked in self.words.items()]
-        weights, names = [self.weights.get(name, 1.0) for name in self.words], list(self.words)
-        for own in self.own:
-            if own.rule is None:
-                raise ValueError(f"{own.name} is a rule of somebody's own: only its name is here, not the function")
-            rules.append(own.rule)
-            weights.append(own.weight)
-            names.append(own.name)
-        return Rules(rules, weights, names) if rules else None
+        for name, own in self.own.items():
+            if not callable(own):
+                raise ValueError(f"{name} is a rule of somebody's own: only its name is here, not the function")
+            rules.append(own)
+        names = [*self.words, *self.own]
+        return Rules(rules, [self.weights.get(name, 1.0) for name in names], names) if rules else None
 
 
 def asked_rules(given: RulesGiven | None) -> Rules | None:
@@ -183,17 +157,19 @@ def _of_rules(given: Rules | Sequence[Rule]) -> AskedRules:
     from cantilena.rules import RULES, MusicRule, Rules
 
     rules = given if isinstance(given, Rules) else Rules(list(given))
-    words: dict[str, Any] = {}
-    weights, own = {}, []
+    words: dict[str, str] = {}
+    own: dict[str, Rule] = {}
+    weights = {}
     for rule, weight, name in zip(rules.rules, rules.weights, rules.names, strict=True):
-        said = isinstance(rule, MusicRule) and rule.name in RULES and getattr(rule, "song", None) is None
-        if said and name == getattr(rule, "name", "") and name not in words:
+        in_words = isinstance(rule, MusicRule) and name == rule.name in RULES and getattr(rule, "song", None) is None
+        if in_words and name not in words:
             words[name] = str(rule)
-            if weight != 1:
-                weights[name] = weight
         else:
-            own.append(OwnRule(name, rule, weight))
-    return AskedRules(**words, weights=weights, own=tuple(own))
+            while name in words or name in own:
+                name += "'"
+            own[name] = rule
+        weights[name] = weight
+    return AskedRules(**words, own=own, weights={name: weight for name, weight in weights.items() if weight != 1})
 
 
 if TYPE_CHECKING:  # what may be given; what a request holds of it is an AskedRules

@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from cantilena.asked import AskedRules
-from cantilena.fields import Described, revive, values_of
+from cantilena.fields import Described, plain, revive, values_of
 from cantilena.requests import AnyRequest, Request
 from cantilena.sources import Source
 
@@ -20,7 +20,7 @@ R = TypeVar("R", bound=Described)
 
 def encode(request: Request) -> dict[str, Any]:
     """A request as JSON values; music is its name and hash."""
-    built: dict[str, Any] = msgspec.to_builtins(request, enc_hook=lambda value: value.as_json())
+    built: dict[str, Any] = msgspec.to_builtins(request, enc_hook=plain)
     return built
 
 

@@ -1,6 +1,6 @@
 """`Described`: a frozen struct whose fields say what they take, in one place for every way to give them.
 
-    bars: Annotated[int, about("The melody has so many bars.", low=2, high=1000, says="a melody has 2 to 1000 bars")]
+    bars: Annotated[int, about("The melody has this many bars.", 2, 1000, says="a melody has 2 to 1000 bars")] = 64
 
 From it come the keyword in Python, the option of the command line, the member in JSON, the line in docs/reference.md,
 and what is said of a wrong value. A value is checked when the struct is made, whichever way it came.
@@ -17,13 +17,13 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 from msgspec import NODEFAULT, Meta, Struct, ValidationError, convert
 from msgspec.structs import fields, force_setattr
 
-__all__ = ["Described", "Field", "about", "fields_of", "revive", "values_of"]
+__all__ = ["Described", "Field", "about", "fields_of", "plain", "revive", "values_of"]
 
 _KINDS = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
 
 
 def about(
-    help: str, *, low: float | None = None, high: float | None = None, says: str = "", flag: str = "",
+    help: str, low: float | None = None, high: float | None = None, *, says: str = "", flag: str = "",
     metavar: str = "", read: Callable[[Any], Any] | None = None,
 ) -> Meta:  # fmt: skip
     """What a field is: a sentence of help, its range, and what is said of a wrong value, before ", not ...".
@@ -119,6 +119,11 @@ def values_of(struct: Described) -> dict[str, Any]:
 def revive(kind: type, value: Any) -> Any:
     """What msgspec calls for a type that is none of its own: its class reads what JSON has (`from_json`)."""
     return value if isinstance(value, kind) else kind.from_json(value)  # type: ignore[attr-defined]
+
+
+def plain(value: Any) -> Any:
+    """The inverse, of a request's music; a function of yours has none."""
+    return value.as_json() if hasattr(value, "as_json") else None
 
 
 def _field(info: Any) -> Field:

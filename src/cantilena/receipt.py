@@ -27,7 +27,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from cantilena.errors import MidiError
-from cantilena.fields import revive
+from cantilena.fields import plain, revive
 from cantilena.model import Model
 from cantilena.music.melody import Melody
 from cantilena.music.texts import printable, read_texts, write_texts
@@ -133,7 +133,7 @@ class Receipt(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def to_json(self) -> str:
         """One line of ASCII."""
-        built = msgspec.to_builtins(self, enc_hook=lambda value: value.as_json())
+        built = msgspec.to_builtins(self, enc_hook=plain)
         return json.dumps({"receipt": FORMAT, **built}, separators=(",", ":"), allow_nan=False)
 
     @classmethod

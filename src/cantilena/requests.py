@@ -1,4 +1,6 @@
-"""What one may ask of Cantilena, each verb once: a frozen struct with its fields, their ranges, defaults and help.
+"""What one may ask of Cantilena, each verb once: a frozen struct with its fields and defaults.
+
+What a field takes (its type, range and help) says `vocabulary`.
 
 A request is the call in Python, the command, the JSON body and what a receipt holds; there is no fifth description.
 
@@ -9,38 +11,15 @@ None is what suits: `cantilena.verbs` says what that is, and every receipt what 
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import TypeAlias
 
+from cantilena import vocabulary as takes
 from cantilena.asked import AskedRules
-from cantilena.fields import Described, about, values_of
-from cantilena.sources import Music, Source
-from cantilena.vocabulary import (
-    MAX_BARS,
-    AsksRules,
-    Bars,
-    Grid,
-    MixingSteps,
-    NewBars,
-    Program,
-    Rows,
-    Seed,
-    Song,
-    Songs,
-    Steps,
-    Track,
-    Tracks,
-    Visits,
-    VoiceName,
-    read_bars,
-    read_rows,
-    read_songs,
-)  # fmt: skip
+from cantilena.fields import Described, values_of
 
 __all__ = [
     "AnyRequest", "Blend", "Bridge", "Compose", "Extend", "Infill", "Morph", "Pick", "Request", "Sampled", "Vary",
 ]  # fmt: skip
-
-MAX_MORPH = 64  # steps
 
 
 class Request(Described, frozen=True, tag_field="verb"):
@@ -60,71 +39,29 @@ class Request(Described, frozen=True, tag_field="verb"):
 class Sampled(Request, frozen=True, kw_only=True):
     """How music is drawn: what every verb takes that samples."""
 
-    voice: VoiceName = None
-    steps: Steps = 20
-    temperature: Annotated[
-        float | None,
-        about(
-            "A lower temperature (of ddpm) is calmer and repeats more, a higher one is wilder; by default 0.97, and "
-            "0.985 where rules steer.", low=0, high=1.5, says="a temperature is between 0 and 1.5",
-        ),
-    ] = None  # fmt: skip
-    resample: Visits = None
-    guidance: Annotated[
-        float,
-        about("A guidance above 1 follows the voice more strictly.", low=0, high=10, says="a guidance is 0 to 10"),
-    ] = 1.0
-    sampler: Annotated[
-        Literal["ddpm", "ddim", "dpm_solver_pp"],
-        about("This sampler turns noise into music.", says="a sampler is one of ddpm, ddim, dpm_solver_pp"),
-    ] = "ddpm"
-    settle: Annotated[
-        float | None,
-        about(
-            "In this last share of the levels ddpm adds no noise and decides on notes; by default 0.",
-            low=0, high=1, says="a share of the levels is between 0 and 1",
-        ),
-    ] = None  # fmt: skip
-    branches: Annotated[
-        int | None,
-        about(
-            "Rules that steer choose among this many draws at each step; by default 8.",
-            low=1, high=64, says="1 to 64 branches are drawn",
-        ),
-    ] = None  # fmt: skip
+    voice: takes.VoiceName = None
+    steps: takes.Steps = 20
+    temperature: takes.Temperature = None
+    resample: takes.Visits = None
+    guidance: takes.Guidance = 1.0
+    sampler: takes.Sampler = "ddpm"
+    settle: takes.Settle = None
+    branches: takes.Branches = None
 
 
 class Compose(Sampled, frozen=True, tag="compose"):
     """Compose a new melody."""
 
-    seed: Seed = 0
-    bars: Annotated[
-        int,
-        about("The melody has this many bars of 4/4.", low=2, high=MAX_BARS, says=f"a melody has 2 to {MAX_BARS} bars"),
-    ] = 64
-    qpm: Annotated[
-        float | None,
-        about(
-            "The tempo in quarter notes a minute; by default 120, or the motif's.",
-            low=10, high=400, says="a tempo is 10 to 400 quarter notes a minute",
-        ),
-    ] = None  # fmt: skip
-    loop: Annotated[bool, about("The end leads back to the start; the number of bars is even.")] = False
-    loop_resample: Annotated[
-        int | None,
-        about(
-            "The sampler visits each level this often where a loop under 64 bars closes; by default as --resample "
-            "says, or 4.", low=1, high=10, says="each level is visited 1 to 10 times",
-        ),
-    ] = None  # fmt: skip
-    motif: Annotated[
-        Music | None,
-        about("The first two bars with notes in this file open the tune.", metavar="FILE.mid", read=Source.of),
-    ] = None
-    cadence: Annotated[bool, about("The tune ends on a long, stable note that fills the last bar.")] = False
-    rules: AsksRules = None
-    program: Program = None
-    chord_track: Annotated[bool, about("A second track plays the chords that --chords asks for.")] = False
+    seed: takes.Seed = 0
+    bars: takes.Length = 64
+    qpm: takes.Tempo = None
+    loop: takes.Loop = False
+    loop_resample: takes.LoopVisits = None
+    motif: takes.Motif = None
+    cadence: takes.Cadence = False
+    rules: takes.AsksRules = None
+    program: takes.Program = None
+    chord_track: takes.ChordTrack = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -141,15 +78,8 @@ class Compose(Sampled, frozen=True, tag="compose"):
 class Pick(Compose, frozen=True, kw_only=True, tag="pick"):
     """Compose many melodies and keep the best, no two alike. `seed` is that of the first."""
 
-    k: Annotated[
-        int,
-        about(
-            "Draw many melodies (--of) and keep this many.", flag="--pick", low=1, high=1000, says="a number is picked"
-        ),
-    ]
-    of: Annotated[
-        int, about("The number of melodies to choose from.", low=1, high=1000, says="1 to 1000 melodies are drawn")
-    ] = 64
+    k: takes.Kept
+    of: takes.Drawn = 64
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -160,87 +90,61 @@ class Pick(Compose, frozen=True, kw_only=True, tag="pick"):
 class Infill(Sampled, frozen=True, tag="infill"):
     """Compose bars of a song's melody anew; every other note and event of the file stays as it is."""
 
-    song: Song
-    bars: Annotated[
-        Bars, about("Compose these bars anew, counted from 1: 17-32,41-44.", metavar="BARS", read=read_bars)
-    ]
-    keep: Annotated[
-        Music | None,
-        about("The bars keep the notes of this file as they are.", metavar="NOTES.mid", read=Source.of),
-    ] = None
-    grid: Grid = None
-    track: Track = None
-    rules: AsksRules = None
-    seed: Seed = 0
+    song: takes.Song
+    bars: takes.BarsAnew
+    keep: takes.Keep = None
+    grid: takes.Grid = None
+    track: takes.Track = None
+    rules: takes.AsksRules = None
+    seed: takes.Seed = 0
 
 
 class Extend(Sampled, frozen=True, tag="extend"):
     """Go on with a song's melody, or lead up to it; every note and event of the file stays as it is."""
 
-    song: Song
-    bars: NewBars = 32
-    before: Annotated[bool, about("The new bars come before the song instead of after its melody.")] = False
-    track: Track = None
-    rules: AsksRules = None
-    seed: Seed = 0
+    song: takes.Song
+    bars: takes.NewBars = 32
+    before: takes.Before = False
+    track: takes.Track = None
+    rules: takes.AsksRules = None
+    seed: takes.Seed = 0
 
 
 class Bridge(Sampled, frozen=True, tag="bridge"):
     """Join two songs by new bars of the first one's melody; every note and event of both stays as it is."""
 
-    a: Annotated[Music, about("This MIDI file is read and not changed.", metavar="A.mid", read=Source.of)]
-    b: Annotated[Music, about("This MIDI file follows it and is not changed.", metavar="B.mid", read=Source.of)]
-    bars: NewBars = 8
-    track: Track = None
-    track_b: Annotated[int | None, about("This track of B holds its melody.", low=0)] = None
-    rules: AsksRules = None
-    seed: Seed = 0
+    a: takes.SongA
+    b: takes.SongB
+    bars: takes.NewBars = 8
+    track: takes.Track = None
+    track_b: takes.TrackB = None
+    rules: takes.AsksRules = None
+    seed: takes.Seed = 0
 
 
 class Vary(Sampled, frozen=True, tag="vary"):
     """Vary a song's melody, a little or a lot; notes that stay, and every other event of the file, stay as they are."""
 
-    song: Song
-    strength: Annotated[
-        float,
-        about(
-            "About this share of the notes changes: 0 is the song, 1 is a new melody.",
-            low=0, high=1, says="a strength is between 0 (the song as it is) and 1 (new)",
-        ),
-    ] = 0.5  # fmt: skip
-    bars: Annotated[
-        Bars | None,
-        about("These bars may change: 17-32,41-44; by default, all of the melody.", metavar="BARS", read=read_bars),
-    ] = None
-    grid: Grid = None
-    track: Track = None
-    seed: Seed = 0
+    song: takes.Song
+    strength: takes.Strength = 0.5
+    bars: takes.SomeBars = None
+    grid: takes.Grid = None
+    track: takes.Track = None
+    seed: takes.Seed = 0
 
 
 class Morph(Request, frozen=True, tag="morph"):
     """Lead one melody into another, step by step."""
 
-    a: Annotated[Music, about("The first melody comes from this file.", metavar="A.mid", read=Source.of)]
-    b: Annotated[Music, about("The last melody comes from this file.", metavar="B.mid", read=Source.of)]
-    steps: Annotated[
-        int,
-        about(
-            "The number of melodies, A and B among them.",
-            low=2, high=MAX_MORPH, says=f"a morph has 2 to {MAX_MORPH} steps, its ends among them",
-        ),
-    ] = 8  # fmt: skip
-    step: Annotated[
-        int,
-        about(
-            "Return only this melody, counted from 1; 0 returns all of them in a row.",
-            low=0, high=MAX_MORPH, says="a step is counted from 1, and 0 is all",
-        ),
-    ] = 0  # fmt: skip
-    tracks: Tracks = None
-    seed: Seed = 0
-    voice: VoiceName = "any"
-    sampling_steps: MixingSteps = 20
-    program: Program = None
+    a: takes.SongA
+    b: takes.SongB
+    steps: takes.MorphSteps = 8
+    step: takes.Step = 0
+    tracks: takes.Tracks = None
+    seed: takes.Seed = 0
+    voice: takes.VoiceName = "any"
+    sampling_steps: takes.Steps = 20
+    program: takes.Program = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -251,22 +155,13 @@ class Morph(Request, frozen=True, tag="morph"):
 class Blend(Request, frozen=True, tag="blend"):
     """Make one melody of several, now more of one song and now of another."""
 
-    songs: Annotated[
-        Songs,
-        about("The melodies of these files are mixed.", metavar="SONG.mid...", says="songs are files", read=read_songs),
-    ]
-    weights: Annotated[
-        Rows,
-        about(
-            'The weight of each song, one row for each place from start to end: "1,0 0.5,0.5 0,1".',
-            metavar="ROWS", read=read_rows,
-        ),
-    ]  # fmt: skip
-    tracks: Tracks = None
-    seed: Seed = 0
-    voice: VoiceName = "any"
-    sampling_steps: MixingSteps = 20
-    program: Program = None
+    songs: takes.Mixed
+    weights: takes.Weights
+    tracks: takes.Tracks = None
+    seed: takes.Seed = 0
+    voice: takes.VoiceName = "any"
+    sampling_steps: takes.Steps = 20
+    program: takes.Program = None
 
 
 AnyRequest: TypeAlias = Compose | Pick | Infill | Extend | Bridge | Vary | Morph | Blend

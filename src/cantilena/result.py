@@ -75,11 +75,6 @@ class Result:
         """Tempo of the melody in quarter notes a minute."""
         return self.melody.qpm
 
-    @property
-    def seconds(self) -> float:
-        """Length of the melody in seconds."""
-        return self.melody.seconds
-
     def phrases(self) -> NDArray[np.int8]:
         """Those of the melody: (ceil(bars / 2), 32) tokens."""
         return self.melody.phrases()
@@ -87,10 +82,6 @@ class Result:
     def slice(self, first: int, last: int) -> Melody:
         """Bars `first` to `last` of the melody, as `Melody.slice`."""
         return self.melody.slice(first, last)
-
-    def transpose(self, semitones: int) -> Melody:
-        """The melody moved, as `Melody.transpose`."""
-        return self.melody.transpose(semitones)
 
     def _repr_html_(self) -> str:
         return self.melody._repr_html_()

@@ -57,11 +57,9 @@ VOICES: dict[str, Voice] = {
 
 
 def voice_of(voice: Any) -> Voice:
-    """A voice by its name, or by its fields as JSON has them; ValueError where there is none."""
+    """A voice, or that of a name; ValueError where there is none."""
     if isinstance(voice, Voice):
         return voice
-    if isinstance(voice, list | tuple) and len(voice) == len(Voice._fields):
-        return Voice(*voice)
     if not isinstance(voice, str) or voice not in VOICES:
         raise ValueError(f"a voice is one of {', '.join(VOICES)}, not {voice!r}")
     return VOICES[voice]

@@ -378,7 +378,7 @@ def test_a_tune_of_a_melody_or_of_ones_own_rule_says_so(composer, here):
     assert perform_again("of.mid", given=[motif], load=lambda name: composer, model="toy").same
     own = composer.compose(1, bars=8, rules=[lambda melody: np.zeros(melody.bars), Key("C major")], steps=1)
     assert {row.measured for row in own.receipt.rows if row.asked == ""} == {"cost 0.00"}
-    assert (told(own)["rules"]["own"], told(own)["rules"]["key"]) == (["<lambda>"], "C major")
+    assert (told(own)["rules"]["own"], told(own)["rules"]["key"]) == ({"<lambda>": None}, "C major")
     own.save("own.mid")
     with pytest.raises(MidiError, match=r"own\.mid: .*<lambda> is a rule of somebody's own: only its name is here"):
         perform_again("own.mid", load=lambda name: composer, model="toy")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from cantilena.fields import Described, about
-from cantilena.vocabulary import Formats, read_formats
+from cantilena.vocabulary import Formats, formats
 
 __all__ = ["Output", "Plan", "Shell", "Steps", "Tunes"]
 
@@ -20,7 +20,7 @@ class Output(Described, frozen=True, kw_only=True):
         Formats,
         about(
             "Write these formats: mid, svg, wav, joined by commas.",
-            flag="--format", says="--format is mid, svg, wav joined by commas", read=read_formats,
+            flag="--format", says="--format is mid, svg, wav joined by commas", read=formats,
         ),
     ] = ("mid",)  # fmt: skip
     force: Annotated[bool, about("Let the output replace a file that is read.")] = False
@@ -44,10 +44,7 @@ class Shell(Described, frozen=True, kw_only=True):
 class Tunes(Shell, frozen=True, kw_only=True):
     """... for new melodies."""
 
-    number: Annotated[
-        int, about("Compose this many melodies, with seeds from --seed up.", flag="-n", low=1, high=10_000,
-                   says="1 to 10000 melodies are composed"),
-    ] = 1  # fmt: skip
+    number: Annotated[int, about("Compose this many melodies, with seeds from --seed up.", 1, 10_000, flag="-n")] = 1
     any: Annotated[bool, about("Ask nothing of the voice, as --voice any does.")] = False
 
 
