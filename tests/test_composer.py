@@ -143,6 +143,11 @@ def test_an_unknown_keyword_is_refused(composer):
         composer.compose(temprature=3)
 
 
+def test_what_is_no_request_is_refused(composer):
+    with pytest.raises(TypeError, match="a request is one of Compose, Pick, .* not dict"):
+        composer({"verb": "compose"})
+
+
 def test_a_method_says_what_it_takes(composer):
     """Its keywords are the fields of the request, each with its sentence."""
     assert list(inspect.signature(composer.infill).parameters)[:4] == ["song", "bars", "keep", "grid"]

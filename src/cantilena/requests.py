@@ -69,8 +69,6 @@ class Compose(Sampled, frozen=True, tag="compose"):
             raise ValueError(f"a tune of a motif takes no {'loop' if self.loop else 'rules'}: give one or the other")
         if self.loop and self.cadence:
             raise ValueError("a loop does not come to rest: give a loop or a cadence")
-        if self.loop and self.bars % 2:
-            raise ValueError(f"a loop is phrases of two bars, so its bars are an even number, not {self.bars}")
         if self.chord_track and (self.rules is None or AskedRules.of(self.rules).chords is None):
             raise ValueError("a chord track plays the chords that the rules ask for: give some")
 

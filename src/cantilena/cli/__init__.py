@@ -19,7 +19,7 @@ from cantilena.cli.export import export
 from cantilena.cli.inspect import inspect
 from cantilena.cli.reproduce import reproduce
 from cantilena.cli.train import app as train_app
-from cantilena.cli.verbs import VERBS
+from cantilena.cli.verbs import COMMANDS
 from cantilena.errors import CantilenaError
 
 __all__ = ["app", "main"]
@@ -32,8 +32,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for verb in VERBS.values():
-    app.command()(verb)
+for command in COMMANDS.values():
+    app.command()(command)
 for other in (again, evaluate, inspect, export, reproduce):
     app.command()(other)
 app.add_typer(corpus_app, name="corpus")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cantilena.composer import Composer
     from cantilena.result import Result
 
-__all__ = ["VERBS"]
+__all__ = ["COMMANDS"]
 
 _BATCH_BARS = 64 * 64  # composed at once
 _ALL_FORMATS = "mid,svg,wav"
@@ -144,7 +144,7 @@ def _verb(kind: type[Request], shell: type[Shell] = Shell, **more: Any) -> Calla
     return command(_edit(kind, shell), tag, kind.__doc__ or "", [kind, Output, shell], needs=["where"], **more)
 
 
-VERBS = {
+COMMANDS = {
     "compose": command(
         _compose, "compose", "Compose new melodies: tune.mid, tune.svg, tune.wav; several are named tune-SEED.*.",
         [Pick, Output, Tunes], may_lack=["k"],

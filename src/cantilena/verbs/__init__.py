@@ -22,4 +22,7 @@ _DONE_BY: dict[type[Request], Callable[[Drawing, Any], Outcome]] = {
 
 def perform(engine: Drawing, request: Request) -> Outcome:
     """Do what is asked. Raises ValueError and MidiError (one line) where it cannot be."""
+    if type(request) not in _DONE_BY:
+        known = ", ".join(kind.__name__ for kind in _DONE_BY)
+        raise TypeError(f"a request is one of {known}, not {type(request).__name__}")
     return _DONE_BY[type(request)](engine, request)

@@ -42,8 +42,8 @@ def infill(engine: Drawing, request: Infill) -> Outcome:
         check_held(rules, site.locks, site.first)
     grid = _grid(spans, request.grid)
     request = settled(request, rules, voice=site.voice, resample=RESAMPLE, track=site.track, grid=grid)
-    draw, lead = engine.draw(drawn_by(request)), _lead(site.first, grid)
-    tokens = recompose(engine.model, site.locks, draw, seed=request.seed, lead=lead, rules=rules)
+    model, draw, lead = engine.model, engine.draw(drawn_by(request)), _lead(site.first, grid)
+    tokens = recompose(model, site.locks, draw, seed=request.seed, lead=lead, rules=rules)
     return site.outcome(replace(request, bars=spans), tokens, rules)
 
 
@@ -59,8 +59,8 @@ def extend(engine: Drawing, request: Extend) -> Outcome:
         room = room_before if request.before else room_after
         site = Site.within(room(song.song, request.bars, track=request.track))
     request = settled(request, rules, voice=site.voice, resample=RESAMPLE, track=site.track)
-    draw = engine.draw(drawn_by(request))
-    tokens = extending.extend(engine.model, site.locks, draw, seed=request.seed, rules=rules)
+    model, draw = engine.model, engine.draw(drawn_by(request))
+    tokens = extending.extend(model, site.locks, draw, seed=request.seed, rules=rules)
     return site.outcome(request, tokens, rules)
 
 
@@ -77,8 +77,8 @@ def bridge(engine: Drawing, request: Bridge) -> Outcome:
         room = room_between(a.song, b.song, request.bars, track=request.track, track_b=request.track_b)
         site, track_b = Site.within(room), b.tune(request.track_b)[1]
     request = settled(request, rules, voice=site.voice, resample=RESAMPLE, track=site.track, track_b=track_b)
-    draw = engine.draw(drawn_by(request))
-    tokens = extending.bridge(engine.model, site.locks, draw, seed=request.seed, rules=rules)
+    model, draw = engine.model, engine.draw(drawn_by(request))
+    tokens = extending.bridge(model, site.locks, draw, seed=request.seed, rules=rules)
     return site.outcome(request, tokens, rules)
 
 
@@ -95,10 +95,8 @@ def vary(engine: Drawing, request: Vary) -> Outcome:
         site = Site.within(read_passage(song.song, spans, track=request.track))
     grid = _grid(spans, request.grid)
     request = settled(request, voice=site.voice, resample=1, track=site.track, grid=grid)
-    draw, lead = engine.draw(drawn_by(request)), _lead(site.first, grid)
-    locks, tokens = varying.vary(
-        engine.model, site.locks, draw, strength=request.strength, seed=request.seed, lead=lead
-    )  # fmt: skip
+    model, draw, lead = engine.model, engine.draw(drawn_by(request)), _lead(site.first, grid)
+    locks, tokens = varying.vary(model, site.locks, draw, strength=request.strength, seed=request.seed, lead=lead)
     return site.outcome(replace(request, bars=spans), tokens, locks=locks)
 
 
