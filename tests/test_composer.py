@@ -144,7 +144,7 @@ def test_an_unknown_keyword_is_refused(composer):
 
 
 def test_what_is_no_request_is_refused(composer):
-    with pytest.raises(TypeError, match="a request is one of Compose, Pick, .* not dict"):
+    with pytest.raises(TypeError, match=r"a request is one of Compose, Pick, .* not dict"):
         composer({"verb": "compose"})
 
 
