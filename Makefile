@@ -3,13 +3,14 @@
 #   make test      every check; installs the training and development extras first
 #   make docs      the guides, the findings and the API reference as a site: site/index.html
 #   make oldest    the tests with the oldest dependencies that pyproject.toml allows, in a place of their own
+#   make reference docs/reference.md, out of the requests
 PYTHON ?= python3
 BIN := .venv/bin
 OLDEST := .oldest
 TESTS := # those of `make oldest`: all
 export OMP_NUM_THREADS := 1
 
-.PHONY: compose test lint docs oldest clean
+.PHONY: compose test lint reference docs oldest clean
 
 compose: .venv/running
 	$(BIN)/cantilena compose
@@ -32,6 +33,9 @@ oldest:
 	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(OLDEST)/constraints.txt \
 		--editable '.[train,dev]'
 	$(OLDEST)/bin/python -m pytest $(TESTS)
+
+reference: .venv/running
+	$(BIN)/python docs/make_reference.py
 
 .venv/running: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Cantilena needs Python 3.11 or newer")'

@@ -18,6 +18,7 @@ from cantilena.evaluation.pieces import Pieces, corpus_pieces
 from cantilena.evaluation.scores import consistency, overlaps
 from cantilena.model import DEFAULT_MODEL
 from cantilena.music.melody import BAR_STEPS
+from cantilena.requests import Compose
 from cantilena.sampling import Voice
 
 
@@ -40,7 +41,7 @@ def figures(pieces: Pieces) -> dict[str, float]:
 def main(corpus_dir: str, name: str = DEFAULT_MODEL, number: str = "1000", temperature: str = "1") -> None:
     corpus, composer = Corpus.open(corpus_dir), load(name)
     began = time.perf_counter()
-    melodies = composer.compose_many(range(int(number)), voice=Voice(rests=0), temperature=float(temperature))
+    melodies = composer.compose_many(range(int(number)), Compose(voice=Voice(rests=0), temperature=float(temperature)))
     seconds = time.perf_counter() - began
     melodies = [m for m in melodies if m.notes.pitch.size]
     columns = {

@@ -18,7 +18,7 @@ from cantilena.corpus.sources import Sources
 from cantilena.music.extract import extract
 from cantilena.music.melody import BAR_STEPS, REST, Melody
 from cantilena.music.midi import read_song
-from cantilena.rules import Form, estimate_key, make_rules, similarity
+from cantilena.rules import Density, Form, Key, Range, Rules, estimate_key, similarity
 
 SEEDS = {"long": 3, "loop": 3, "morph": 2, "steer": 3}  # of 1, 2 and 3, all tried; 1 for the other verbs
 SONGS = {  # number in OpenScore Lieder: whose, and its name
@@ -52,7 +52,7 @@ class Edits:
 
     def infill(self) -> str:
         song = self.song("lc4978478")
-        after = self.composer.infill(song, "33-40", seed=self.seed("infill"))
+        after = self.composer.infill(song, "33-40", seed=self.seed("infill")).melody
         title = f"infill: bars 33-40 of {SONGS['lc4978478']}, composed anew"
         note = "All other notes stay as they are; the new ones join them on both sides."
         return edit(title, note, song, after, (25, 48), (33, 40))
@@ -63,14 +63,14 @@ class Edits:
         bar = start // BAR_STEPS + 1
         held = (start % BAR_STEPS == 0) & (bar >= 17) & (bar <= 24)
         kept = Melody.from_notes(start[held], end[held], pitch[held], bars=song.bars)
-        after = self.composer.infill(song, "17-24", keep=kept, seed=self.seed("keep"))
+        after = self.composer.infill(song, "17-24", keep=kept, seed=self.seed("keep")).melody
         title = f"keep: bars 17-24 of {SONGS['lc4978488']}, composed around their first notes"
         note = "What stands on the first beat of a bar is locked; the rest of the bars is new."
         return edit(title, note, song, after, (9, 32), (17, 24), kept)
 
     def extend(self) -> str:
         song = self.song("lc5000397")
-        after = self.composer.extend(song, 16, seed=self.seed("extend"))
+        after = self.composer.extend(song, 16, seed=self.seed("extend")).melody
         shown = (song.bars - 15, song.bars + 16)
         title = f"extend: 16 bars after the end of {SONGS['lc5000397']}"
         note = "The last 16 bars of the song, and how the melody goes on."
@@ -78,7 +78,7 @@ class Edits:
 
     def extend_before(self) -> str:
         voice, _ = self.songs["lc30299786"]
-        after = self.composer.extend(voice, 16, before=True, seed=self.seed("extend-before"))
+        after = self.composer.extend(voice, 16, before=True, seed=self.seed("extend-before")).melody
         rolls = [
             Roll("The voice as it begins", voice.slice(1, 16), ["kept"] * count(voice.slice(1, 16)), at=16),
             Roll("16 bars that lead to it; then its own", after.slice(1, 32),
@@ -165,7 +165,7 @@ class Edits:
     def morph(self) -> str:
         one, other = self.song("lc6487832").slice(11, 18), self.song("lc4985938").slice(10, 17)
         rolls = []
-        steps = self.composer.morph(one, other, steps=8, seed=self.seed("morph"))
+        steps = self.composer.morph(one, other, steps=8, seed=self.seed("morph")).parts
         for k, step in enumerate(steps, 1):
             label = f"{k}: {SONGS['lc6487832']}" if k == 1 else f"{k}: {SONGS['lc4985938']}" if k == 8 else f"{k}"
             rolls.append(Roll(label, step, inks(step, ("kept", one), ("other", other))))
@@ -175,8 +175,8 @@ class Edits:
         return picture(title, note, rolls, key, tall=70)
 
     def steer(self) -> str:
-        rules = make_rules({"key": KEY, "range": RANGE, "density": DENSITY})
-        allowed = make_rules({"key": KEY, "range": RANGE})
+        allowed = Rules([Key(KEY), Range(RANGE)])
+        rules = Rules([Key(KEY), Range(RANGE), Density(DENSITY)])
         rolls = []
         for label, tune in (
             ("before: the seed alone", self.composer.compose(self.seed("steer"), bars=16)),

@@ -1,5 +1,7 @@
 """What a composer relies on: the same seed is the same music, alone, in a batch and tomorrow."""
 
+import inspect
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from cantilena.diffusion import SAMPLERS
 from cantilena.errors import ModelError
 from cantilena.model import LABEL_NULLS
 from cantilena.music.melody import Melody
+from cantilena.requests import Compose
 from cantilena.sampling import VOICES, Voice
 
 
@@ -26,7 +29,7 @@ def test_a_seed_is_the_same_music_alone_in_a_batch_and_again(composer, toy_model
 
 
 def test_more_melodies_than_a_batch_holds(composer):
-    many = composer.compose_many(range(70), steps=2)
+    many = composer.compose_many(range(70), Compose(steps=2))
     assert len(many) == 70
     assert many[69] == composer.compose(seed=69, steps=2)
 
@@ -101,8 +104,11 @@ def test_guidance_goes_away_from_the_unlabelled_melody(composer):
 
 def test_progress_is_told(composer):
     seen = []
-    composer.compose_many(range(65), steps=3, on_step=lambda done, total: seen.append((done, total)))
+    composer.compose_many(range(65), Compose(steps=3), lambda done, total: seen.append((done, total)))
     assert seen == [(i, 6) for i in range(1, 7)]
+    seen.clear()
+    composer(Compose(steps=3), lambda done, total: seen.append((done, total)))
+    assert seen == [(1, 3), (2, 3), (3, 3)]
 
 
 def test_encode_inverts_decode_in_shape(composer):
@@ -130,6 +136,22 @@ def test_encode_inverts_decode_in_shape(composer):
 def test_a_wrong_argument_says_what_is_right(composer, given, message):
     with pytest.raises(ValueError, match=message):
         composer.compose(**given)
+
+
+def test_an_unknown_keyword_is_refused(composer):
+    with pytest.raises(TypeError, match="temprature"):
+        composer.compose(temprature=3)
+
+
+def test_what_is_no_request_is_refused(composer):
+    with pytest.raises(TypeError, match=r"a request is one of Compose, Pick, .* not dict"):
+        composer({"verb": "compose"})
+
+
+def test_a_method_says_what_it_takes(composer):
+    """Its keywords are the fields of the request, each with its sentence."""
+    assert list(inspect.signature(composer.infill).parameters)[:4] == ["song", "bars", "keep", "grid"]
+    assert "grid: Phrases of two bars begin on odd or even bars" in composer.infill.__doc__
 
 
 def test_a_model_that_is_not_there():

@@ -46,7 +46,7 @@ def test_every_command_runs(desk):
             words += [word for setting in SHORT[words[2]] for word in ("--set", setting)]
         if words[1] in ("compose", "infill", "extend", "bridge", "vary"):
             words += ["--steps", "3"]
-        if words[1] == "morph":
+        if words[1] in ("morph", "blend"):
             words += ["--sampling-steps", "3"]
         if words[1] == "reproduce":
             words += ["-n", "10", "--steps", "1", "--workers", "1"]
@@ -66,7 +66,7 @@ def test_the_python_runs(desk):
     (block,) = shown("python")
     done = subprocess.run([sys.executable, "-c", block], cwd=desk, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("Melody(64 bars")
+    assert done.stdout.startswith("Result(compose, seed 7: 64 bars")
 
 
 def test_the_two_make_targets_it_opens_with_exist():

@@ -9,6 +9,7 @@ import torch
 
 import cantilena
 from cantilena.model import DEFAULT_MODEL, Model, find_model
+from cantilena.requests import Compose
 from cantilena.training.export import read_weights, vae_fingerprint
 from cantilena.training.networks import Denoiser, DenoiserConfig, MelodyVAE, VAEConfig
 
@@ -76,7 +77,7 @@ def test_what_it_composes_is_music():
 def test_a_bass_is_below_a_lead():
     composer = cantilena.load()
     lead, bass = (
-        np.mean([m.notes.pitch.mean() for m in composer.compose_many(range(8), voice=voice)])
+        np.mean([m.notes.pitch.mean() for m in composer.compose_many(range(8), Compose(voice=voice))])
         for voice in ("lead", "bass")
     )
     assert bass < lead - 12

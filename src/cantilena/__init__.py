@@ -8,14 +8,12 @@ Melody(1 bar, 2 notes, C4-G4, 120 qpm)
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cantilena.composer import Composer as Composer
     from cantilena.composer import load as load
     from cantilena.corpus.store import Corpus as Corpus
-    from cantilena.edits.edited import Edited as Edited
     from cantilena.errors import CantilenaError as CantilenaError
     from cantilena.errors import CorpusError as CorpusError
     from cantilena.errors import MidiError as MidiError
@@ -24,34 +22,55 @@ if TYPE_CHECKING:
     from cantilena.model import Model as Model
     from cantilena.music.melody import Melody as Melody
     from cantilena.music.midi import read_song as read_song
-    from cantilena.sampling import VOICES as VOICES
-    from cantilena.sampling import Voice as Voice
+    from cantilena.requests import Blend as Blend
+    from cantilena.requests import Bridge as Bridge
+    from cantilena.requests import Compose as Compose
+    from cantilena.requests import Extend as Extend
+    from cantilena.requests import Infill as Infill
+    from cantilena.requests import Morph as Morph
+    from cantilena.requests import Pick as Pick
+    from cantilena.requests import Vary as Vary
+    from cantilena.result import Result as Result
+    from cantilena.voices import VOICES as VOICES
+    from cantilena.voices import Voice as Voice
+
+    __version__: str
 
 _WHERE = {
+    "Blend": "requests",
+    "Bridge": "requests",
     "CantilenaError": "errors",
+    "Compose": "requests",
     "Composer": "composer",
     "Corpus": "corpus.store",
     "CorpusError": "errors",
-    "Edited": "edits.edited",
+    "Extend": "requests",
+    "Infill": "requests",
+    "load": "composer",
     "Melody": "music.melody",
     "MidiError": "errors",
     "Model": "model",
     "ModelError": "errors",
-    "RecipeError": "errors",
-    "VOICES": "sampling",
-    "Voice": "sampling",
-    "load": "composer",
+    "Morph": "requests",
+    "Pick": "requests",
     "read_song": "music.midi",
+    "RecipeError": "errors",
+    "Result": "result",
+    "Vary": "requests",
+    "Voice": "voices",
+    "VOICES": "voices",
 }
 
 __all__ = [  # noqa: RUF022 - sorted as people read, not by case
-    "CantilenaError", "Composer", "Corpus", "CorpusError", "Edited", "Melody", "MidiError", "Model", "ModelError",
-    "RecipeError", "VOICES", "Voice", "load", "read_song",
+    "Blend", "Bridge", "CantilenaError", "Compose", "Composer", "Corpus", "CorpusError", "Extend", "Infill",
+    "load", "Melody", "MidiError", "Model", "ModelError", "Morph", "Pick", "read_song", "RecipeError", "Result",
+    "Vary", "Voice", "VOICES",
 ]  # fmt: skip
-__version__ = _version("cantilena")
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return import_module("importlib.metadata").version("cantilena")
     if name not in _WHERE:
         raise AttributeError(f"module 'cantilena' has no attribute {name!r}")
     return getattr(import_module(f"cantilena.{_WHERE[name]}"), name)

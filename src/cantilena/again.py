@@ -1,82 +1,70 @@
-"""Composing a result again from the receipt in its file, to see whether this machine gives the same notes.
+"""Performing a request again from the receipt in a file, to see whether this machine gives the same notes.
 
-A receipt is a stranger's text. So the verb is one of a fixed tuple, the model is looked up by a name and not a path, a
-file that was composed from must have the contents it had, and whatever a recipe's arguments do to a method of
-`Composer` is one line that begins with the file's name.
+A receipt is a stranger's text, and it is data: its request is decoded by the same strict types as any other, its model
+is one that is shipped with Cantilena or one that the caller names, and what it was made from is found by hash, among
+the files that are given and those beside the result. Nothing in it is opened as a path.
 """
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
-from collections.abc import Callable
-from copy import deepcopy
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias, cast, runtime_checkable
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
+from cantilena.codec import sources_of, with_sources
 from cantilena.composer import load as load_composer
 from cantilena.errors import CantilenaError, MidiError, ModelError
-from cantilena.model import Model
+from cantilena.model import Model, shipped_models
 from cantilena.music.bars import bar_lines
-from cantilena.music.melody import Melody
-from cantilena.music.midi import Song, Track, read_song, to_midi
+from cantilena.music.midi import Song, Track, read_song
 from cantilena.music.texts import printable
-from cantilena.receipt import Receipt, Tune, read_receipt
-from cantilena.recipe import VERBS, Recipe, file_hash
+from cantilena.receipt import Receipt, read_receipt
+from cantilena.requests import Request
+from cantilena.result import Result
+from cantilena.sources import Music, Source
 
-__all__ = ["Again", "compose_again"]
+__all__ = ["Again", "perform_again"]
 
 _GRID = 480  # ticks a quarter on which two files are compared, whatever each has
+_SUFFIXES = (".mid", ".midi", ".kar", ".rmi")
+_MOST_FILES, _MOST_BYTES = 10_000, 16_000_000  # beside a result, and of each, that are looked at
 
 
-class Composes(Protocol):
-    """What is asked of a `Composer`, beside the verbs."""
+class Performs(Protocol):
+    """What is asked of a `Composer`."""
 
     @property
     def model(self) -> Model: ...
+    def __call__(self, request: Request, /) -> Result: ...
 
 
-@runtime_checkable
-class Edit(Protocol):
-    """What is asked of a song after an edit."""
-
-    @property
-    def midi(self) -> bytes: ...
-    @property
-    def track(self) -> int: ...
-    @property
-    def receipt(self) -> Receipt | None: ...
-    def save(self, path: str | Path) -> None: ...
-
-
-Load: TypeAlias = Callable[[str | Path], Composes]
+Load: TypeAlias = Callable[[str | Path], Performs]
 
 
 @dataclass(frozen=True, eq=False)
 class Again:
-    """A result that was composed again, and how it compares with the file that holds the receipt."""
+    """A result that was made again, and how it compares with the file that holds the receipt."""
 
     name: str  # of the file
-    recipe: Recipe  # in the file
-    now: Recipe  # of what was composed again
-    made: Tune | Edit
-    inputs: tuple[Path, ...]  # what it was composed from
+    receipt: Receipt  # in the file
+    made: Result
+    inputs: tuple[Path, ...]  # what it was made from
     differ: int  # bars of the file that have other notes than `made`
     bars: int
-    twin: Track  # of the file: the one that `made` should be
 
     @property
     def same(self) -> bool:
         """Whether these are the notes of the receipt, and those of the file."""
-        return self.now.notes == self.recipe.notes and self.differ == 0
+        return self.made.receipt.notes == self.receipt.notes and self.differ == 0
 
     @property
     def verdict(self) -> str:
         """One line for people."""
-        was, now, title = self.recipe, self.now, self.recipe.title
+        was, now, title = self.receipt, self.made.receipt, self.receipt.title
         if self.same:
             return printable(f"{self.name}: the same notes ({title})")
         count = f"{self.differ} of {self.bars} bars differ"
@@ -88,95 +76,78 @@ class Again:
             then, here = f"Cantilena {was.version}, {then}", f"{now.version}, {here}"
         return printable(f"{self.name}: this machine gives other notes: {count} (made with {then}, here {here})")
 
-    def save(self, path: str | Path) -> None:
-        """Write what was composed again, for the instrument and under the name that the file has."""
-        if isinstance(self.made, Melody):
-            self.made.save(path, program=self.twin.program or 0, name=self.twin.name)
-        else:
-            self.made.save(path)
 
+def perform_again(
+    path: str | Path, *, given: Iterable[Music] = (), model: str | Path | None = None, load: Load = load_composer
+) -> Again:
+    """Perform the request in a MIDI file with the shipped model that it names, or another `model`, and compare.
 
-def compose_again(path: str | Path, *, model: str | Path | None = None, load: Load = load_composer) -> Again:
-    """Follow the recipe in a MIDI file with the model that it names, or another `model`, and compare.
-
-    Raises MidiError or ModelError (one line) where the file has no receipt, the model is not the one that it was made
-    with, what it was made from has changed or is missing, or its recipe cannot be followed.
+    What it was made from is looked for by hash, in what is `given` and beside the file. Raises MidiError or ModelError
+    (one line) where the file has no receipt, the model is not the one that it was made with, what it was made from has
+    changed or is missing, or its request cannot be performed.
     """
     name = Path(path).name
+    data = Source.of(path).data
+    receipt = read_receipt(data, name)
+    request, inputs = _found(receipt.request, Path(path), [Source.of(one) for one in given])
+    composer = load(_named(receipt, name) if model is None else model)
+    if model is None and composer.model.fingerprint != receipt.fingerprint:
+        other = f"the {receipt.model} of here is {composer.model.fingerprint}; give its folder with --model"
+        raise ModelError(printable(f"{name}: was made with the model {receipt.model} {receipt.fingerprint}; {other}"))
+    made = _performed(composer, request, name)
+    new, old = read_song(made.midi, name=name), read_song(data, name=name)
+    one = new.tracks[min(made.track, len(new.tracks) - 1)]  # the last: nothing but rests was composed
+    differ = min(_differing(new, one, old, track) for track in old.tracks)
+    bars = max(0 if made.within else made.bars, len(bar_lines(new)), len(bar_lines(old)))
+    return Again(name, receipt, made, inputs, differ, bars)
+
+
+def _named(receipt: Receipt, name: str) -> Path:
+    """The folder of the shipped model that a receipt names: a stranger's file sends nobody to a path."""
+    shipped = shipped_models()
+    if receipt.model not in shipped:
+        other = f"is not shipped with Cantilena ({', '.join(shipped)} is); give its folder with --model"
+        raise ModelError(printable(f"{name}: its model {receipt.model!r} {other}"))
+    return shipped[receipt.model]
+
+
+def _found(request: Request, path: Path, given: list[Source]) -> tuple[Request, tuple[Path, ...]]:
+    """The request with what it reads, and the files that this is in."""
+    wanted = {source.sha256: source for source in sources_of(request)}
+    found = {source.sha256: source for source in given if source.sha256 in wanted}
+    names = {source.name for source in wanted.values()}
+    for other in _beside(path, names) if len(found) < len(wanted) else ():
+        source = Source.of(other)
+        if source.sha256 in wanted:
+            found.setdefault(source.sha256, source)
+        if len(found) == len(wanted):
+            break
+    missing = [source.name for digest, source in wanted.items() if digest not in found]
+    if missing:
+        there = {p.name for p in _beside(path, names)} | {source.name for source in given}
+        told = (
+            f"{one} is {'not what it was' if one in there else 'not there, nor under another name'}" for one in missing
+        )
+        raise MidiError(printable(f"{path.name}: cannot be made again: {'; '.join(told)}; --with FILE gives it"))
+    return with_sources(request, found.values()), tuple(s.path for s in found.values() if s.path is not None)
+
+
+def _beside(path: Path, names: set[str]) -> Iterator[Path]:
+    """The MIDI files beside a result, those with one of the `names` first."""
+    some = [p for p, _ in zip(path.absolute().parent.iterdir(), range(_MOST_FILES), strict=False)]
+    for other in sorted(some, key=lambda p: (p.name not in names, p.name)):
+        if other.suffix.lower() in _SUFFIXES and other.is_file() and other.stat().st_size <= _MOST_BYTES:
+            yield other
+
+
+def _performed(composer: Performs, request: Request, name: str) -> Result:
     try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise MidiError(f"{name}: cannot be read ({error.strerror or error})") from error
-    recipe = read_receipt(data, name).recipe
-    arguments, inputs = _found(recipe, Path(path))
-    composer = load(_named(recipe, name) if model is None else model)
-    if model is None and composer.model.fingerprint != recipe.fingerprint:
-        other = f"the {recipe.model} of here is {composer.model.fingerprint}; give its folder with --model"
-        raise ModelError(printable(f"{name}: was made with the model {recipe.model} {recipe.fingerprint}; {other}"))
-    made = _composed(composer, recipe.verb, arguments, name)
-    if not isinstance(made, Tune | Edit) or made.receipt is None:
-        raise MidiError(f"{name}: {recipe.verb} with these arguments gives nothing that has a receipt")
-    midi, track, bars = (to_midi(made), 0, made.bars) if isinstance(made, Tune) else (made.midi, made.track, 0)
-    new, old = read_song(midi, name=name), read_song(data, name=name)
-    one = new.tracks[min(track, len(new.tracks) - 1)]  # the last: nothing but rests was composed
-    differ, twin = min(((_differing(new, one, old, t), t) for t in old.tracks), key=lambda item: item[0])
-    bars = max(bars, len(bar_lines(new)), len(bar_lines(old)))
-    return Again(name, recipe, made.receipt.recipe, made, inputs, differ, bars, twin)
-
-
-def _named(recipe: Recipe, name: str) -> str:
-    """The model's name, if it is one: a stranger's file sends nobody to a path."""
-    if re.fullmatch(r"\w[\w.+-]*", recipe.model) is None:
-        raise ModelError(printable(f"{name}: its model {recipe.model!r} is not a name; give a folder with --model"))
-    return recipe.model
-
-
-def _found(recipe: Recipe, path: Path) -> tuple[dict[str, Any], tuple[Path, ...]]:
-    """The arguments with the files that they name where they are: as written, or beside the result."""
-    arguments: dict[str, Any] = deepcopy(dict(recipe.arguments))
-    found, wrong = [], []
-    for place, digest in recipe.inputs.items():
-        *way, last = place.split(".")
-        holder: Any = arguments
-        for step in way:
-            holder = _at(holder, step)
-        given = _at(holder, last)
-        if not isinstance(given, str):
-            wrong.append(f"its {place} was not read from a file")
-            continue
-        try:
-            there = [p for p in (Path(given), path.parent / given, path.parent / Path(given).name) if p.is_file()]
-            same = next((p for p in there if file_hash(p) == digest), None)
-        except OSError:  # it cannot be read
-            there, same = [], None
-        if same is None:
-            wrong.append(f"{given} {'is not what it was' if there else 'is not there'}")
-        else:
-            found.append(same)
-            holder[int(last) if isinstance(holder, list) else last] = str(same)
-    if wrong:
-        raise MidiError(printable(f"{path.name}: cannot be composed again: {'; '.join(wrong)}"))
-    return arguments, tuple(found)
-
-
-def _at(holder: Any, step: str) -> Any:
-    """What stands at a place of the arguments, None where there is no such place."""
-    if isinstance(holder, list):
-        return holder[int(step)] if step.isdecimal() and len(step) < 7 and int(step) < len(holder) else None
-    return holder.get(step) if isinstance(holder, dict) else None
-
-
-def _composed(composer: Composes, verb: str, arguments: dict[str, Any], name: str) -> object:
-    method = getattr(composer, verb, None) if verb in VERBS else None
-    if method is None:
-        raise MidiError(printable(f"{name}: this version of Cantilena does not know how to {verb!r}"))
-    try:
-        return cast(object, method(**arguments))
+        return composer(request)
     except CantilenaError as error:
         raise type(error)(printable(str(error))) from error
-    except Exception as error:  # a recipe may hold anything
+    except Exception as error:  # a receipt may ask for anything
         said = " ".join(str(error).split())[:200]
-        raise MidiError(printable(f"{name}: its recipe cannot be followed ({type(error).__name__}: {said})")) from error
+        raise MidiError(printable(f"{name}: its request cannot be performed ({said})")) from error
 
 
 def _differing(a: Song, one: Track, b: Song, other: Track) -> int:

@@ -1,4 +1,4 @@
-"""`Composer`: the front door, and the only place where all stairs meet. Melody in, Melody out.
+"""`Composer`: the front door. A request in, a result out.
 
 composer = cantilena.load()
 melody = composer.compose(seed=7)
@@ -7,143 +7,99 @@ melody.save("tune.mid")
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Concatenate, ParamSpec, Unpack, cast
 
-import numpy as np
-from numpy.typing import NDArray
-
-from cantilena.editor import RESAMPLE, Editor, Source, asked_rules
-from cantilena.edits.draw import WINDOW
-from cantilena.edits.finish import finish
-from cantilena.edits.length import WHOLE, Length, lead_round, stream
-from cantilena.edits.motif import develop, read_motif, two_bars
-from cantilena.edits.pick import choose, surprise
-from cantilena.edits.sign import sign
-from cantilena.edits.steer import Steering
+from cantilena.drawing import Drawing
+from cantilena.edits.length import stream
+from cantilena.fields import fields_of
 from cantilena.model import DEFAULT_MODEL, Model
-from cantilena.music.melody import PHRASE_STEPS, Melody, check_tempo
-from cantilena.receipt import Tune
-from cantilena.rules import Asked, Rules
-from cantilena.sampling import Sampling, Voice, voice_of
+from cantilena.music.melody import Melody
+from cantilena.receipt import make_receipt
+from cantilena.requests import Blend, Bridge, Compose, Extend, Infill, Morph, Pick, Request, Vary
+from cantilena.result import Result
+from cantilena.sampling import OnStep, Sampling
+from cantilena.verbs import perform
+from cantilena.verbs.compose import compose_many
+from cantilena.verbs.outcome import RESAMPLE, Outcome
 
-__all__ = ["RESAMPLE", "Composer", "load"]
+__all__ = ["Composer", "load"]
 
-PICK_OF = 64  # draws
-LONG_RESAMPLE = 2  # above 64 bars: with one visit the key wanders, with four the tune stands still (CHANGELOG)
-
-
-def load(name: str | Path = DEFAULT_MODEL, *, threads: int = 1) -> Composer:
-    """A composer with a shipped model, by name, or one in a folder of yours. ModelError where there is none."""
-    return Composer(Model.load(name, threads=threads))
+P = ParamSpec("P")
 
 
-class Composer(Editor):
-    """Composes melodies with a `Model`. Everything random comes from the seeds you give.
+def load(name: str | Path | None = None, *, threads: int = 1) -> Composer:
+    """A composer with a shipped model, by name (pop-64), or one in a folder. ModelError where there is none."""
+    return Composer(Model.load(DEFAULT_MODEL if name is None else name, threads=threads))
 
-    Each verb is a method: what takes music is in `Editor`, what gives latents in `Drawing`.
+
+def _method(request: Callable[P, Request]) -> Callable[Concatenate[Composer, P], Result]:
+    """A method whose keywords are the fields of a request, for type checkers, and for `help` in plain words."""
+
+    def method(composer: Composer, /, *args: P.args, **fields: P.kwargs) -> Result:
+        return composer(request(*args, **fields))
+
+    kind = cast("type[Request]", request)
+    told = "\n".join(f"{field.name}: {field.help}" for field in fields_of(kind))
+    method.__name__ = method.__qualname__ = kind.__name__.lower()
+    method.__doc__ = f"{kind.__doc__}\n\n{told}"
+    plain = [p.replace(annotation=inspect.Parameter.empty) for p in inspect.signature(request).parameters.values()]
+    own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+    method.__signature__ = inspect.Signature([own, *plain])  # type: ignore[attr-defined]
+    return method
+
+
+class Composer:
+    """Performs requests with a `Model`. Everything random comes from the seeds you give.
+
+    `composer(Infill("song.mid", "17-24"))` and `composer.infill("song.mid", "17-24")` are the same: each verb is a
+    method that takes the fields of its request (`cantilena.requests`; docs/reference.md lists them). Music is a MIDI
+    file, by name or bytes, of which every event but the composed notes comes back as it was; a Melody; or a `Result`.
+
+    Raises ValueError for a wrong argument, and MidiError (one line) for a song that a request cannot be done to.
     """
 
-    def compose(
-        self, seed: int = 0, *, bars: int = WHOLE, qpm: float | None = None, loop: bool = False,
-        motif: Melody | Source | None = None, cadence: bool = False, rules: Asked | None = None,
-        **sampling: Unpack[Sampling],
-    ) -> Tune:  # fmt: skip
-        """A new melody of 2 to 1,000 bars; the same seed and arguments give the same notes on the same machine.
+    def __init__(self, model: Model) -> None:
+        self.model, self.engine = model, Drawing(model)
+        # what research asks of the engine
+        self.sample, self.draw, self.denoiser = self.engine.sample, self.engine.draw, self.engine.denoiser
+        self.encode, self.decode = self.engine.encode, self.engine.decode
 
-        Fewer than 64 bars are the part of 64 that stands best alone, more are seen through overlapping windows and have
-        no seam. With `loop` the end leads back to the start. A `motif` (two bars of a MIDI file or Melody) opens the
-        tune as it is and comes back in it; with `cadence` the tune ends on a long, stable note. `rules` are asked of
-        the melody: words such as {"key": "D dorian", "density": "4..6"}, or rules, your own functions among them; see
-        `cantilena.rules`. `qpm` is 120, or the motif's. The other keywords are those of `Sampling`. Raises ValueError
-        for a wrong argument, MidiError for a file without a motif.
-        """
-        return self.compose_many(
-            [seed], bars=bars, qpm=qpm, loop=loop, motif=motif, cadence=cadence, rules=rules, **sampling
-        )[0]
+    def __call__(self, request: Request, on_step: OnStep | None = None) -> Result:
+        """Do what is asked; `on_step` is told the steps that are done, and how many there are, of each sample."""
+        return self._result(perform(replace(self.engine, on_step=on_step), request))
+
+    compose = _method(Compose)
+    pick = _method(Pick)
+    infill = _method(Infill)
+    extend = _method(Extend)
+    bridge = _method(Bridge)
+    vary = _method(Vary)
+    morph = _method(Morph)
+    blend = _method(Blend)
 
     def compose_many(
-        self, seeds: Sequence[int], *, bars: int = WHOLE, qpm: float | None = None, loop: bool = False,
-        motif: Melody | Source | None = None, cadence: bool = False, rules: Asked | None = None,
-        **sampling: Unpack[Sampling],
-    ) -> list[Tune]:  # fmt: skip
-        """One melody a seed, as `compose` would each alone; see there."""
-        length, asked = Length(bars, loop), asked_rules(rules)
-        check_tempo(120.0 if qpm is None else qpm)
-        bars = length.bars
-        if motif is not None and (loop or asked):
-            raise ValueError(f"a tune of a motif takes no {'loop' if loop else 'rules'}: give one or the other")
-        if loop and cadence:
-            raise ValueError("a loop does not come to rest: give --loop or --cadence")
-        if bars > WHOLE or motif is not None:
-            sampling = {"resample": LONG_RESAMPLE if motif is None else RESAMPLE, **sampling}
-        if motif is not None:
-            voice: Sampling = {"voice": Voice(purity=0), **sampling}
-            theme = two_bars(motif) if isinstance(motif, Melody) else read_motif(motif)
-            draw = self.draw(voice)
-            melodies = [
-                develop(self.told(voice, seed), draw, theme, bars, seed=seed, cadence=cadence) for seed in seeds
-            ]
-            qpm = theme.qpm if qpm is None else qpm
-        elif asked:
-            melodies = [self._steered(seed, length, asked, cadence, sampling) for seed in seeds]
-        else:
-            drawn = self.sample(seeds, **length.asked, **sampling)  # (seeds, P, D)
-            melodies = [
-                finish(self.told(sampling, seed), self._ring(x_0, seed, length, sampling), length, cadence=cadence)
-                for seed, x_0 in zip(seeds, drawn, strict=True)
-            ]
-        given: dict[str, Any] = {
-            "bars": bars, "qpm": qpm, "loop": loop or None, "motif": motif, "cadence": cadence or None,
-        }  # fmt: skip
-        tunes = []
-        for seed, melody in zip(seeds, melodies, strict=True):
-            receipt = sign(self.model, "compose", melody, sampling, files=("motif",), rules=asked, seed=seed, **given)
-            tunes.append(Tune(melody.events, 120.0 if qpm is None else qpm, receipt))
-        return tunes
-
-    def _ring(
-        self, x_0: NDArray[np.float32], seed: int, length: Length, sampling: Sampling
-    ) -> NDArray[np.float32]:  # fmt: skip
-        """What was drawn; for a loop of fewer than 64 bars, a part of it that leads round."""
-        if not length.loop or length.bars >= WHOLE:
-            return x_0
-        draw = self.draw({"resample": RESAMPLE, **sampling})
-        return lead_round(self.told(sampling, seed), draw, x_0, length.bars, seed=seed)
-
-    def _steered(self, seed: int, length: Length, rules: Rules, cadence: bool, sampling: Sampling) -> Melody:
-        """A melody of this length by rules, which see its first bars: a part that stands alone is not looked for."""
-        asked, model = length.asked, self.told(sampling, seed)
-        steering = Steering.alone(model, rules, asked["phrases"], length.bars)
-        asked |= {"cost": steering.cost(), "ties": steering.ties(asked["phrases"])}
-        x_0 = self.sample([seed], **asked, **sampling)[0]
-        return finish(model, self._ring(x_0, seed, length, sampling), length, rules, cadence=cadence)
-
-    def pick(
-        self, k: int, *, of: int = PICK_OF, seed: int = 0, rules: Asked | None = None, **arguments: Any
-    ) -> list[Tune]:
-        """`k` of the tunes that `compose` gives with seeds `seed`, `seed` + 1 ..., the best first: see `edits.pick`.
-
-        Of `of` draws, those keep that meet the `rules`, sound like data and differ from each other; fewer than `k`
-        where the rest would be near-duplicates. Each tune's receipt has its own seed. Arguments and errors as of
-        `compose`; ValueError where fewer are drawn than wanted.
-        """
-        asked = asked_rules(rules)
-        if not 1 <= k <= of:
-            raise ValueError(f"1 to {of} of {of} draws can be picked, not {k}")
-        tunes = self.compose_many(range(seed, seed + of), rules=asked, **arguments)
-        whole = [Melody.from_tokens(np.resize(t.events, WINDOW * PHRASE_STEPS)) for t in tunes]  # 64 bars of each
-        voice = voice_of(arguments.get("voice", "lead"))
-        denoise = self.denoiser(np.tile(voice.labels, (of, 1)))
-        surprises = surprise(denoise, np.stack([self.encode(m) for m in whole]), self.model.schedule)
-        costs = [asked.total(t) if asked else 0.0 for t in tunes]
-        return [tunes[i] for i in choose(tunes, k, costs, surprises.tolist())]
+        self, seeds: Sequence[int], request: Compose | None = None, on_step: OnStep | None = None
+    ) -> list[Result]:
+        """One melody a seed, each as `compose` would alone, and faster: the network draws 64 at a time."""
+        engine = replace(self.engine, on_step=on_step)
+        return [self._result(one) for one in compose_many(engine, request or Compose(), seeds)]
 
     def stream(self, seed: int = 0, *, qpm: float = 120.0, **sampling: Unpack[Sampling]) -> Iterator[Melody]:
         """A melody without an end: a generator of its next bars, two or a few more at a time.
 
         The first come after one sample of 64 bars; then 32 bars are composed after each 32 that were taken. The same
-        seed gives the same music. Keywords and errors as in `compose`.
+        seed gives the same music. Keywords are those of `Drawing.sample`. Raises ValueError for a wrong one.
         """
-        return stream(self.told(sampling, seed), self.draw({"resample": RESAMPLE, **sampling}), seed, qpm)
+        draw = self.draw({"resample": RESAMPLE, **sampling})
+        return stream(self.engine.told(sampling, seed), draw, seed, qpm)
+
+    def _result(self, outcome: Outcome) -> Result:
+        parts = tuple(self._result(part) for part in outcome.parts)
+        receipt = make_receipt(self.model, outcome.request, outcome.melody, outcome.rows)
+        return Result(
+            outcome.melody, outcome.midi, outcome.track, receipt, outcome.name, outcome.before, outcome.within, parts
+        )

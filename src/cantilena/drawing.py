@@ -18,7 +18,7 @@ from cantilena.diffusion.windows import windowed
 from cantilena.edits.draw import WINDOW, Correct, Draw
 from cantilena.model import LABEL_NULLS, Model
 from cantilena.music.melody import Melody
-from cantilena.sampling import Sampling, Voice, sampler_of, voice_of
+from cantilena.sampling import OnStep, Sampling, Voice, sampler_of, voice_of
 
 __all__ = ["Drawing"]
 
@@ -30,6 +30,7 @@ class Drawing:
     """Draws latents with a `Model`, and takes melodies down to them and up again."""
 
     model: Model
+    on_step: OnStep | None = None  # who is told the steps done, and in all, of each sample
 
     def sample(
         self,
@@ -59,7 +60,7 @@ class Drawing:
         for name, given in (("condition", condition.x_0 if condition else None), ("start", x_t)):
             if given is not None and given.shape[:2] != (len(seeds), phrases):
                 raise ValueError(f"a {name} for {given.shape[:2]} does not fit {len(seeds)} seeds of {phrases} phrases")
-        on_step = sampling.get("on_step")
+        on_step = sampling.get("on_step", self.on_step)
         labels, guidance = voice_of(sampling.get("voice", "lead")).labels, sampling.get("guidance", 1.0)
         size = max(1, _BATCH * WINDOW // phrases)
         batches = [slice(i, i + size) for i in range(0, len(seeds), size)]

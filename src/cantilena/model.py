@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from cantilena.diffusion.schedule import NoiseSchedule, Prediction
 from cantilena.errors import ModelError
 from cantilena.latent import LatentSpace
-from cantilena.writing import Bounds, Manner, write
+from cantilena.writing import SIZES, Bounds, Manner, write
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # before the import: a composer's machine reports to nobody
 import onnxruntime
 
-__all__ = ["DEFAULT_MODEL", "FORMAT", "LABEL_NULLS", "Mixture", "Model", "find_model"]
+__all__ = ["DEFAULT_MODEL", "FORMAT", "LABEL_NULLS", "Mixture", "Model", "find_model", "shipped_models"]
 
 FORMAT = 2  # 1 had a decoder that did not hear what it wrote
 DEFAULT_MODEL = "pop-64"
@@ -41,14 +41,18 @@ class Mixture(NamedTuple):
 
 def find_model(name: str | Path) -> Path:
     """The folder of a shipped model by its name, or any folder with a model in it. ModelError where there is none."""
-    shipped = Path(str(files("cantilena"))) / "models"
-    for folder in (Path(name), shipped / str(name)):
-        if (folder / "model.json").is_file():
+    shipped = shipped_models()
+    for folder in (Path(name), shipped.get(str(name))):
+        if folder is not None and (folder / "model.json").is_file():
             return folder
-    names = sorted(p.parent.name for p in shipped.glob("*/model.json"))
-    raise ModelError(
-        f"{name}: no model there (a shipped model is {', '.join(names) or 'missing'}, or give a folder with model.json)"
-    )
+    names = ", ".join(shipped) or "missing"
+    raise ModelError(f"{name}: no model there (a shipped model is {names}, or give a folder with model.json)")
+
+
+def shipped_models() -> dict[str, Path]:
+    """The folders of the models in the package, by name."""
+    shipped = Path(str(files("cantilena"))) / "models"
+    return {found.parent.name: found.parent for found in sorted(shipped.glob("*/model.json"))}
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +68,9 @@ class Model:
     schedule: NoiseSchedule
     prediction: Prediction
     manner: Manner  # of writing composed latents
+    intervals: (
+        NDArray[np.float32] | None
+    )  # (4, 2, SIZES) what it leans to as each role, and as none: `Manner.intervals`
     threads: int
     _sessions: dict[str, onnxruntime.InferenceSession] = field(repr=False)
 
@@ -81,7 +88,13 @@ class Model:
             prediction: Prediction = denoiser["prediction"]
             named = denoiser["latent"]
             sigma, temperature, floor = (float(about["decoder"][k]) for k in ("sigma", "temperature", "floor"))
-            manner = Manner(LABEL_NULLS, sigma, temperature, floor)
+            leanings = about["decoder"].get("intervals")
+            intervals = (
+                None if leanings is None else np.array(leanings, np.float32).reshape(LABEL_NULLS[0] + 1, 2, SIZES)
+            )
+            manner = Manner(
+                LABEL_NULLS, sigma, temperature, floor, None if intervals is None else intervals[LABEL_NULLS[0]]
+            )
             if prediction not in ("eps", "x0", "v"):
                 raise ValueError(f"prediction {prediction!r}")
         except (OSError, KeyError, TypeError, ValueError) as error:
@@ -92,7 +105,7 @@ class Model:
                 f"{folder}: the denoiser was trained in latent space {named}, latent.npz is {space.fingerprint}"
             )
         sessions = {part: _session(folder / f"{part}.onnx", threads) for part in PARTS}
-        return cls(folder, about, space, schedule, prediction, manner, threads, sessions)
+        return cls(folder, about, space, schedule, prediction, manner, intervals, threads, sessions)
 
     @property
     def name(self) -> str:
@@ -104,18 +117,21 @@ class Model:
 
         `sigma` is how far it doubts latents, where that is not what a composed latent deserves.
         """
-        manner = replace(self.manner, labels=tuple(labels.tolist()), seeds=tuple(seeds))
+        role = int(labels[0])
+        intervals = None if self.intervals is None else self.intervals[role]
+        manner = replace(self.manner, labels=tuple(labels.tolist()), seeds=tuple(seeds), intervals=intervals)
         return replace(self, manner=manner if sigma is None else replace(manner, sigma=sigma))
 
     @cached_property
     def fingerprint(self) -> str:
         """16 hexadecimal digits over all that a composed note depends on: every file, and how latents are read."""
         manner = self.manner
-        reading = f"{manner.sigma:g} {manner.temperature:g} {manner.floor:g}"
+        leanings = b"" if self.intervals is None else self.intervals.tobytes()
+        reading = f"{manner.sigma:g} {manner.temperature:g} {manner.floor:g} ".encode() + leanings
         return self._digest(*(f"{part}.onnx" for part in PARTS), "latent.npz", more=reading)
 
-    def _digest(self, *parts: str, more: str = "") -> str:
-        digest = hashlib.sha256(more.encode())
+    def _digest(self, *parts: str, more: bytes = b"") -> str:
+        digest = hashlib.sha256(more)
         for part in parts:
             digest.update((self.folder / part).read_bytes())
         return digest.hexdigest()[:16]

@@ -1,9 +1,9 @@
-"""`Receipt`: what was asked of a result, bar by bar and rule by rule, what came of it, and the recipe that made it.
+"""`Receipt`: the request as it was performed, what came of each rule in each bar, and the model and machine.
 
 In a MIDI file a receipt is text meta events at tick 0: a line for people, then JSON in parts:
 
     Cantilena 0.1.0: compose, seed 7
-    cantilena:1/2:9ae0f3c1{"receipt":1,"recipe":{"verb":"compose", ...
+    cantilena:1/2:9ae0f3c1{"receipt":2,"request":{"verb":"compose", ...
     cantilena:2/2: ...
 
 The eight digits before the JSON are its CRC-32: a receipt that lost or changed a byte is said to be damaged.
@@ -11,64 +11,99 @@ The eight digits before the JSON are its CRC-32: a receipt that lost or changed 
 
 from __future__ import annotations
 
+import hashlib
 import json
+import platform
 import re
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass, fields
+from collections.abc import Iterable, Sequence
+from functools import cache
+from importlib.metadata import version
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Annotated, NamedTuple, cast
+
+import msgspec
+from msgspec import Meta, Struct
 
 from cantilena.errors import MidiError
+from cantilena.fields import plain, revive
 from cantilena.model import Model
 from cantilena.music.melody import Melody
-from cantilena.music.midi import to_midi, write_whole
 from cantilena.music.texts import printable, read_texts, write_texts
-from cantilena.recipe import Recipe, make_recipe, notes_hash
+from cantilena.requests import AnyRequest, Request
 
-__all__ = ["Receipt", "Row", "Tune", "make_receipt", "read_receipt", "write_receipt"]
+__all__ = [
+    "FORMAT",
+    "Machine",
+    "Receipt",
+    "Row",
+    "machine",
+    "make_receipt",
+    "notes_hash",
+    "read_receipt",
+    "write_receipt",
+]
 
-FORMAT = 1
+FORMAT = 2
+_MOST_BYTES = 4_000_000  # of JSON: seven rules in 4,000 bars are 2 MB
 _PART_BYTES = 960  # of JSON in one text event
 _PART = re.compile(rb"cantilena:(\d{1,6})/(\d{1,6}):(.*)", re.DOTALL)
 _TITLE = re.compile(rb"Cantilena \d[\w.+]*: [a-z]+(, seed \d+)?")
-_COLUMNS = ["bar", "rule", "asked", "measured", "met"]
 
 
-@dataclass(frozen=True)
-class Row:
-    """One bar and one rule."""
+class Row(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """One bar and one rule; in JSON a list."""
 
-    bar: int  # as a DAW counts, from 1
+    bar: Annotated[int, Meta(ge=1)]  # as a DAW counts, from 1
     rule: str
     asked: str
     measured: str  # on the decoded notes
     met: bool
 
 
-@dataclass(frozen=True)
-class Receipt:
-    """The recipe of a result, and what became of each rule in each bar."""
+class Machine(NamedTuple):
+    """What notes may depend on beside request and model: floating point is not the same everywhere."""
 
-    recipe: Recipe
+    version: str  # Cantilena's
+    onnxruntime: str
+    cpu: str
+
+
+class Receipt(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All that made some notes, and what became of each rule in each bar: `cantilena again` performs it once more."""
+
+    request: AnyRequest  # every default settled; music by name and hash
+    model: str
+    fingerprint: str
+    version: str
+    onnxruntime: str
+    cpu: str
+    notes: str  # `notes_hash` of what was composed
     rows: tuple[Row, ...] = ()
+    receipt: int = FORMAT
+
+    @property
+    def title(self) -> str:
+        """The verb and the seed: "compose, seed 7"."""
+        return self.request.title
 
     def table(self) -> str:
-        """For the terminal: the recipe, a line for every answer with the bars that gave it, and totals by rule.
+        """For the terminal: what was done, a line for every answer with the bars that gave it, and totals by rule.
 
-        >>> recipe = Recipe("compose", {"seed": 7}, {}, "pop-64", "1f2e3d4c5b6a7988", "0.1.0", "1.20.1", "arm64", "")
+        >>> from cantilena.requests import Compose
         >>> rows = [Row(bar, "density", "4..6", "9" if bar == 3 else "5", bar != 3) for bar in range(1, 9)]
-        >>> print(Receipt(recipe, tuple(rows)).table())
-        Cantilena 0.1.0: compose, seed 7 (model pop-64 1f2e3d4c5b6a7988, onnxruntime 1.20.1 on arm64)
+        >>> made = {"model": "pop-64", "fingerprint": "1f2e", "notes": ""}
+        >>> here = {"version": "0.1.0", "onnxruntime": "1.20.1", "cpu": "arm64"}
+        >>> print(Receipt(request=Compose(seed=7), **made, **here, rows=tuple(rows)).table())
+        Cantilena 0.1.0: compose, seed 7 (model pop-64 1f2e, onnxruntime 1.20.1 on arm64)
         rule     asked  measured          bars
         density  4..6   5         met     1-2,4-8
         density  4..6   9         missed  3
         density 4..6: met in 7 of 8 bars
         """
-        r = self.recipe
-        made = f"model {r.model} {r.fingerprint}, onnxruntime {r.onnxruntime} on {r.cpu}"
-        lines = [f"Cantilena {r.version}: {r.title} ({made})"]
+        made = f"model {self.model} {self.fingerprint}, onnxruntime {self.onnxruntime} on {self.cpu}"
+        lines = [f"Cantilena {self.version}: {self.title} ({made})"]
         if self.rows:
             lines += [*_aligned(self._answers()), *self._totals()]
         return "\n".join(printable(line) for line in lines)
@@ -97,37 +132,57 @@ class Receipt:
         return lines
 
     def to_json(self) -> str:
-        """One line of ASCII; rows are lists, named by "columns"."""
-        rows = [list(astuple(row)) for row in self.rows]
-        about = {"receipt": FORMAT, "recipe": asdict(self.recipe), "columns": _COLUMNS, "rows": rows}
-        return json.dumps(about, separators=(",", ":"), allow_nan=False)
+        """One line of ASCII."""
+        built = msgspec.to_builtins(self, enc_hook=plain)
+        return json.dumps({"receipt": FORMAT, **built}, separators=(",", ":"), allow_nan=False)
 
     @classmethod
-    def from_json(cls, text: str, name: str = "receipt") -> Receipt:
+    def from_json(cls, text: str | bytes, name: str = "receipt") -> Receipt:
         """The inverse of `to_json`. MidiError, beginning with the file's `name`, for anything else."""
         try:
-            about = json.loads(text, parse_constant=_refuse)
-            found = about["receipt"]
-            if isinstance(found, int) and found > FORMAT:
-                raise MidiError(f"{name}: its receipt is of format {found}; this version of Cantilena reads {FORMAT}")
-            receipt = cls(Recipe(**about["recipe"]), tuple(Row(*row) for row in about["rows"]))
-            if found != FORMAT or about["columns"] != _COLUMNS or not _well_typed(receipt):
-                raise ValueError("a value is not what it must be")
-        except (KeyError, TypeError, ValueError, RecursionError) as error:
-            raise MidiError(f"{name}: its receipt is damaged ({type(error).__name__}: {error})") from error
-        return receipt
+            found = msgspec.json.decode(text, type=_Head).receipt
+            if found == FORMAT:
+                return msgspec.json.decode(text, type=cls, dec_hook=revive)
+        except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+            raise MidiError(printable(f"{name}: its receipt is damaged ({error})")) from error
+        raise MidiError(f"{name}: its receipt is of format {found}; this version of Cantilena reads {FORMAT}")
 
 
-def make_receipt(
-    model: Model,
-    verb: str,
-    arguments: Mapping[str, Any],
-    inputs: Mapping[str, str],
-    melody: Melody,
-    rows: Iterable[Row] = (),
-) -> Receipt:
-    """What `make_recipe` says of a `melody`, with what became of each rule in each bar."""
-    return Receipt(make_recipe(model, verb, arguments, inputs, melody), tuple(rows))
+class _Head(Struct):
+    receipt: int
+
+
+def make_receipt(model: Model, request: Request, melody: Melody, rows: Iterable[Row] = ()) -> Receipt:
+    """The receipt of a `melody` that this machine made by `model`, for a `request` whose defaults are settled."""
+    here = machine()
+    return Receipt(
+        request=cast("AnyRequest", request), model=model.name, fingerprint=model.fingerprint, version=here.version,
+        onnxruntime=here.onnxruntime, cpu=here.cpu, notes=notes_hash(melody), rows=tuple(rows),
+    )  # fmt: skip
+
+
+def notes_hash(melody: Melody) -> str:
+    """SHA-256 over a melody's events, one byte a step: its notes and its length; the tempo is no note.
+
+    >>> notes_hash(Melody.from_notes([0], [16], [60]))[:16]
+    'b9b0030223d3ad1e'
+    """
+    return hashlib.sha256(melody.events.tobytes()).hexdigest()
+
+
+@cache
+def machine() -> Machine:
+    """This one."""
+    import onnxruntime  # after `cantilena.model`, which tells it to report to nobody
+
+    model = platform.processor()
+    try:
+        text = Path("/proc/cpuinfo").read_text(errors="replace")
+        model = next((line.split(":", 1)[1] for line in text.splitlines() if line.startswith("model name")), model)
+    except OSError:
+        pass  # not Linux
+    words = dict.fromkeys([platform.machine(), *model.split()])
+    return Machine(version("cantilena"), str(onnxruntime.__version__), " ".join(w for w in words if w) or "unknown")
 
 
 def write_receipt(midi: bytes, receipt: Receipt, name: str = "MIDI data") -> bytes:
@@ -138,13 +193,13 @@ def write_receipt(midi: bytes, receipt: Receipt, name: str = "MIDI data") -> byt
     text = receipt.to_json().encode()
     text = b"%08x" % zlib.crc32(text) + text
     parts = [text[i : i + _PART_BYTES] for i in range(0, len(text), _PART_BYTES)]
-    title = f"Cantilena {receipt.recipe.version}: {receipt.recipe.title}".encode("ascii", "backslashreplace")
+    title = f"Cantilena {receipt.version}: {receipt.title}".encode("ascii", "backslashreplace")
     numbered = [b"cantilena:%d/%d:" % (i, len(parts)) + part for i, part in enumerate(parts, 1)]
     return write_texts(midi, [title, *numbered], gone=_is_ours, name=name)
 
 
 def read_receipt(midi: bytes, name: str = "MIDI data") -> Receipt:
-    """The inverse of `write_receipt`. MidiError where there is no receipt, or a damaged one."""
+    """The inverse of `write_receipt`. MidiError where there is no receipt, a damaged one, or one of over 4 MB."""
     parts: dict[int, bytes] = {}
     size = 0
     for found in filter(None, map(_PART.fullmatch, read_texts(midi, name))):
@@ -158,65 +213,15 @@ def read_receipt(midi: bytes, name: str = "MIDI data") -> Receipt:
         missing = next(i for i in count(1) if i not in parts)
         raise MidiError(f"{name}: its receipt is damaged (part {missing} of {size} is not there)")
     text = b"".join(parts[i] for i in range(1, size + 1))
+    if len(text) > _MOST_BYTES:
+        raise MidiError(f"{name}: its receipt is damaged ({len(text):,} bytes, and {_MOST_BYTES:,} are the most)")
     if b"%08x" % zlib.crc32(text[8:]) != text[:8]:
         raise MidiError(f"{name}: its receipt is damaged (its checksum is not that of its text)")
     return Receipt.from_json(text[8:].decode("ascii", "replace"), name)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Tune(Melody):
-    """A composed melody with its receipt, which `save` writes into a .mid file.
-
-    What is made of a tune (a slice, a transposition) is a Melody: the receipt would not be of its notes. ValueError
-    for a receipt of other notes.
-    """
-
-    receipt: Receipt | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.receipt is not None and self.receipt.recipe.notes != notes_hash(self):
-            raise ValueError("the receipt is of other notes; what is made of a Tune is a Melody")
-
-    def transpose(self, semitones: int) -> Melody:
-        """As of any melody."""
-        return Melody(self.events, self.qpm).transpose(semitones)
-
-    def save(
-        self, path: str | Path, *, program: int = 0, name: str = "",
-        beneath: Sequence[tuple[int, int, Sequence[int]]] = (),
-    ) -> None:  # fmt: skip
-        """As `Melody.save`; a .mid file holds the receipt, and the chords `beneath` on a second track (`to_midi`)."""
-        path = Path(path)
-        if path.suffix.lower() not in (".mid", ".midi"):
-            super().save(path, program=program, name=name)
-            return
-        data = to_midi(self, program=program, track_name=name or "Melody", beneath=beneath)
-        write_whole(path, data if self.receipt is None else write_receipt(data, self.receipt, path.name))
-
-
 def _is_ours(text: bytes) -> bool:
     return bool(_PART.fullmatch(text) or _TITLE.fullmatch(text))
-
-
-def _well_typed(receipt: Receipt) -> bool:
-    recipe, rows = receipt.recipe, receipt.rows
-    texts = [getattr(recipe, f.name) for f in fields(recipe) if f.name not in ("arguments", "inputs")]
-    if not (isinstance(recipe.arguments, dict) and isinstance(recipe.inputs, dict)) or _is_deep(recipe.arguments):
-        return False
-    texts += [*recipe.inputs.values(), *(text for row in rows for text in (row.rule, row.asked, row.measured))]
-    bars = all(type(row.bar) is int and row.bar >= 1 and isinstance(row.met, bool) for row in rows)
-    return bars and all(isinstance(text, str) for text in texts)
-
-
-def _is_deep(value: Any, levels: int = 16) -> bool:
-    """Whether lists and dicts stand in each other more than so many deep: code that walks through them would fail."""
-    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return levels < 0 or any(_is_deep(item, levels - 1) for item in inside)
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no number")
 
 
 def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:

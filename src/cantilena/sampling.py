@@ -1,18 +1,14 @@
-"""What one may ask of a sample: its voice, and how it is drawn."""
+"""What one may ask of a sample, as keywords of the engine; a request's defaults are settled to these."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, NamedTuple, TypeAlias, TypedDict
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, TypeAlias, TypedDict
 
 from cantilena.diffusion.guidance import Cost, branching
 from cantilena.diffusion.samplers import SAMPLERS, Snap, Step, ddpm
-from cantilena.model import LABEL_NULLS
-from cantilena.music.extract import ROLES, UNKNOWN_FAMILY, Candidate
+from cantilena.voices import VOICES, Voice, voice_of
 
 __all__ = [
     "BRANCHES",
@@ -34,43 +30,6 @@ STEERED = 0.985  # the temperature when rules steer: the best of several draws i
 MAX_RESAMPLE = 10
 BRANCHES = 8
 OnStep: TypeAlias = Callable[[int, int], None]  # steps done, and in all
-
-
-class Voice(NamedTuple):
-    """What a melody is asked to be, as labels (None = not said), and the General MIDI program that plays it."""
-
-    role: int | None = None  # index into extract.ROLES
-    family: int | None = None  # index into extract.FAMILIES
-    purity: int | None = None  # 0: less than a tenth of the notes was dropped, 1: up to .4, 2: more
-    rests: int | None = None  # 0: no 2-bar phrase is silent, 1: some are
-    program: int = 0
-
-    @property
-    def labels(self) -> NDArray[np.int64]:
-        """The four indices that the denoiser sees."""
-        given = (self.role, self.family, self.purity, self.rests)
-        return np.array([null if v is None else v for v, null in zip(given, LABEL_NULLS, strict=True)], np.int64)
-
-    @classmethod
-    def of(cls, track: Candidate) -> Voice:
-        """That of a track of a song, as the extractor sees it."""
-        family = None if track.family == UNKNOWN_FAMILY else track.family
-        return cls(role=ROLES.index(track.role), family=family, purity=0)
-
-
-VOICES: dict[str, Voice] = {
-    "lead": Voice(role=0, purity=0),
-    "any": Voice(),
-    "bass": Voice(role=1, family=4, purity=0, program=33),
-    "keys": Voice(family=0, program=0),
-    "organ": Voice(family=2, program=16),
-    "guitar": Voice(family=3, program=25),
-    "strings": Voice(family=6, program=48),
-    "brass": Voice(family=7, program=61),
-    "reed": Voice(family=8, program=65),
-    "flute": Voice(family=9, program=73),
-    "synth": Voice(family=10, program=80),
-}
 
 
 class Sampling(TypedDict, total=False):
@@ -115,14 +74,3 @@ def sampler_of(sampling: Sampling, cost: Cost | None = None, snap: Snap | None =
         what = "rules are" if cost else "a temperature is" if "temperature" in sampling else "settling is"
         raise ValueError(f"{what} for the sampler ddpm: {name} draws no noise")
     return partial(SAMPLERS[name], steps=steps, resample=resample)
-
-
-def voice_of(voice: str | Voice | list[int | None]) -> Voice:
-    """A voice by its name, or by its fields as JSON has them; ValueError where there is none."""
-    if isinstance(voice, Voice):
-        return voice
-    if isinstance(voice, list) and len(voice) == len(Voice._fields):
-        return Voice(*voice)  # type: ignore[arg-type]
-    if voice not in VOICES:
-        raise ValueError(f"a voice is one of {', '.join(VOICES)}, not {voice!r}")
-    return VOICES[voice]

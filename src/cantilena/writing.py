@@ -142,7 +142,7 @@ def pitch_classes(phrases: NDArray[np.integer], first: NDArray[np.bool_]) -> Flo
     stops = np.append(begins[1:], len(phrases))
     here = np.arange(len(phrases))
     low, high = np.maximum(here - _NEAR, begins[melody]), np.minimum(here + _NEAR + 1, stops[melody])
-    return (total[high] - total[low] - own).astype(np.float32)
+    return np.asarray(total[high] - total[low] - own, np.float32)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cantilena.cli import corpus as cli
 from cantilena.cli.corpus import app
 from cantilena.corpus.store import Corpus
 from cantilena.errors import CorpusError
@@ -82,7 +81,7 @@ def test_ctrl_c_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "build_corpus", interrupted)
+    monkeypatch.setattr("cantilena.corpus.build.build", interrupted)
     result = run(app, ["build", str(tmp_path), "-o", str(tmp_path / "out")])
     assert isinstance(result.exception, CorpusError)
     assert str(result.exception) == "stopped; the same command goes on from there"

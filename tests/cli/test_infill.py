@@ -26,7 +26,7 @@ def test_it_does_what_the_library_does(toy_model, here, monkeypatch):
     done = run("infill", "song.mid", *given, *more, "-o", "new/out.mid", cwd=here)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("new/out.mid  bars 5-8,11 of track 1  seed 3  Melody(20 bars, ")
-    monkeypatch.chdir(here)  # the receipt has the names as they are given
+    monkeypatch.chdir(here)
     same = load(toy_model).infill(
         "song.mid", [(5, 8), (11, 11)], seed=3, steps=2, resample=2, grid="even", voice="any",
         temperature=0.8, guidance=1.5, keep="keep.mid", track=1,

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from midi_files import song, track, tune
 
+from cantilena.codec import with_sources
 from cantilena.composer import load
 from cantilena.edits.cadence import has_cadence
 from cantilena.edits.motif import read_motif
@@ -17,6 +18,7 @@ from cantilena.music.extract import extract
 from cantilena.music.midi import read_song
 from cantilena.receipt import read_receipt
 from cantilena.rules import Key
+from cantilena.sources import Source
 from command_line import run
 
 FAST = ["--seed", 3, "--steps", 1]
@@ -84,7 +86,7 @@ def test_an_edit_is_the_one_that_python_gives(toy_model, here, command, verb, gi
 
 def test_a_seed_that_is_not_given_is_drawn_and_told(toy_model, here):
     said = done("vary", "song.mid", "--steps", 1, "-o", "out.mid", model=toy_model, cwd=here)
-    seed = read_receipt(Path("out.mid").read_bytes()).recipe.arguments["seed"]
+    seed = read_receipt(Path("out.mid").read_bytes()).request.seed
     assert f"  seed {seed}  " in said
 
 
@@ -94,23 +96,35 @@ def test_a_morph_is_one_file_and_each_step_another(toy_model, here):
         "morph", "song.mid", "other.mid", *given, "--separate", "each", "-o", "out.mid", model=toy_model, cwd=here
     )
     assert said.startswith("out.mid  3 steps of 16 bars  seed 2  Melody(48 bars, ")
-    found = load(toy_model).morph("song.mid", "other.mid", steps=3, seed=2, sampling_steps=1)
+    found = load(toy_model).morph("song.mid", "other.mid", steps=3, seed=2, sampling_steps=1).parts
     assert sorted(p.name for p in Path("each").iterdir()) == ["morph-01.mid", "morph-02.mid", "morph-03.mid"]
     for k, melody in enumerate(found, 1):
         file = Path(f"each/morph-0{k}.mid")
-        assert melody_of(file) == melody
+        assert melody_of(file) == melody.melody
         assert read_receipt(file.read_bytes()) == melody.receipt
-        assert run("again", file, "--model", toy_model, cwd=here).returncode == 0
+        given = ["--with", "song.mid", "--with", "other.mid", "--model", toy_model]
+        assert run("again", file, *given, cwd=here).returncode == 0
     assert run("again", "out.mid", "--model", toy_model, cwd=here).returncode == 0
 
 
-def test_a_plan_mixes_songs(toy_model, here):
+def test_a_blend_mixes_songs_as_its_rows_or_a_plan_say(toy_model, here):
+    """`morph --plan` was its name once, and is still understood."""
     Path("plan.json").write_text(json.dumps({"songs": ["song.mid", "other.mid"], "weights": [[1, 0], [0, 1]]}))
-    given = ["--plan", "plan.json", "--tracks", "1,0", "--sampling-steps", 1, "--seed", 2]
-    assert done("morph", *given, "-o", "out.mid", model=toy_model, cwd=here).startswith("out.mid  2 songs  seed 2  Mel")
+    rest = ["--tracks", "1,0", "--sampling-steps", 1, "--seed", 2, "-o", "out.mid"]
     given = {"tracks": [1, 0], "sampling_steps": 1, "seed": 2}
-    assert melody_of("out.mid") == load(toy_model).blend(["song.mid", "other.mid"], [[1, 0], [0, 1]], **given)
+    same = load(toy_model).blend(["song.mid", "other.mid"], [[1, 0], [0, 1]], **given)
+    for command in (
+        ["blend", "song.mid", "other.mid", "--weights", "1,0 0,1"], ["blend", "--plan", "plan.json"],
+        ["morph", "--plan", "plan.json"],
+    ):  # fmt: skip
+        assert done(*command, *rest, model=toy_model, cwd=here).startswith("out.mid  2 songs  seed 2  Mel")
+        assert Path("out.mid").read_bytes() == same.file
     assert run("again", "out.mid", "--model", toy_model, cwd=here).returncode == 0
+
+
+def test_a_picture_and_a_sound_of_an_edit_stand_beside_it(toy_model, here):
+    done("vary", "song.mid", *FAST, "--format", "mid,svg,wav", "-o", "new/out.mid", model=toy_model, cwd=here)
+    assert sorted(p.name for p in Path("new").iterdir()) == ["out.mid", "out.svg", "out.wav"]
 
 
 # -- compose ----------------------------------------------------------------------------------
@@ -136,16 +150,16 @@ def composed(here, toy_model, *arguments):
 )  # fmt: skip
 def test_a_tune_is_the_one_that_python_gives(toy_model, here, arguments, given):
     assert composed(here, toy_model, *arguments).startswith(f"tune.mid  seed 3  Melody({given['bars']} bars, ")
-    same = load(toy_model).compose(3, steps=1, guidance=1.0, sampler="ddpm", **given)
+    same = load(toy_model).compose(3, steps=1, **given)
     assert read_receipt(Path("tune.mid").read_bytes()) == same.receipt
-    assert read_song("tune.mid").tracks[0].pitch.tolist() == same.notes.pitch.tolist()
+    assert Path("tune.mid").read_bytes() == same.file
     assert run("again", "tune.mid", "--model", toy_model, cwd=here).returncode == 0
 
 
 def test_a_motif_opens_the_tune_which_comes_to_rest(toy_model, here):
     composed(here, toy_model, "--bars", 8, "--motif", "song.mid", "--cadence")
     receipt, motif = read_receipt(Path("tune.mid").read_bytes()), read_motif("song.mid")
-    made = load(toy_model).compose(**receipt.recipe.arguments)
+    made = load(toy_model)(with_sources(receipt.request, [Source.of("song.mid")]))
     assert made.slice(1, 2) == motif
     assert has_cadence(made)
     assert read_song("tune.mid").tracks[0].name == "Cantilena, song, seed 3"
@@ -178,11 +192,14 @@ def test_the_receipt_is_shown_as_a_table_or_as_json(toy_model, here):
         model=toy_model, cwd=here,
     )  # fmt: skip
     assert [row[0] for row in json.loads(found)["rows"]] == [5, 6]
+    for command in (["vary", "song.mid"], ["morph", "song.mid", "other.mid"]):
+        found = done(*command, "--seed", 1, "--json", "-o", "out.mid", model=toy_model, cwd=here)
+        assert json.loads(found) == json.loads(read_receipt(Path("out.mid").read_bytes()).to_json())
 
 
 def test_several_are_one_json_each(toy_model, here):
     lines = composed(here, toy_model, "--bars", 4, "-n", 3, "--json").splitlines()
-    assert [json.loads(line)["recipe"]["arguments"]["seed"] for line in lines] == [3, 4, 5]
+    assert [json.loads(line)["request"]["seed"] for line in lines] == [3, 4, 5]
 
 
 def test_picked_tunes_keep_the_rules_and_the_seed_that_composes_each_alone(toy_model, here):
@@ -206,7 +223,8 @@ def test_picked_tunes_keep_the_rules_and_the_seed_that_composes_each_alone(toy_m
 @pytest.mark.parametrize(
     ("arguments", "message", "code"),
     [
-        (["extend", "song.mid", "--bars", 0], "Invalid value for '--bars'", 2),
+        (["extend", "song.mid", "--bars", 0], "1 to 1000 new bars are composed, not 0", 2),
+        (["extend", "song.mid", "--bars", "many"], "Invalid value for '--bars'", 2),
         (["extend", "song.mid", "--track", 5], "a track is 0 to 1, not 5", 2),
         (["extend", "song.mid", "--voice", "kazoo"], "a voice is one of", 2),
         (["extend"], "Missing argument 'SONG.mid'", 2),
@@ -216,12 +234,17 @@ def test_picked_tunes_keep_the_rules_and_the_seed_that_composes_each_alone(toy_m
         (["vary", "song.mid", "--bars", "19-24"], "song.mid: bars 19-24 are outside the song", 1),
         (["vary", "song.mid", "--bars", "x"], "bars are written like", 2),
         (["vary", "song.mid", "--grid", "both"], "odd or even bars, not 'both'", 2),
-        (["morph", "song.mid"], "a morph leads from one MIDI file to another, not 1; --plan mixes more", 2),
+        (["morph", "song.mid"], "Missing argument 'B.mid'", 2),
         (["morph", "song.mid", "other.mid", "--steps", 1], "a morph has 2 to", 2),
-        (["morph", "song.mid", "other.mid", "--tracks", "1,x"], "--tracks are numbers joined by commas", 2),
+        (["morph", "song.mid", "other.mid", "--tracks", "1,x"], "tracks are numbers joined by commas", 2),
         (["morph", "song.mid", "other.mid", "--tracks", "1"], "tracks are one number a song, 2, not 1", 2),
         (["morph", "song.mid", "other.mid", "--plan", "text.mid"], "give it alone", 2),
-        (["morph", "--plan", "text.mid"], "text.mid: not JSON", 2),
+        (["morph", "--plan", "text.mid"], "text.mid: a plan is", 2),
+        (["blend", "song.mid", "--weights", "1"], "two songs or more are needed, not 1", 2),
+        (["blend", "song.mid", "other.mid", "--weights", "1,x"], "weights are rows of numbers", 2),
+        (["blend", "song.mid", "other.mid", "--weights", "1,0,0"], "weights are rows of 2 numbers", 2),
+        (["blend", "song.mid", "other.mid"], "--weights is missing", 2),
+        (["vary", "song.mid", "--format", "mp3"], "--format is mid, svg, wav", 2),
         (["morph", "--plan", "none.json"], "none.json: cannot be read", 2),
         (["morph", "song.mid", "other.mid", "--separate", "a-file"], "--separate a-file: is a folder", 2),
         *((["vary", "song.mid", "-o", name], f"-o {name}: a MIDI file is written", 2) for name in ("out.wav", "out")),
@@ -240,7 +263,7 @@ def test_what_is_wrong_is_one_line_and_nothing_is_written(toy_model, here, argum
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--bars", 1], "Invalid value for '--bars'"),
+        (["--bars", 1], "a melody has 2 to 1000 bars, not 1"),
         (["--bars", 7, "--loop"], "a loop is phrases of two bars"),
         (["--loop", "--cadence"], "a loop does not come to rest"),
         (["--loop", "--motif", "song.mid"], "a tune of a motif takes no loop"),
@@ -257,15 +280,15 @@ def test_what_is_wrong_is_one_line_and_nothing_is_written(toy_model, here, argum
         (["--contour", "zigzag"], "contour: "),
         (["--chords", "| Q7 |"], "chords: "),
         (["--form", "A1"], "form: "),
-        (["--form", "AABA", "--form-of", "song.mid"], "--form and --form-of: give one"),
+        (["--form", "AABA", "--form-of", "song.mid"], "form and form_of: give one"),
         (["--form-of", "drums.mid"], "drums.mid: no melody"),
-        (["--weights", "key=2"], "--weights: 'key=2' is not a rule that is asked for (none is asked for)"),
-        (["--key", "C major", "--weights", "key=much"], "--weights: 'key=much'"),
+        (["--weights", "key=2"], "weights: 'key' is not a rule that is asked for (none is asked for)"),
+        (["--key", "C major", "--weights", "key=much"], "weights: 'key=much'"),
         (["--key", "C major", "--weights", "key=-1"], "weight"),
         (["--key", "C major", "--weights", "key=nan"], "weight"),
         (["--density", "4..6", "--sampler", "ddim"], "rules are for the sampler ddpm"),
         (["--key", "B minor pentatonic", "--range", "C4-C#4"], "leave no note"),
-        (["--chord-track"], "--chord-track writes the chords of --chords"),
+        (["--chord-track"], "a chord track plays the chords that the rules ask for"),
         (["--pick", 9, "--of", 4], "1 to 4 of 4 draws can be picked, not 9"),
         (["-o", "a-file"], "-o a-file: is a file, and a folder is needed"),
         (["--model", "a-file"], "a-file"),
@@ -287,6 +310,7 @@ VERBS = {
     "bridge": [["bridge", "{}", "song.mid"], ["bridge", "song.mid", "{}"]],
     "vary": [["vary", "{}"]],
     "morph": [["morph", "{}", "song.mid"], ["morph", "song.mid", "{}"]],
+    "blend": [["blend", "{}", "song.mid", "--weights", "1,1"], ["blend", "song.mid", "{}", "--weights", "1,1"]],
     "again": [["again", "{}"]],
 }
 

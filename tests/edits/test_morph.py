@@ -1,15 +1,12 @@
 """Both ends of a morph are the melodies themselves; what lies between is on the sphere between their noises."""
 
-import json
 from itertools import pairwise
 
 import numpy as np
 import pytest
-from midi_files import song, track, tune
 
 from cantilena.composer import load
-from cantilena.edits.morph import blend, check_weights, in_a_row, melodies_of, morph, on_sphere, read_plan
-from cantilena.errors import MidiError
+from cantilena.edits.morph import blend, check_weights, in_a_row, morph, on_sphere
 from cantilena.music.melody import Melody
 from melodies import random_melody
 
@@ -131,59 +128,6 @@ def test_weights_count_by_their_proportions():
 def test_weights_that_are_wrong(weights, songs, message):
     with pytest.raises(ValueError, match=message):
         check_weights(weights, songs)
-
-
-# -- plans and files --------------------------------------------------------------------------
-
-
-def test_a_plan_names_its_songs_from_its_own_folder(tmp_path):
-    (tmp_path / "plan.json").write_text('{"songs": ["a.mid", "sub/b.mid"], "weights": [[1, 0], [1, 3]]}')
-    plan = read_plan(tmp_path / "plan.json")
-    assert plan.songs == (tmp_path / "a.mid", tmp_path / "sub" / "b.mid")
-    np.testing.assert_allclose(plan.weights, [[1, 0], [0.25, 0.75]])
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("{", "plan.json: not JSON"),
-        ("[1]", "a plan is .* not list"),
-        ("{}", "a plan is .* not empty"),
-        ('{"songs": ["a.mid", "b.mid"]}', "a plan is .* not songs"),
-        ('{"songs": "a.mid", "weights": [[1]]}', "songs are a list of names"),
-        ('{"songs": [1, 2], "weights": [[1, 0]]}', "songs are a list of names"),
-        ('{"songs": ["a.mid", "b.mid"], "weights": [[1, 0, 0]]}', "plan.json: weights are rows of 2 numbers"),
-        ('{"songs": ["a.mid", "b.mid"], "weights": {"a": 1}}', "plan.json: weights are rows"),
-        ('{"songs": ["a.mid"], "weights": [[1]]}', "two songs or more"),
-    ],
-)
-def test_a_plan_that_is_wrong_is_one_line(tmp_path, text, message):
-    (tmp_path / "plan.json").write_text(text)
-    with pytest.raises(ValueError, match=message) as error:
-        read_plan(tmp_path / "plan.json")
-    assert "\n" not in str(error.value)
-
-
-def test_a_plan_that_is_not_there(tmp_path):
-    with pytest.raises(ValueError, match=r"plan\.json: cannot be read"):
-        read_plan(tmp_path / "plan.json")
-    (tmp_path / "plan.json").write_text(json.dumps({"songs": [], "weights": []}))
-    with pytest.raises(ValueError, match="two songs or more"):
-        read_plan(tmp_path / "plan.json")
-
-
-def test_melodies_of_songs_and_tracks():
-    two = song(track(tune(5, 20, low=30), name="Bass"), track(tune(1, 12), name="Lead"))
-    assert [m.bars for m in melodies_of([two, random_melody(1, 8)])] == [12, 8]
-    assert [m.bars for m in melodies_of([two, two], [0, 1])] == [20, 12]
-    with pytest.raises(ValueError, match="a track is 0 to 1, not 2"):
-        melodies_of([two], [2])
-    with pytest.raises(ValueError, match="tracks are one number a song, 1, not 2"):
-        melodies_of([two], [0, 1])
-    with pytest.raises(ValueError, match="of a Melody no track is chosen"):
-        melodies_of([random_melody(1)], [0])
-    with pytest.raises(MidiError, match="not a MIDI file"):
-        melodies_of([b"hello, no music"])
 
 
 def test_in_a_row_no_note_rings_over_a_joint():

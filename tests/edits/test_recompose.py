@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from midi_files import STEP, chunk, midi, signature, song, tempo, track, tune
 
 from cantilena.composer import load
-from cantilena.edits.edited import Edited
 from cantilena.edits.recompose import recompose, windows
 from cantilena.errors import MidiError
 from cantilena.music.bars import bar_lines, parse_bars
@@ -19,6 +18,7 @@ from cantilena.music.melody import BAR_STEPS, Melody, Notes
 from cantilena.music.midi import read_song
 from cantilena.music.passage import read_passage
 from cantilena.music.splice import find_part, read_notes
+from cantilena.result import Result
 from melodies import random_melody
 
 
@@ -281,10 +281,10 @@ def test_on_a_coarse_grid_the_file_holds_what_the_result_says(composer, division
 
 def test_the_edit_is_saved_whole(composer, tmp_path):
     edited = composer.infill(song(track(tune(1, 16))), [(3, 4)], seed=1, steps=1)
-    assert isinstance(edited, Edited)
+    assert isinstance(edited, Result)
     edited.save(tmp_path / "out.mid")
-    assert (tmp_path / "out.mid").read_bytes() == edited.midi
-    assert edited.before.bars == edited.after.bars == 16
+    assert (tmp_path / "out.mid").read_bytes() == edited.file
+    assert edited.before.bars == edited.melody.bars == 16
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from cantilena.composer import load
 from cantilena.edits.steer import Steering, constrain, hold_to
 from cantilena.music.melody import BAR_STEPS, Melody, pitch_name
+from cantilena.requests import Compose
 from cantilena.rules import Chords, Density, Form, Key, Range, Rules
 from melodies import random_melody
 
@@ -312,7 +313,7 @@ def test_what_comes_again_of_a_song_is_drawn_once():
 def test_rules_and_a_seed_are_the_same_music_again_and_in_a_batch(composer):
     given = {"rules": {"density": "4..6", "key": "C major"}, "bars": 8, "steps": 2}
     one = composer.compose(4, **given)
-    assert one == composer.compose_many([3, 4], **given)[1]
+    assert one == composer.compose_many([3, 4], Compose(**given))[1]
     assert one != composer.compose(4, bars=8, steps=2)
 
 
@@ -322,7 +323,10 @@ def test_rules_and_a_seed_are_the_same_music_again_and_in_a_batch(composer):
         ({"rules": {"density": "4..6"}, "sampler": "ddim"}, "rules are for the sampler ddpm: ddim draws no noise"),
         ({"rules": {"key": "H major"}}, "key: 'H major' is not a key"),
         ({"rules": {"colour": "blue"}}, "a rule is one of key, range"),
-        ({"rules": {"range": "C4-C#4", "key": "B minor pentatonic"}}, "range C4-C#4 and key B minor .* leave no note"),
+        (
+            {"rules": {"range": "C4-C#4", "key": "B minor pentatonic"}},
+            "key B minor pentatonic and range C4-C#4 leave no note",
+        ),
         ({"rules": {"density": ("4..6", -1)}}, "weight"),
         ({"rules": [lambda melody: np.zeros(1)], "bars": 8}, r"one cost a bar, \(8,\), not \(1,\)"),
         ({"rules": [lambda melody: np.full(melody.bars, 2.0)]}, r"the costs of a rule are 0\.\.1, not 2\.\.2"),

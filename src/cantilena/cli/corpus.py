@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich import box
-from rich.console import Console, RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
-from rich.table import Table
-from rich.text import Text
 
-from cantilena.corpus.build import build as build_corpus
-from cantilena.corpus.store import Corpus
 from cantilena.errors import CorpusError
 
 __all__ = ["app"]
@@ -29,8 +21,10 @@ def build(
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; all cores if not given.")] = None,
 ) -> None:
     """Make a corpus: melodies, each tune once, split by song. Stopped, the same command goes on where it was."""
-    columns = (TextColumn("files"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    from cantilena.cli.manifest import files_bar, print_manifest
+    from cantilena.corpus.build import build as build_corpus
+
+    with files_bar() as bar:
         task = bar.add_task("files", total=None)
 
         def progress(done: int, total: int | None) -> None:
@@ -49,76 +43,7 @@ def build(
 @app.command()
 def show(directory: Annotated[Path, typer.Argument(metavar="DIR", help="A corpus.")]) -> None:
     """Print what a corpus holds, and what was left out and why."""
+    from cantilena.cli.manifest import print_manifest
+    from cantilena.corpus.store import Corpus
+
     print_manifest(Corpus.open(directory))
-
-
-class _Rate(ProgressColumn):
-    """Files a second."""
-
-    def render(self, task: Task) -> RenderableType:
-        return Text(f"{task.speed:,.0f} files/s" if task.speed else "- files/s")
-
-
-def print_manifest(corpus: Corpus, console: Console | None = None) -> None:
-    """The manifest as tables, within 80 columns."""
-    console = console or Console(highlight=False, markup=False)
-    m = corpus.manifest
-    console.print(f"{m['melodies']:,} melodies, fingerprint {m['fingerprint']}", style="bold")
-    console.print("from " + ", ".join(f"{_plain(s['name'])} ({s['files']:,} files)" for s in m["sources"]))
-    for what in ("files", "tracks"):
-        said = m[what]
-        rows = {"kept": said["kept"], **said["left_out"]}
-        title = f"{said['found']:,} {what}" + (" (a track in each 4/4 region)" if what == "tracks" else "")
-        shares = [(reason, n, 100 * n / max(said["found"], 1)) for reason, n in rows.items()]
-        console.print(_table(title, ("", "count", "%"), shares))
-    for file in m["crashed"]:
-        console.print(f"crashed: {_plain(file['name'])} ({_plain(file['detail'])})", style="red")
-    splits = m["splits"]
-    lines = [(label, *(split[key] for split in splits.values())) for key, label in _SPLIT_ROWS.items()]
-    console.print(_table("Splits", ("", *splits), lines))
-    bars = ", ".join(f"{n:,} of {bars} bars or more" for bars, n in m["melodies_of_bars"].items())
-    console.print(f"\nMelodies: {bars}. Distinct phrases in all: {m['unique_phrases']:,}.")
-    for what, title in (("roles", "Roles"), ("purities", "Notes dropped"), ("families", "General MIDI families")):
-        named = [(name, n, 100 * n / m["melodies"]) for name, n in m[what].items() if n]
-        console.print(_table(title, ("", "melodies", "%"), named))
-    groups = m["groups"]
-    sizes = [(f"of {size} melodies".replace("of 1 melodies", "of 1 melody"), n) for size, n in groups["sizes"].items()]
-    console.print(_table(f"{groups['count']:,} song groups", ("", "groups"), sizes))
-    largest = [(_plain(g["example"]), g["melodies"], g["files"]) for g in groups["largest"]]
-    console.print(_table("The largest groups, by a file of each", ("", "melodies", "files"), largest))
-
-
-_SPLIT_ROWS = {
-    "melodies": "melodies",
-    "groups": "song groups",
-    "files": "files",
-    "bars": "bars",
-    "phrases": "phrases of 2 bars",
-    "unique_phrases": "distinct, with an onset",
-    "windows": "windows of 64 bars, no silent phrase",
-    "windows_16_bars": "the same, one every 16 bars",
-    "windows_with_rests": "windows with up to 8 silent phrases",
-}
-
-
-def _table(title: str, head: Sequence[str], rows: Iterable[Sequence[str | int | float]]) -> Table:
-    table = Table(
-        title=Text(f"\n{title}", "bold"),
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        pad_edge=False,
-        width=78,
-    )
-    table.add_column(head[0], ratio=1, overflow="fold")
-    for name in head[1:]:
-        table.add_column(name, justify="right", no_wrap=True)
-    for label, *numbers in rows:
-        cells = (f"{n:.1f}" if isinstance(n, float) else f"{n:,}" for n in numbers)
-        table.add_row(Text(str(label)), *cells)
-    return table
-
-
-def _plain(name: str) -> str:
-    """A file's name as any terminal can print it."""
-    return name.encode("utf-8", "replace").decode()

@@ -11,8 +11,7 @@ from typing import Annotated
 
 import typer
 
-from cantilena.cli.options import check_place
-from cantilena.model import DEFAULT_MODEL
+from cantilena.cli.places import check_place
 
 __all__ = ["reproduce"]
 
@@ -22,7 +21,7 @@ _SAMPLES = 20  # of each row and setting
 def reproduce(
     corpus: Annotated[Path, typer.Option(metavar="DIR", help="What `cantilena corpus build` made.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where table, page and samples go.")],
-    model: Annotated[str, typer.Option(help="A shipped model's name, or a model folder.")] = DEFAULT_MODEL,
+    model: Annotated[str | None, typer.Option(help="A shipped model's name, or a model folder; pop-64.")] = None,
     number: Annotated[int, typer.Option("-n", min=10, help="Melodies a row and setting.")] = 1000,
     seeds: Annotated[int, typer.Option(min=1, help="Repeat so many times with other noise and test windows.")] = 1,
     steps: Annotated[

@@ -9,10 +9,8 @@ it, and where one weighs 1 its own notes stand.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from numbers import Integral
-from pathlib import Path
 from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -22,23 +20,18 @@ from cantilena.edits.draw import Draw
 from cantilena.edits.vary import changed_steps, noise_level
 from cantilena.edits.window import filled, own_seed
 from cantilena.model import Model
-from cantilena.music.extract import extract
 from cantilena.music.locks import Locks
 from cantilena.music.melody import PHRASE_STEPS, Melody
-from cantilena.music.midi import read_song
 
 __all__ = [
     "MAX_STEPS",
     "NOISE",
     "Invert",
-    "Plan",
     "blend",
     "check_weights",
     "in_a_row",
-    "melodies_of",
     "morph",
     "on_sphere",
-    "read_plan",
 ]
 
 MAX_STEPS = 64
@@ -50,13 +43,6 @@ class Invert(Protocol):
     """x_0 (1, P, D) carried up to level `to`: `diffusion.ddim_invert` with the network bound."""
 
     def __call__(self, x_0: NDArray[np.float32], *, to: float) -> NDArray[np.float32]: ...  # noqa: D102
-
-
-class Plan(NamedTuple):
-    """Songs, and how much of each is heard at places that are evenly spaced from the first phrase to the last."""
-
-    songs: tuple[Path, ...]
-    weights: Weights  # (places, songs), each row sums to 1
 
 
 class _Lifted(NamedTuple):
@@ -97,29 +83,6 @@ def blend(
     return _mixed(model, _lift(model, _cut(songs), draw, invert, seed), checked, draw, seed)
 
 
-def melodies_of(
-    songs: Sequence[Melody | str | Path | bytes], tracks: Sequence[int] | None = None
-) -> list[Melody]:  # fmt: skip
-    """The melody of each song, as `cantilena inspect` shows them, or of track number `tracks[i]`.
-
-    Raises MidiError (one line) for a song that has none, ValueError for tracks that do not fit.
-    """
-    if tracks is not None and len(tracks) != len(songs):
-        raise ValueError(f"tracks are one number a song, {len(songs)}, not {len(tracks)}")
-    found = []
-    for k, song in enumerate(songs):
-        if isinstance(song, Melody):
-            if tracks is not None:
-                raise ValueError("of a Melody no track is chosen")
-            found.append(song)
-            continue
-        read, track = read_song(song), None if tracks is None else tracks[k]
-        melody = extract(read, track).melody
-        if melody is not None:  # `extract` raises where there is none
-            found.append(melody)
-    return found
-
-
 def in_a_row(melodies: Sequence[Melody]) -> Melody:
     """Melodies one after another, at the tempo of the first; no note rings over a joint."""
     tokens = [np.append(melody.phrases()[0, :1], melody.events[1:]) for melody in melodies]
@@ -139,31 +102,6 @@ def check_weights(weights: ArrayLike, songs: int) -> Weights:
     if not np.isfinite(rows).all() or (rows < 0).any() or not (rows.sum(axis=1) > 0).all():
         raise ValueError("weights are 0 or more, and in each row one is above 0")
     return np.asarray(rows / rows.sum(axis=1, keepdims=True), np.float64)
-
-
-def read_plan(path: str | Path) -> Plan:
-    """A plan from JSON: {"songs": ["a.mid", "b.mid"], "weights": [[1, 0], [0.5, 0.5], [0, 1]]}.
-
-    Songs are named as seen from the plan's folder. Raises ValueError (one line) for anything else.
-    """
-    path = Path(path)
-    try:
-        plan = json.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise ValueError(f"{path.name}: cannot be read ({error.strerror or error})") from error
-    except ValueError as error:
-        raise ValueError(f"{path.name}: not JSON ({error})") from error
-    if not isinstance(plan, dict) or set(plan) != {"songs", "weights"}:
-        found = ", ".join(map(str, plan)) if isinstance(plan, dict) else type(plan).__name__
-        raise ValueError(f'{path.name}: a plan is {{"songs": [...], "weights": [...]}}, not {found or "empty"}')
-    songs = plan["songs"]
-    if not isinstance(songs, list) or not all(isinstance(song, str) and song for song in songs):
-        raise ValueError(f"{path.name}: songs are a list of names of MIDI files")
-    try:
-        weights = check_weights(plan["weights"], len(songs))
-    except ValueError as error:
-        raise ValueError(f"{path.name}: {error}") from error
-    return Plan(tuple(path.parent / song for song in songs), weights)
 
 
 def _cut(songs: Sequence[Melody]) -> list[Melody]:

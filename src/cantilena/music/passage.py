@@ -67,7 +67,7 @@ def read_passage(
     bars: Bars,
     *,
     track: int | None = None,
-    keep: str | Path | bytes | None = None,
+    keep: str | Path | bytes | Song | None = None,
     name: str | None = None,
 ) -> Passage:
     """The `bars` of a song's melody, or of track number `track`, ready to be composed anew.
@@ -110,9 +110,9 @@ def melody_in(song: Song, track: int, stretch: Stretch) -> Candidate:
     return found
 
 
-def _read_kept(keep: str | Path | bytes, song: Song) -> list[TickNote]:
+def _read_kept(keep: str | Path | bytes | Song, song: Song) -> list[TickNote]:
     """The notes of a file, on the ticks of `song`."""
-    other = read_song(keep, name="the notes to keep" if isinstance(keep, bytes) else None)
+    other = keep if isinstance(keep, Song) else read_song(keep)
     ratio = song.ticks_per_quarter / other.ticks_per_quarter
     notes = read_notes(other)
     if not notes:

@@ -54,7 +54,7 @@ def make_room(bars: int, *, after: Melody | None = None, before: Melody | None =
     return Locks.around(Notes(*(np.concatenate(some) for some in zip(*shifted, strict=True))), free)
 
 
-def room_after(source: str | Path | bytes, bars: int, *, track: int | None = None) -> Passage:
+def room_after(source: str | Path | bytes | Song, bars: int, *, track: int | None = None) -> Passage:
     """A song with `bars` new bars behind the last bar in which the melody's track sounds.
 
     Other tracks that go on longer stay as they are, beneath the new bars. Raises MidiError (one line) where the song
@@ -72,7 +72,7 @@ def room_after(source: str | Path | bytes, bars: int, *, track: int | None = Non
     return _passage(data, song, found, stretch, room, melody, melody.bars, bars)
 
 
-def room_before(source: str | Path | bytes, bars: int, *, track: int | None = None) -> Passage:
+def room_before(source: str | Path | bytes | Song, bars: int, *, track: int | None = None) -> Passage:
     """A song with `bars` new bars before its first: everything in it comes so much later, as `later` has it.
 
     Raises MidiError (one line) where it does not begin in 4/4 (or 2/2) or has no melody there, ValueError for a wrong
@@ -89,8 +89,9 @@ def room_before(source: str | Path | bytes, bars: int, *, track: int | None = No
 
 
 def room_between(
-    a: str | Path | bytes, b: str | Path | bytes, bars: int, *, track: int | None = None, track_b: int | None = None
-) -> Passage:
+    a: str | Path | bytes | Song, b: str | Path | bytes | Song, bars: int, *, track: int | None = None,
+    track_b: int | None = None,
+) -> Passage:  # fmt: skip
     """Song `b` behind song `a`, with `bars` new bars of a's melody track between them.
 
     The new bars begin at the bar line after the last note, and the last change of tempo, of all tracks of a; b's
@@ -122,8 +123,8 @@ def _new(bars: int) -> int:
     return int(bars)
 
 
-def _read(source: str | Path | bytes, track: int | None) -> tuple[Song, int]:
-    song = on_sixteenths(read_song(source))
+def _read(source: str | Path | bytes | Song, track: int | None) -> tuple[Song, int]:
+    song = on_sixteenths(source if isinstance(source, Song) else read_song(source))
     return song, extract(song, track).track
 
 

@@ -6,12 +6,11 @@ from cantilena.rules.form import Form, similarity
 from cantilena.rules.pitch import Key, Range, estimate_key
 from cantilena.rules.rhythm import Density, Rhythm, syncopation
 from cantilena.rules.rule import Costs, HardRule, MusicRule, Rule
-from cantilena.rules.text import RULES, Asked, in_words, make_rules, parse_rule
+from cantilena.rules.text import RULES, parse_rule
 from cantilena.rules.weighted import Row, Rules
 
 __all__ = [
     "RULES",
-    "Asked",
     "Chord",
     "ChordNotes",
     "Chords",
@@ -29,8 +28,6 @@ __all__ = [
     "Rules",
     "chord_notes",
     "estimate_key",
-    "in_words",
-    "make_rules",
     "parse_chord",
     "parse_rule",
     "similarity",

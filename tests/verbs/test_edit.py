@@ -1,5 +1,7 @@
 """What every verb that takes music has in common: a song in and out, its receipt, and one line for what is wrong."""
 
+import hashlib
+import json
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -9,15 +11,15 @@ import numpy as np
 import pytest
 from midi_files import song, track, tune
 
-from cantilena.again import compose_again
+from cantilena.again import perform_again
 from cantilena.composer import load
-from cantilena.edits.edited import Edited
 from cantilena.errors import MidiError
 from cantilena.music.melody import BAR_STEPS, Melody
 from cantilena.music.midi import read_song
-from cantilena.receipt import Tune, read_receipt
-from cantilena.recipe import file_hash, notes_hash
+from cantilena.receipt import notes_hash, read_receipt
+from cantilena.result import Result
 from cantilena.rules import Key
+from cantilena.voices import VOICES
 from melodies import random_melody
 
 FAST = {"steps": 1, "resample": 1}
@@ -69,24 +71,44 @@ def without_notes(midi, track):
 # -- results and receipts ---------------------------------------------------------------------
 
 
+def told(result):
+    """The request in a receipt, as JSON has it."""
+    return json.loads(result.receipt.to_json())["request"]
+
+
+def hashed(path):
+    return {"name": Path(path).name, "sha256": hashlib.sha256(Path(path).read_bytes()).hexdigest()}
+
+
 @pytest.mark.parametrize(("verb", "files", "given"), EDITS)
-def test_an_edits_receipt_says_how_and_composes_it_again(composer, here, verb, files, given):
+def test_an_edits_receipt_says_how_and_makes_it_again(composer, here, verb, files, given):
     edited = edit(composer, verb, files, given, seed=3, **fast(verb))
-    assert isinstance(edited, Edited)
-    recipe = edited.receipt.recipe
-    assert recipe.verb == verb
-    assert recipe.inputs == {name: file_hash(path) for name, path in files.items()}
-    assert recipe.notes == notes_hash(edited.after)
-    told = recipe.arguments
-    assert told["seed"] == 3
-    assert {name: told[name] for name in files} == files
-    assert set(told) == {*files, *given, "seed", *fast(verb)} - {n for n, v in given.items() if v is False}
+    assert isinstance(edited, Result)
+    assert edited.receipt.notes == notes_hash(edited.melody)
+    request = told(edited)
+    assert (request["verb"], request["seed"]) == (verb, 3)
+    assert {name: request[name] for name in files} == {name: hashed(path) for name, path in files.items()}
     edited.save("new/out.mid")
     assert read_receipt(Path("new/out.mid").read_bytes()) == edited.receipt
-    again = compose_again("new/out.mid", load=lambda name: composer)
+    again = perform_again("new/out.mid", given=files.values(), load=lambda name: composer, model="toy")
     assert again.same
-    again.save("again.mid")
+    assert again.made.receipt == edited.receipt
+    again.made.save("again.mid")
     assert Path("again.mid").read_bytes() == Path("new/out.mid").read_bytes()
+
+
+@pytest.mark.parametrize(("verb", "files", "given"), EDITS)
+def test_a_receipt_holds_every_default_as_it_was_used(composer, here, verb, files, given):
+    """None is left only of what was not: rules and what belongs to them, notes to keep."""
+    request = told(edit(composer, verb, files, given))
+    steered = "density" in given.get("rules", {})
+    unused = {"settle"} if steered else {"branches"}
+    unused |= {name for name in ("rules", "keep") if name in request and name not in {**files, **given}}
+    assert {name for name, value in request.items() if value is None} == unused
+    assert (request["steps"], request["guidance"], request["sampler"]) == (20, 1.0, "ddpm")
+    assert request["temperature"] == (0.985 if steered else 0.97)
+    assert request["resample"] == (1 if verb == "vary" else 4)
+    assert request["branches" if steered else "settle"] == (8 if steered else 0.0)
 
 
 @pytest.mark.parametrize(("verb", "files", "given"), FEW)
@@ -97,12 +119,16 @@ def test_a_seed_is_the_same_edit_and_another_is_another(composer, here, verb, fi
 
 
 @pytest.mark.parametrize(("verb", "files", "given"), FEW)
-def test_a_files_bytes_are_the_same_edit_without_a_receipt(composer, here, verb, files, given):
+def test_a_files_bytes_are_the_same_edit_of_the_same_hash(composer, here, verb, files, given):
     read = {name: Path(path).read_bytes() for name, path in files.items()}
-    of_bytes = edit(composer, verb, read, given, **fast(verb))
-    assert of_bytes.receipt is None
+    of_bytes, of_files = (
+        edit(composer, verb, read, given, **fast(verb)),
+        edit(composer, verb, files, given, **fast(verb)),
+    )
+    assert of_bytes.midi == of_files.midi
+    assert [told(of_bytes)[name]["sha256"] for name in files] == [told(of_files)[name]["sha256"] for name in files]
     of_bytes.save("out.mid")
-    assert Path("out.mid").read_bytes() == of_bytes.midi == edit(composer, verb, files, given, **fast(verb)).midi
+    assert perform_again("out.mid", load=lambda name: composer, model="toy").same  # what was given lies beside it
     assert {name: Path(path).read_bytes() for name, path in files.items()} == read
 
 
@@ -149,7 +175,7 @@ def test_a_tempo_that_is_none_is_refused_before_anything_is_composed(composer, m
         composer.compose(1, bars=8, qpm=qpm)
 
 
-def test_of_a_melody_comes_a_melody(composer):
+def test_of_a_melody_comes_a_result_like_it(composer, here):
     melody, other = random_melody(1, 20), random_melody(2, 12)
     melody = Melody(melody.events, 90)
     made = {
@@ -157,8 +183,28 @@ def test_of_a_melody_comes_a_melody(composer):
         25: [composer.extend(melody, 5, **FAST), composer.extend(melody, 5, before=True, **FAST)],
         35: [composer.bridge(melody, other, 3, **FAST)],
     }
-    for bars, melodies in made.items():
-        assert [(type(m), m.bars, m.qpm) for m in melodies] == [(Melody, bars, 90)] * len(melodies)
+    for bars, results in made.items():
+        assert [(type(r), r.bars, r.qpm, r.before) for r in results] == [(Result, bars, 90, melody)] * len(results)
+        for result in results:
+            result.save("out.mid")
+            assert read_song("out.mid").tracks[0].pitch.tolist() == result.notes.pitch.tolist()
+            again = perform_again("out.mid", given=[melody, other], load=lambda name: composer, model="toy")
+            assert again.same
+    with pytest.raises(
+        MidiError, match=r"^out\.mid: cannot be made again: melody is not there, nor under another name; "
+    ):
+        perform_again("out.mid", load=lambda name: composer, model="toy")
+
+
+def test_a_result_is_music_for_the_next_request(composer, here):
+    """Of a song that was edited its file goes on; of a tune, its melody."""
+    first = composer.infill("song.mid", "5-6", **FAST)
+    second = composer.infill(first, "9-10", **FAST)
+    assert without_notes(second.midi, "Lead") == without_notes(Path("song.mid"), "Lead")
+    first.save("first.mid")
+    assert composer.infill("first.mid", "9-10", **FAST).midi == second.midi
+    tune_ = composer.compose(1, bars=8, steps=1)
+    assert composer.extend(tune_, 2, **FAST) == composer.extend(tune_.melody, 2, **FAST)
 
 
 def test_the_edited_track_is_the_melodys_or_the_one_that_is_asked_for(composer, here):
@@ -175,21 +221,21 @@ def test_a_receipt_counts_the_bars_of_the_song(composer, here):
     assert [(row.bar, row.rule, row.met) for row in edited.receipt.rows] == [
         (bar, rule, True) for bar in (5, 6, 11) for rule in ("key", "density")
     ]
-    start, _, pitch = edited.after.notes
+    start, _, pitch = edited.notes
     new = np.isin(start // BAR_STEPS + 1, [5, 6, 11])
     assert set((pitch[new] % 12).tolist()) <= Key("C major").scale
 
 
 def test_a_rule_of_a_file_is_an_input(composer, here):
     edited = composer.infill("song.mid", "5-8", rules={"form": "other.mid", "rhythm": "song.mid"}, **FAST)
-    inputs = edited.receipt.recipe.inputs
-    assert inputs == {n: file_hash(f) for n, f in (("song", "song.mid"), ("rules.form", "other.mid"),
-                                                   ("rules.rhythm", "song.mid"))}  # fmt: skip
+    rules = told(edited)["rules"]
+    assert (rules["form_of"], rules["rhythm_of"]) == (hashed("other.mid"), hashed("song.mid"))
+    assert {row.asked for row in edited.receipt.rows} == {"other.mid", "song.mid"}
     edited.save("out.mid")
-    assert compose_again("out.mid", load=lambda name: composer).same
+    assert perform_again("out.mid", load=lambda name: composer, model="toy").same
     Path("other.mid").write_bytes(Path("keep.mid").read_bytes())
-    with pytest.raises(MidiError, match=r"cannot be composed again: other\.mid is not what it was"):
-        compose_again("out.mid", load=lambda name: composer)
+    with pytest.raises(MidiError, match=r"cannot be made again: other\.mid is not what it was"):
+        perform_again("out.mid", load=lambda name: composer, model="toy")
 
 
 # -- morphs -----------------------------------------------------------------------------------
@@ -197,29 +243,28 @@ def test_a_rule_of_a_file_is_an_input(composer, here):
 
 def test_each_step_of_a_morph_has_its_own_receipt(composer, here):
     given = {"steps": 3, "seed": 2, "sampling_steps": 2}
-    found = composer.morph("song.mid", "other.mid", **given)
-    assert [t.receipt.recipe.arguments["step"] for t in found] == [1, 2, 3]
-    assert [composer.morph("song.mid", "other.mid", step=k, **given) for k in (1, 2, 3)] == found
-    row = composer.morph("song.mid", "other.mid", step=0, **given)
-    assert (type(row), row.bars) == (Tune, sum(t.bars for t in found))
-    for tune_ in (row, *found):
-        tune_.save("out.mid")
-        assert compose_again("out.mid", load=lambda name: composer).same
+    row = composer.morph("song.mid", "other.mid", **given)
+    assert [told(part)["step"] for part in row.parts] == [1, 2, 3]
+    assert [composer.morph("song.mid", "other.mid", step=k, **given) for k in (1, 2, 3)] == list(row.parts)
+    assert (told(row)["step"], row.bars) == (0, sum(part.bars for part in row.parts))
+    assert told(row)["tracks"] == [1, 0]
+    for result in (row, *row.parts):
+        result.save("out.mid")
+        assert perform_again("out.mid", load=lambda name: composer, model="toy").same
 
 
 def test_a_blend_names_its_songs(composer, here):
     made = composer.blend(["song.mid", "other.mid"], [[1, 0], [0, 1]], sampling_steps=2)
-    assert made.receipt.recipe.inputs == {"songs.0": file_hash("song.mid"), "songs.1": file_hash("other.mid")}
+    assert told(made)["songs"] == [hashed("song.mid"), hashed("other.mid")]
     made.save("out.mid")
-    assert compose_again("out.mid", load=lambda name: composer).same
+    assert perform_again("out.mid", load=lambda name: composer, model="toy").same
 
 
-def test_of_melodies_a_morph_has_no_receipt(composer):
+def test_the_ends_of_a_morph_of_melodies_are_these(composer):
     a, b = random_melody(1, 8), random_melody(2, 10)
-    found = composer.morph(a, b, steps=3, sampling_steps=2)
-    assert [t.receipt for t in found] == [None] * 3
-    assert (found[0], found[2]) == (a, b.slice(1, 8))
-    assert composer.blend([a, b], [[1, 0]], sampling_steps=2).receipt is None
+    first, _, last = composer.morph(a, b, steps=3, sampling_steps=2).parts
+    assert (first, last) == (a, b.slice(1, 8))
+    assert told(composer.blend([a, b], [[1, 0]], sampling_steps=2))["tracks"] == [None, None]
 
 
 # -- what is wrong ----------------------------------------------------------------------------
@@ -318,43 +363,94 @@ def test_bars_in_three_four_are_named(composer, here):
         composer.infill("mixed.mid", "14", **FAST)
     with pytest.raises(MidiError, match=r"^mixed\.mid: .* in 3/4; Cantilena composes in 4/4"):
         composer.extend("mixed.mid", 4, **FAST)
-    assert composer.infill("mixed.mid", "3", **FAST).after.bars == 12
+    assert composer.infill("mixed.mid", "3", **FAST).bars == 12
 
 
 # -- compose ----------------------------------------------------------------------------------
 
 
-def test_a_tunes_receipt_composes_it_again(composer, here):
-    for given in (
-        {"bars": 8},
-        {"bars": 66, "resample": 1},
-        {"bars": 6, "loop": True, "qpm": 90},
-        {"bars": 8, "cadence": True, "voice": "flute"},
-        {"bars": 8, "motif": "song.mid", "cadence": True},
-        {"bars": 8, "rules": {"key": "D dorian", "density": ["4..6", 2.0]}, "branches": 2},
-    ):
-        made = composer.compose(5, **given, steps=1)
-        assert isinstance(made, Tune)
-        assert made.bars == given["bars"]
-        made.save("out.mid")
-        again = compose_again("out.mid", load=lambda name: composer)
-        assert again.same
-        assert again.made.qpm == made.qpm
+TUNES = [
+    {"bars": 8},
+    {"bars": 66, "resample": 1},
+    {"bars": 6, "loop": True, "qpm": 90},
+    {"bars": 6, "loop": True, "rules": {"density": "4..6"}, "branches": 2},
+    {"bars": 8, "cadence": True, "voice": "flute"},
+    {"bars": 8, "motif": "song.mid", "cadence": True},
+    {"bars": 8, "rules": {"key": "D dorian", "density": ["4..6", 2.0]}, "branches": 2},
+    {"bars": 8, "rules": {"chords": "| C | F |"}, "chord_track": True, "program": 40},
+    {"bars": 8, "sampler": "ddim"},
+]
 
 
-def test_a_tune_of_a_melody_or_of_ones_own_rule_says_so(composer):
-    assert composer.compose(1, bars=8, motif=random_melody(1), steps=1).receipt is None
-    receipt = composer.compose(1, bars=8, rules=[lambda melody: np.zeros(melody.bars)], steps=1).receipt
-    assert [row.measured for row in receipt.rows] == ["cost 0.00"] * 8
+@pytest.mark.parametrize("given", TUNES)
+def test_a_tunes_receipt_makes_it_again(composer, here, given):
+    made = composer.compose(5, **given, steps=1)
+    assert isinstance(made, Result)
+    assert made.bars == given["bars"]
+    made.save("out.mid")
+    again = perform_again("out.mid", load=lambda name: composer, model="toy")
+    assert again.same
+    assert again.made.file == Path("out.mid").read_bytes()
+
+
+@pytest.mark.parametrize("given", TUNES)
+def test_a_tunes_receipt_holds_every_default_as_it_was_used(composer, here, given):
+    request = told(composer.compose(5, **given, steps=1))
+    steered = "density" in given.get("rules", {})
+    unused = {"settle"} if steered else {"branches"}
+    unused |= {"temperature", "settle"} if "sampler" in given else set()
+    unused |= {name for name in ("rules", "motif") if name not in given}
+    unused |= set() if "loop" in given else {"loop_resample"}
+    assert {name for name, value in request.items() if value is None} == unused
+    voice = [None, None, 0, None, 0] if "motif" in given else given.get("voice", "lead")
+    visits = given.get("resample", 4 if "motif" in given else 1)
+    program = given.get("program", VOICES["flute"].program if "voice" in given else 0)
+    assert (request["voice"], request["resample"], request["program"]) == (voice, visits, program)
+    assert request["qpm"] == pytest.approx(given.get("qpm", 90 if "motif" in given else 120))
+
+
+def test_what_changed_a_default_changes_no_tune_that_was_made_before(composer, here, monkeypatch):
+    """The receipt holds what was used: another default temperature is not asked for by `again`."""
+    made = composer.compose(5, bars=8, steps=3)
+    made.save("out.mid")
+    monkeypatch.setattr("cantilena.verbs.outcome.TEMPERATURE", 0.5)
+    assert composer.compose(5, bars=8, steps=3) != made
+    assert perform_again("out.mid", load=lambda name: composer, model="toy").same
+
+
+def test_a_tune_of_a_melody_or_of_ones_own_rule_says_so(composer, here):
+    motif = random_melody(1)
+    composer.compose(1, bars=8, motif=motif, steps=1).save("of.mid")
+    assert perform_again("of.mid", given=[motif], load=lambda name: composer, model="toy").same
+    own = composer.compose(1, bars=8, rules=[lambda melody: np.zeros(melody.bars), Key("C major")], steps=1)
+    assert {row.measured for row in own.receipt.rows if row.asked == ""} == {"cost 0.00"}
+    assert (told(own)["rules"]["own"], told(own)["rules"]["key"]) == ({"<lambda>": None}, "C major")
+    own.save("own.mid")
+    with pytest.raises(MidiError, match=r"own\.mid: .*<lambda> is a rule of somebody's own: only its name is here"):
+        perform_again("own.mid", load=lambda name: composer, model="toy")
 
 
 def test_picked_tunes_are_those_that_compose_gives_and_differ(composer):
     given = {"bars": 8, "steps": 1, "rules": {"range": "C4-C6"}}
-    found = composer.pick(3, of=6, seed=10, **given)
-    seeds = [t.receipt.recipe.arguments["seed"] for t in found]
+    found = composer.pick(k=3, of=6, seed=10, **given)
+    assert found == found.parts[0]
+    seeds = [part.receipt.request.seed for part in found.parts]
     assert len(set(seeds)) == 3
     assert set(seeds) <= set(range(10, 16))
-    assert [composer.compose(s, **given) for s in seeds] == found
-    assert composer.pick(3, of=6, seed=10, **given) == found
+    alone = [composer.compose(s, **given) for s in seeds]
+    assert [one.file for one in alone] == [part.file for part in found.parts]
+    assert composer.pick(k=3, of=6, seed=10, **given).parts == found.parts
     with pytest.raises(ValueError, match="1 to 6 of 6 draws can be picked, not 7"):
-        composer.pick(7, of=6)
+        composer.pick(k=7, of=6)
+
+
+def test_tunes_of_a_motif_are_picked_by_the_voice_that_drew_them(composer, here, monkeypatch):
+    asked = []
+    denoiser = type(composer.engine).denoiser
+    monkeypatch.setattr(
+        type(composer.engine),
+        "denoiser",
+        lambda self, labels, guidance=1.0: asked.append(labels) or denoiser(self, labels, guidance),
+    )
+    composer.pick(k=1, of=2, bars=8, motif="song.mid", steps=1)
+    assert {tuple(row) for labels in asked for row in labels.tolist()} == {(3, 17, 0, 2)}

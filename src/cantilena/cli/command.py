@@ -1,0 +1,93 @@
+"""A command out of structs: each field is an option, with its help, its range and its default."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Collection, Mapping
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
+
+import typer
+
+from cantilena.asked import AskedRules
+from cantilena.fields import Described, Field, fields_of
+from cantilena.sources import Source
+
+__all__ = ["command", "flags", "given_to"]
+
+D = TypeVar("D", bound=Described)
+
+
+def command(
+    run: Callable[[dict[str, Any]], None], name: str, help: str, kinds: Collection[type[Described]],
+    *, needs: Collection[str] = (), may_lack: Collection[str] = (),
+) -> Callable[..., None]:  # fmt: skip
+    """A function as typer wants it, which calls `run` with all that was given, by the names of the fields of `kinds`.
+
+    In place of a field `rules` stand those of `AskedRules`. Options that `needs` names are required here, though the
+    structs have defaults for them; those that `may_lack` names are not.
+    """
+    fields = {field.name: field for kind in kinds for field in _flat(kind)}
+    parameters = [_parameter(f, (f.required and f.name not in may_lack) or f.name in needs) for f in fields.values()]
+
+    def taking(**given: Any) -> None:
+        run({name: value for name, value in given.items() if value is not None and value is not False})
+
+    taking.__name__, taking.__doc__ = name, help
+    taking.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    taking.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return taking
+
+
+def given_to(kind: type[D], given: Mapping[str, Any]) -> D:
+    """A struct out of what was given; ValueError for a wrong value, or one that is missing."""
+    mine = {field.name: given[field.name] for field in fields_of(kind) if field.name in given}
+    names = {field.name for field in fields_of(kind)}
+    asked = {field.name: given[field.name] for field in fields_of(AskedRules) if field.name in given}
+    if "rules" in names and asked:
+        mine["rules"] = asked
+    for field in fields_of(kind):
+        if field.required and field.name not in mine:
+            raise ValueError(f"{' or '.join(flags(field))} is missing (--help says more)")
+    return kind(**mine)
+
+
+def _flat(kind: type[Described]) -> list[Field]:
+    fields: list[Field] = []
+    for field in fields_of(kind):
+        fields += fields_of(AskedRules) if field.name == "rules" else [field]
+    return [field for field in fields if field.flag != "-"]
+
+
+def _parameter(field: Field, required: bool) -> inspect.Parameter:
+    kind = _kind(field)
+    metavar = field.metavar or None
+    place: Any
+    if field.required and (field.plain is Source or get_origin(kind) is list):
+        place = typer.Argument(help=field.help, metavar=metavar)
+    else:
+        place = typer.Option(*flags(field), help=_told(field), show_default=False, metavar=metavar)
+    optional = not required and kind is not bool
+    default: Any = inspect.Parameter.empty if required else None if optional else False
+    annotation = Annotated[(kind | None) if optional else kind, place]  # type: ignore[valid-type]
+    return inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _kind(field: Field) -> Any:
+    """The type of what is written: texts become what the field holds as its struct is made."""
+    if field.plain in (int, float, bool):
+        return field.plain
+    return list[str] if get_origin(field.plain) is tuple and get_args(field.plain)[0] is Source else str
+
+
+def flags(field: Field) -> list[str]:
+    """How a field is written as an option: `["--track-b"]`."""
+    return field.flag.split() or [f"--{field.name.replace('_', '-')}"]
+
+
+def _told(field: Field) -> str:
+    """The help with range and default: "The melody has so many bars. [2 to 1000; 64]"."""
+    told = [field.range] if field.range else [field.takes] if get_origin(field.plain) is Literal else []
+    shown = isinstance(field.default, int | float | str) and not isinstance(field.default, bool)
+    if shown and field.name != "seed":  # which the command line draws
+        told.append(f"{field.default:g}" if isinstance(field.default, float) else f"{field.default}")
+    return f"{field.help} [{'; '.join(told)}]" if told else field.help

@@ -1,0 +1,158 @@
+"""The verbs on the command line: a request out of what was given, one call, and files."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from cantilena.cli.command import command, given_to
+from cantilena.cli.places import check_new, check_output, check_place
+from cantilena.cli.shell import Output, Plan, Shell, Steps, Tunes
+from cantilena.codec import sources_of
+from cantilena.requests import Blend, Bridge, Compose, Extend, Infill, Morph, Pick, Request, Vary
+
+if TYPE_CHECKING:
+    from cantilena.composer import Composer
+    from cantilena.result import Result
+
+__all__ = ["COMMANDS"]
+
+_BATCH_BARS = 64 * 64  # composed at once
+_ALL_FORMATS = "mid,svg,wav"
+
+
+class _Plan(msgspec.Struct, forbid_unknown_fields=True):
+    songs: list[str]
+    weights: list[list[float]]
+
+
+def _compose(given: dict[str, Any]) -> None:
+    output = given_to(Output, {"where": ".", "formats": _ALL_FORMATS, **given})
+    folder, shell = Path(output.where or "."), given_to(Tunes, given)
+    check_place(folder, folder)
+    if shell.any:
+        given["voice"] = "any"
+    request: Compose = given_to(Pick if "k" in given else Compose, _seeded(given))
+    read = [source.path for source in sources_of(request) if source.path is not None]
+    results, several = _tunes(_load(shell), request, shell.number)
+    for result in results:
+        seed = result.receipt.request.seed
+        stem = folder / (f"tune-{seed}" if several else "tune")
+        for suffix in output.formats:
+            file = stem.with_suffix(f".{suffix}")
+            if not output.force:
+                check_new(file, read, ", or --force to replace it")
+            result.save(file)
+        _say(f"{stem}.{'|'.join(output.formats)}  seed {seed}  {result.melody!r}", result, output)
+
+
+def _tunes(composer: Composer, request: Compose, number: int) -> tuple[Iterator[Result], bool]:
+    """What is composed, a batch at a time, and whether it is more than one."""
+    if isinstance(request, Pick):
+        return iter(composer(request).parts), request.k > 1
+    size, seeds = max(1, min(64, _BATCH_BARS // request.bars)), range(request.seed, request.seed + number)
+    batches = (composer.compose_many(seeds[i : i + size], request) for i in range(0, number, size))
+    return chain.from_iterable(batches), number > 1
+
+
+def _edit(kind: type[Request], shell: type[Shell] = Shell) -> Callable[[dict[str, Any]], None]:
+    def run(given: dict[str, Any]) -> None:
+        output, more = given_to(Output, given), given_to(shell, given)
+        file, folder = Path(output.where or ""), None
+        if isinstance(more, Steps) and more.separate is not None:
+            folder = Path(more.separate)
+            if folder.exists() and not folder.is_dir():
+                raise ValueError(f"--separate {folder}: is a folder for the steps between two songs")
+        if isinstance(more, Plan) and more.plan is not None:
+            given |= _planned(Path(more.plan), given)
+        check_place(file, file.parent)
+        request = given_to(kind, _seeded(given))
+        read = [source.path for source in sources_of(request) if source.path is not None]
+        check_output(file, read, force=output.force)
+        result = _load(more)(request)
+        for suffix in output.formats:
+            result.save(file if suffix == "mid" else file.with_suffix(f".{suffix}"))
+        if folder is not None:
+            width = max(2, len(str(len(result.parts))))
+            for k, part in enumerate(result.parts, 1):
+                part.save(folder / f"morph-{k:0{width}}.mid")
+        _say(f"{file}  {_told(result)}  {result.melody!r}", result, output)
+
+    return run
+
+
+def _planned(path: Path, given: dict[str, Any]) -> dict[str, Any]:
+    """Songs, named as seen from the plan's folder, and weights."""
+    if "songs" in given or "weights" in given:
+        raise ValueError("--plan names the songs and their weights: give it alone")
+    try:
+        plan = msgspec.json.decode(path.read_bytes(), type=_Plan)
+    except OSError as error:
+        raise ValueError(f"{path.name}: cannot be read ({error.strerror or error})") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f'{path.name}: a plan is {{"songs": [...], "weights": [...]}} in JSON ({error})') from error
+    return {"songs": [str(path.parent / song) for song in plan.songs], "weights": plan.weights}
+
+
+def _load(shell: Shell) -> Composer:
+    from cantilena.composer import load
+
+    return load(shell.model)
+
+
+def _seeded(given: dict[str, Any]) -> dict[str, Any]:
+    """With the seed that was given, or one by chance."""
+    return {"seed": secrets.randbelow(2**31), **given}
+
+
+def _told(result: Result) -> str:
+    """What was done, for the line that is printed."""
+    match result.receipt.request:
+        case Infill() as r:
+            told = f"bars {r.bars} of track {result.track}"
+        case Extend() as r:
+            told = f"{r.bars} bars {'before' if r.before else 'after'} track {result.track}"
+        case Bridge() as r:
+            told = f"{r.bars} bars between, on track {result.track}"
+        case Vary() as r:
+            told = f"track {result.track}  strength {r.strength:g}"
+        case Morph() as r:
+            told = f"{r.steps} steps of {result.bars // r.steps} bars" if not r.step else f"step {r.step} of {r.steps}"
+        case Blend() as r:
+            told = f"{len(r.tracks or ())} songs"
+        case r:
+            told = r.verb
+    return f"{told}  seed {r.seed}"
+
+
+def _say(line: str, result: Result, output: Output) -> None:
+    if output.json:
+        print(result.receipt.to_json())
+        return
+    print(line)
+    if result.receipt.rows:
+        print(result.receipt.table())
+
+
+def _verb(kind: type[Request], shell: type[Shell] = Shell, **more: Any) -> Callable[..., None]:
+    tag = str(kind.__struct_config__.tag)
+    return command(_edit(kind, shell), tag, kind.__doc__ or "", [kind, Output, shell], needs=["where"], **more)
+
+
+COMMANDS = {
+    "compose": command(
+        _compose, "compose", "Compose new melodies: tune.mid, tune.svg, tune.wav; several are named tune-SEED.*.",
+        [Pick, Output, Tunes], may_lack=["k"],
+    ),
+    "infill": _verb(Infill),
+    "extend": _verb(Extend),
+    "bridge": _verb(Bridge),
+    "vary": _verb(Vary),
+    "morph": _verb(Morph, Steps),
+    "blend": _verb(Blend, Plan, may_lack=["songs", "weights"]),
+}  # fmt: skip

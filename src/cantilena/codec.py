@@ -1,0 +1,59 @@
+"""Requests to JSON and back, and the music in them by its hash."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec.structs import replace
+
+from cantilena.asked import AskedRules
+from cantilena.fields import Described, plain, revive, values_of
+from cantilena.requests import AnyRequest, Request
+from cantilena.sources import Source
+
+__all__ = ["decode", "encode", "sources_of", "with_sources"]
+
+R = TypeVar("R", bound=Described)
+
+
+def encode(request: Request) -> dict[str, Any]:
+    """A request as JSON values; music is its name and hash."""
+    built: dict[str, Any] = msgspec.to_builtins(request, enc_hook=plain)
+    return built
+
+
+def decode(text: str | bytes) -> AnyRequest:
+    """The request in JSON; its music is known by name and hash until `with_sources` finds it. ValueError (one line)."""
+    try:
+        found: AnyRequest = msgspec.json.decode(text, type=AnyRequest, dec_hook=revive)
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        raise ValueError(f"not a request: {error}") from error
+    return found
+
+
+def sources_of(request: Request) -> list[Source]:
+    """All the music that a request reads."""
+    found: list[Source] = []
+    _each_source(request, lambda source: found.append(source) or source)  # type: ignore[func-returns-value]
+    return found
+
+
+def with_sources(request: R, given: Iterable[Source]) -> R:
+    """The request with its music found by hash among the sources that are `given`; what is not there stays as it is."""
+    there = {source.sha256: source for source in given}
+    return _each_source(request, lambda source: there.get(source.sha256, source))
+
+
+def _each_source(struct: R, change: Callable[[Source], Source]) -> R:
+    changed: dict[str, Any] = {}
+    for name, value in values_of(struct).items():
+        match value:
+            case Source():
+                changed[name] = change(value)
+            case (Source(), *_):
+                changed[name] = tuple(change(one) for one in value)
+            case AskedRules():
+                changed[name] = _each_source(value, change)
+    return replace(struct, **changed)

@@ -1,0 +1,96 @@
+"""`Result`: what comes of a request: the melody, the MIDI file that it stands in, and the receipt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cantilena.music.melody import Melody, Notes
+from cantilena.music.midi import write_whole
+from cantilena.receipt import Receipt, write_receipt
+from cantilena.sources import Source
+
+__all__ = ["Result"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Result:
+    """A melody that was composed, or a song after an edit.
+
+    It can be looked at as its melody can (`notes`, `bars`, `slice` ...); what is made of it is a Melody: the receipt
+    is not of other notes. Results are equal where their melodies are.
+    """
+
+    melody: Melody  # of an edited song: of the whole stretch in 4/4 around the new bars
+    midi: bytes  # the file, without the receipt
+    track: int  # index of the melody's
+    receipt: Receipt
+    name: str  # of the melody, for people: the track's, where it is new
+    before: Melody | None = None  # the melody before an edit
+    within: bool = False  # whether the file is a song in which the melody was edited
+    parts: tuple[Result, ...] = ()  # the steps of a morph in order; what was picked, the best first
+
+    def save(self, path: str | Path) -> None:
+        """Write as `.mid` (with the receipt), `.svg` (piano roll) or `.wav`, by the name's ending, in one step.
+
+        ValueError for any other ending.
+        """
+        path = Path(path)
+        if path.suffix.lower() in (".mid", ".midi"):
+            write_whole(path, self.file)
+        else:
+            self.melody.save(path, name=self.name)
+
+    @cached_property
+    def file(self) -> bytes:
+        """The MIDI file with the receipt at its start."""
+        return write_receipt(self.midi, self.receipt, self.name)
+
+    @property
+    def source(self) -> Source:
+        """What it is to the next request: the file of an edited song, or a melody."""
+        return Source.of(self.file if self.within else self.melody)
+
+    @property
+    def events(self) -> NDArray[np.int8]:
+        """Those of the melody: int8 (steps,)."""
+        return self.melody.events
+
+    @property
+    def notes(self) -> Notes:
+        """Start and end in steps, and MIDI pitch, of every note of the melody."""
+        return self.melody.notes
+
+    @property
+    def bars(self) -> int:
+        """Length of the melody in bars of 4/4."""
+        return self.melody.bars
+
+    @property
+    def qpm(self) -> float:
+        """Tempo of the melody in quarter notes a minute."""
+        return self.melody.qpm
+
+    def phrases(self) -> NDArray[np.int8]:
+        """Those of the melody: (ceil(bars / 2), 32) tokens."""
+        return self.melody.phrases()
+
+    def slice(self, first: int, last: int) -> Melody:
+        """Bars `first` to `last` of the melody, as `Melody.slice`."""
+        return self.melody.slice(first, last)
+
+    def _repr_html_(self) -> str:
+        return self.melody._repr_html_()
+
+    def __eq__(self, other: object) -> bool:
+        return self.melody == (other.melody if isinstance(other, Result) else other)
+
+    def __hash__(self) -> int:
+        return hash(self.melody)
+
+    def __repr__(self) -> str:
+        return f"Result({self.receipt.title}: {repr(self.melody).removeprefix('Melody(')}"

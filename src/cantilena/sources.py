@@ -1,0 +1,129 @@
+"""`Source`: music that a request reads. In a receipt it is its name and the hash of what was read, never a path."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
+
+from cantilena.errors import MidiError
+
+if TYPE_CHECKING:
+    from cantilena.music.melody import Melody
+    from cantilena.music.midi import Song
+
+__all__ = ["Music", "Source", "Sourced"]
+
+_HASH = re.compile("[0-9a-f]{64}")
+_NAME = 255  # characters
+
+
+class Source:
+    """A MIDI file's bytes, or a Melody, with a name for people; of a receipt, only the name and the hash of these."""
+
+    def __init__(self, name: str, sha256: str, content: bytes | Melody | None = None, path: Path | None = None):
+        self.name, self.sha256, self.content, self.path = name, sha256, content, path
+
+    @classmethod
+    def of(cls, given: Music) -> Source:
+        """What is `given`: the path of a file, which is read now, its bytes, a Melody, or a result.
+
+        Raises MidiError (one line) for a file that cannot be read, ValueError for anything else.
+        """
+        from cantilena.music.melody import Melody
+
+        match given:
+            case Source():
+                return given
+            case Melody():
+                told = f"{given.qpm!r} quarters a minute ".encode()
+                return cls("melody", hashlib.sha256(told + given.events.tobytes()).hexdigest(), given)
+            case bytes():
+                return cls("MIDI data", hashlib.sha256(given).hexdigest(), given)
+            case str() | Path():
+                path = Path(given)
+                try:
+                    data = path.read_bytes()
+                except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+                    raise MidiError(f"{path.name}: cannot be read ({getattr(error, 'strerror', error)})") from error
+                return cls(_told(path.name), hashlib.sha256(data).hexdigest(), data, path)
+        source = getattr(given, "source", None)
+        if isinstance(source, cls):
+            return source
+        raise ValueError(f"music is a MIDI file's name, its bytes, or a Melody, not {type(given).__name__}")
+
+    @classmethod
+    def from_json(cls, value: Any) -> Source:
+        """From {"name": ..., "sha256": ...}; ValueError for anything else. No file is looked for."""
+        match value:
+            case {"name": str(name), "sha256": str(digest), **more} if not more and _HASH.fullmatch(digest):
+                if len(name) <= _NAME:
+                    return cls(name, digest)
+        raise ValueError('a source is {"name": a short text, "sha256": 64 hexadecimal digits}')
+
+    def as_json(self) -> dict[str, str]:
+        """What a receipt holds of it."""
+        return {"name": self.name, "sha256": self.sha256}
+
+    @property
+    def melody(self) -> Melody | None:
+        """The Melody that was given; None where it was a file."""
+        return None if isinstance(self.content, bytes | None) else self.content
+
+    @property
+    def data(self) -> bytes:
+        """The bytes of the file that was given. Raises MidiError where only its hash is known."""
+        if not isinstance(self.content, bytes):
+            raise MidiError(f"{self.name}: is not there (SHA-256 {self.sha256[:16]}...)")
+        return self.content
+
+    @cached_property
+    def song(self) -> Song:
+        """The file that was given, read once. Raises MidiError where it is no song, or not there."""
+        from cantilena.music.midi import read_song
+
+        return read_song(self.data, name=self.name)
+
+    def tune(self, track: int | None = None) -> tuple[Melody, int | None]:
+        """Its melody, and the number of the track that has it (None of a Melody): that of `track`, if one is given.
+
+        Raises MidiError for a song that has none, ValueError for a track of a Melody.
+        """
+        if self.melody is not None:
+            if track is not None:
+                raise ValueError("of a Melody no track is chosen")
+            return self.melody, None
+        from cantilena.music.extract import extract
+
+        found = extract(self.song, track)
+        return cast("Melody", found.melody), found.track  # `extract` raises where there is none
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Source) and self.as_json() == other.as_json()
+
+    def __hash__(self) -> int:
+        return hash(self.sha256)
+
+    def __repr__(self) -> str:
+        return f"Source({self.name!r}, {self.sha256[:8]})"
+
+
+def _told(name: str) -> str:
+    """A file's name as any JSON can hold it."""
+    return name.encode("utf-8", "replace").decode("utf-8")[:_NAME]
+
+
+class Sourced(Protocol):
+    """A result, which another request may go on from."""
+
+    @property
+    def source(self) -> Source:
+        """What it is to the next request."""
+
+
+if TYPE_CHECKING:  # what may be given; what a request holds of it is a Source
+    Music: TypeAlias = Source | Sourced | Melody | Path | str | bytes
+else:
+    Music = Source

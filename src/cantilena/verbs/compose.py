@@ -1,0 +1,125 @@
+"""`compose` and `pick`: melodies from nothing, or from a motif."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from msgspec.structs import asdict, replace
+from numpy.typing import NDArray
+
+from cantilena.asked import AskedRules, asked_rules
+from cantilena.drawing import Drawing
+from cantilena.edits.draw import WINDOW
+from cantilena.edits.finish import finish
+from cantilena.edits.length import WHOLE, Length, lead_round
+from cantilena.edits.motif import develop, read_motif, two_bars
+from cantilena.edits.pick import choose, surprise
+from cantilena.edits.steer import Steering
+from cantilena.music.melody import PHRASE_STEPS, Melody
+from cantilena.music.midi import to_midi
+from cantilena.requests import Compose, Pick
+from cantilena.rules import Chords, Rules, chord_notes
+from cantilena.sources import Source
+from cantilena.verbs.outcome import RESAMPLE, Outcome, drawn_by, measured, settled
+from cantilena.voices import Voice, voice_of
+
+__all__ = ["compose", "compose_many", "pick"]
+
+LONG_RESAMPLE = 2  # above 64 bars: with one visit the key wanders, with four the tune stands still (docs/findings.md)
+
+
+def compose(engine: Drawing, request: Compose) -> Outcome:
+    """A new melody. Fewer than 64 bars are the part of 64 that stands best alone; more have no seam."""
+    return compose_many(engine, request, [request.seed])[0]
+
+
+def compose_many(engine: Drawing, request: Compose, seeds: Sequence[int]) -> list[Outcome]:
+    """One melody a seed, as `compose` would each alone."""
+    rules, length, theme = asked_rules(request.rules), Length(request.bars, request.loop), _theme(request)
+    request = _settled(request, rules, theme)
+    if theme is not None:
+        draw, bars, cadence = engine.draw(drawn_by(request)), request.bars, request.cadence
+        melodies = [
+            develop(engine.told(drawn_by(request), seed), draw, theme, bars, seed=seed, cadence=cadence)
+            for seed in seeds
+        ]
+    elif rules is not None:
+        melodies = [_steered(engine, request, seed, length, rules) for seed in seeds]
+    else:
+        drawn = engine.sample(seeds, **length.asked, **drawn_by(request))  # (seeds, P, D)
+        melodies = [_finished(engine, request, x_0, seed, length) for seed, x_0 in zip(seeds, drawn, strict=True)]
+    return [_outcome(replace(request, seed=s), m, rules) for s, m in zip(seeds, melodies, strict=True)]
+
+
+def pick(engine: Drawing, request: Pick) -> Outcome:
+    """The best of many draws, with all that were picked as its parts, each with a request of its own seed.
+
+    They meet the rules, sound like data and differ from each other: see `edits.pick`. There are fewer than asked for
+    where the rest would be near-duplicates.
+    """
+    one = Compose(**{name: value for name, value in asdict(request).items() if name not in ("k", "of")})
+    tunes = compose_many(engine, one, range(request.seed, request.seed + request.of))
+    melodies = [tune.melody for tune in tunes]
+    whole = [Melody.from_tokens(np.resize(m.events, WINDOW * PHRASE_STEPS)) for m in melodies]  # 64 bars of each
+    drew = voice_of(tunes[0].request.voice)  # type: ignore[attr-defined]
+    denoise = engine.denoiser(np.tile(drew.labels, (request.of, 1)))
+    surprises = surprise(denoise, np.stack([engine.encode(m) for m in whole]), engine.model.schedule)
+    rules = asked_rules(request.rules)
+    costs = [rules.total(m) if rules else 0.0 for m in melodies]
+    best = [tunes[i] for i in choose(melodies, request.k, costs, surprises.tolist())]
+    return Outcome(best[0].request, best[0].melody, best[0].midi, best[0].name, rows=best[0].rows, parts=tuple(best))
+
+
+def _theme(request: Compose) -> Melody | None:
+    """The two bars that a tune is to open with."""
+    if request.motif is None:
+        return None
+    source = Source.of(request.motif)
+    return read_motif(source.data, name=source.name) if source.melody is None else two_bars(source.melody)
+
+
+def _settled(request: Compose, rules: Rules | None, theme: Melody | None) -> Compose:
+    visits = RESAMPLE if theme is not None else LONG_RESAMPLE if request.bars > WHOLE else 1
+    closes = request.loop and request.bars < WHOLE
+    more = {"loop_resample": request.resample or RESAMPLE} if closes else {}
+    voice = "lead" if theme is None else Voice(purity=0)
+    qpm = 120.0 if theme is None else theme.qpm
+    request = settled(request, rules, voice=voice, resample=visits, qpm=qpm, **more)
+    return settled(request, rules, voice=voice, resample=visits, program=voice_of(request.voice).program)
+
+
+def _finished(
+    engine: Drawing, request: Compose, x_0: NDArray[np.float32], seed: int, length: Length, rules: Rules | None = None
+) -> Melody:
+    """What was drawn, (P, D), as a melody of this length."""
+    model = engine.told(drawn_by(request), seed)
+    if request.loop_resample is not None:
+        draw = engine.draw({**drawn_by(request), "resample": request.loop_resample})
+        x_0 = lead_round(model, draw, x_0, length.bars, seed=seed)
+    return finish(model, x_0, length, rules, cadence=request.cadence)
+
+
+def _steered(engine: Drawing, request: Compose, seed: int, length: Length, rules: Rules) -> Melody:
+    """A melody of this length by rules, which see its first bars: a part that stands alone is not looked for."""
+    asked = length.asked
+    steering = Steering.alone(engine.told(drawn_by(request), seed), rules, asked["phrases"], length.bars)
+    asked |= {"cost": steering.cost(), "ties": steering.ties(asked["phrases"])}
+    x_0 = engine.sample([seed], **asked, **drawn_by(request))[0]
+    return _finished(engine, request, x_0, seed, length, rules)
+
+
+def _outcome(request: Compose, melody: Melody, rules: Rules | None) -> Outcome:
+    assert request.qpm is not None  # both are settled
+    assert request.program is not None
+    melody = Melody(melody.events, request.qpm)
+    if request.motif is None:
+        what = request.voice if isinstance(request.voice, str) else "melody"
+    else:
+        what = Path(Source.of(request.motif).name).stem
+    name = f"Cantilena, {what}, seed {request.seed}"
+    chords = AskedRules.of(request.rules).chords if request.rules is not None and request.chord_track else None
+    beneath = chord_notes(Chords(chords), request.bars) if chords is not None else ()
+    midi = to_midi(melody, program=request.program, track_name=name, beneath=beneath)
+    return Outcome(request, melody, midi, name, rows=measured(rules, melody))

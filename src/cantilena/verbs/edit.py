@@ -1,0 +1,121 @@
+"""`infill`, `extend`, `bridge` and `vary`: new bars in a song, of which everything else comes back as it was."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec.structs import replace
+
+from cantilena.asked import asked_rules
+from cantilena.drawing import Drawing
+from cantilena.edits import extend as extending
+from cantilena.edits import vary as varying
+from cantilena.edits.recompose import recompose
+from cantilena.edits.steer import check_held
+from cantilena.model import Model
+from cantilena.music.bars import Bars, parse_bars
+from cantilena.music.locks import lock_melody
+from cantilena.music.passage import read_passage
+from cantilena.music.room import make_room, room_after, room_before, room_between
+from cantilena.requests import Bridge, Extend, Infill, Vary
+from cantilena.sources import Source
+from cantilena.verbs.outcome import RESAMPLE, Outcome, drawn_by, settled
+from cantilena.verbs.site import Site
+
+__all__ = ["bridge", "extend", "infill", "vary"]
+
+
+def infill(engine: Drawing, request: Infill) -> Outcome:
+    """The bars that are asked for composed anew, around the notes to keep. Rules see them as one melody."""
+    spans, rules = parse_bars(request.bars), asked_rules(request.rules)
+    song, keep = Source.of(request.song), None if request.keep is None else Source.of(request.keep)
+    if song.melody is not None:
+        if request.track is not None or (keep is not None and keep.melody is None):
+            raise ValueError("of a Melody no track is chosen, and the notes to keep are a Melody")
+        locks = lock_melody(song.melody, spans, None if keep is None else keep.melody)
+        site = Site.alone(locks, song.melody)
+    elif keep is not None and keep.melody is not None:
+        raise ValueError("of a MIDI file the notes to keep are a MIDI file")
+    else:
+        kept = None if keep is None else keep.song
+        site = Site.within(read_passage(song.song, spans, track=request.track, keep=kept))
+    if rules is not None:
+        check_held(rules, site.locks, site.first)
+    grid = _grid(spans, request.grid)
+    request = settled(request, rules, voice=site.voice, resample=RESAMPLE, track=site.track, grid=grid)
+    model, draw, lead = _told(engine, request), engine.draw(drawn_by(request)), _lead(site.first, grid)
+    tokens = recompose(model, site.locks, draw, seed=request.seed, lead=lead, rules=rules)
+    return site.outcome(replace(request, bars=spans), tokens, rules)
+
+
+def extend(engine: Drawing, request: Extend) -> Outcome:
+    """New bars after a melody, or before it. However many they are, they have no seam; rules see them alone."""
+    rules, song = asked_rules(request.rules), Source.of(request.song)
+    if song.melody is not None:
+        _no_track(request.track)
+        melody = song.melody
+        locks = make_room(request.bars, before=melody) if request.before else make_room(request.bars, after=melody)
+        site = Site.alone(locks, melody)
+    else:
+        room = room_before if request.before else room_after
+        site = Site.within(room(song.song, request.bars, track=request.track))
+    request = settled(request, rules, voice=site.voice, resample=RESAMPLE, track=site.track)
+    model, draw = _told(engine, request), engine.draw(drawn_by(request))
+    tokens = extending.extend(model, site.locks, draw, seed=request.seed, rules=rules)
+    return site.outcome(request, tokens, rules)
+
+
+def bridge(engine: Drawing, request: Bridge) -> Outcome:
+    """Song a, new bars of its melody that lead to song b, then b: the tracks of b, and its tempo, stand behind a's."""
+    rules, a, b = asked_rules(request.rules), Source.of(request.a), Source.of(request.b)
+    track_b = None
+    if a.melody is not None and b.melody is not None:
+        _no_track(request.track if request.track_b is None else request.track_b)
+        site = Site.alone(make_room(request.bars, after=a.melody, before=b.melody), a.melody)
+    elif a.melody is not None or b.melody is not None:
+        raise ValueError("a bridge leads from one MIDI file to another, or from one Melody to another")
+    else:
+        room = room_between(a.song, b.song, request.bars, track=request.track, track_b=request.track_b)
+        site, track_b = Site.within(room), b.tune(request.track_b)[1]
+    request = settled(request, rules, voice=site.voice, resample=RESAMPLE, track=site.track, track_b=track_b)
+    model, draw = _told(engine, request), engine.draw(drawn_by(request))
+    tokens = extending.bridge(model, site.locks, draw, seed=request.seed, rules=rules)
+    return site.outcome(request, tokens, rules)
+
+
+def vary(engine: Drawing, request: Vary) -> Outcome:
+    """A variation: about 1 - strength of the notes stay, and where the song repeats, so does the variation."""
+    song = Source.of(request.song)
+    spans = None if request.bars is None else parse_bars(request.bars)
+    if song.melody is not None:
+        _no_track(request.track)
+        spans = spans or ((1, song.melody.bars),)
+        site = Site.alone(lock_melody(song.melody, spans), song.melody)
+    else:
+        spans = spans or varying.melody_bars(song.song, request.track)
+        site = Site.within(read_passage(song.song, spans, track=request.track))
+    grid = _grid(spans, request.grid)
+    request = settled(request, voice=site.voice, resample=1, track=site.track, grid=grid)
+    model, draw, lead = _told(engine, request), engine.draw(drawn_by(request)), _lead(site.first, grid)
+    locks, tokens = varying.vary(model, site.locks, draw, strength=request.strength, seed=request.seed, lead=lead)
+    return site.outcome(replace(request, bars=spans), tokens, locks=locks)
+
+
+def _told(engine: Drawing, request: Infill | Extend | Bridge | Vary) -> Model:
+    """The model as it writes in the voice of the request, with the chance of its seed."""
+    return engine.told(drawn_by(request), request.seed)
+
+
+def _no_track(track: int | None) -> None:
+    if track is not None:
+        raise ValueError("of a Melody no track is chosen")
+
+
+def _grid(spans: Bars, asked: Literal["odd", "even"] | None) -> Literal["odd", "even"]:
+    """The bars on which phrases begin, so that one begins on the first bar given, unless it is asked otherwise."""
+    return asked or ("odd" if spans[0][0] % 2 else "even")
+
+
+def _lead(first: int, grid: Literal["odd", "even"]) -> int:
+    """How many bars before bar `first` phrases begin: 0 or 1."""
+    return int((first % 2 == 1) != (grid == "odd"))

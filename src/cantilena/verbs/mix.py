@@ -1,0 +1,83 @@
+"""`morph` and `blend`: melodies between melodies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import numpy as np
+from msgspec.structs import replace
+from numpy.typing import NDArray
+
+from cantilena.diffusion.path import ddim_invert
+from cantilena.diffusion.windows import windowed
+from cantilena.drawing import Drawing
+from cantilena.edits import morph as morphing
+from cantilena.edits.draw import Draw
+from cantilena.model import Model
+from cantilena.music.melody import Melody
+from cantilena.music.midi import to_midi
+from cantilena.requests import Blend, Morph
+from cantilena.sources import Music, Source
+from cantilena.verbs.outcome import Outcome
+from cantilena.voices import Voice, voice_of
+
+__all__ = ["blend", "morph"]
+
+Mix = TypeVar("Mix", Morph, Blend)
+
+
+def morph(engine: Drawing, request: Morph) -> Outcome:
+    """The melodies from a to b, which are the first and the last, in a row, with each as a part; or one of them alone.
+
+    All are as long as the shorter of the two.
+    """
+    (one, other), request = _read(request, [request.a, request.b])
+    model, ways = _told(engine, request), _ways(engine, request)
+    found = morphing.morph(model, one, other, *ways, steps=request.steps, seed=request.seed)
+    parts = [_outcome(replace(request, step=k), melody, f"Morph {k}") for k, melody in enumerate(found, 1)]
+    if request.step:
+        return parts[request.step - 1]
+    name = f"Cantilena, morph of {request.steps} steps, seed {request.seed}"
+    return _outcome(request, morphing.in_a_row(found), name, parts)
+
+
+def blend(engine: Drawing, request: Blend) -> Outcome:
+    """One melody of several, as long as the shortest: where one song weighs all, its own notes stand."""
+    melodies, request = _read(request, request.songs)
+    model, ways = _told(engine, request), _ways(engine, request)
+    melody = morphing.blend(model, melodies, request.weights, *ways, seed=request.seed)
+    return _outcome(request, melody, f"Cantilena, blend of {len(melodies)}, seed {request.seed}")
+
+
+def _read(request: Mix, songs: Sequence[Music]) -> tuple[list[Melody], Mix]:
+    """The songs' melodies, and the request with the tracks that they are on."""
+    tracks = [None] * len(songs) if request.tracks is None else list(request.tracks)
+    if len(tracks) != len(songs):
+        raise ValueError(f"tracks are one number a song, {len(songs)}, not {len(tracks)}")
+    found = [Source.of(song).tune(track) for song, track in zip(songs, tracks, strict=True)]  # type: ignore[arg-type]
+    program = voice_of(request.voice).program if request.program is None else request.program
+    return [melody for melody, _ in found], replace(request, tracks=[track for _, track in found], program=program)
+
+
+def _told(engine: Drawing, request: Morph | Blend) -> Model:
+    """The model as it writes in the voice of the request, with the chance of its seed."""
+    return engine.told({"voice": voice_of(request.voice)}, request.seed)
+
+
+def _ways(engine: Drawing, request: Morph | Blend) -> tuple[Draw, morphing.Invert]:
+    """Down from noise and up to it, both without chance."""
+    voice: str | Voice = voice_of(request.voice)
+    steps, model = request.sampling_steps, engine.model
+    denoise = windowed(engine.denoiser(voice_of(voice).labels[None]))
+
+    def invert(x_0: NDArray[np.float32], *, to: float) -> NDArray[np.float32]:
+        *_, x_t = ddim_invert(denoise, x_0, model.schedule, steps=steps, to=to)
+        return x_t
+
+    return engine.draw({"voice": voice, "sampler": "ddim", "steps": steps}), invert
+
+
+def _outcome(request: Morph | Blend, melody: Melody, name: str, parts: Sequence[Outcome] = ()) -> Outcome:
+    midi = to_midi(melody, program=request.program or 0, track_name=name)
+    return Outcome(request, melody, midi, name, parts=tuple(parts))
