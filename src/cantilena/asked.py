@@ -22,7 +22,7 @@ _OF_A_SONG = ("rhythm", "form")
 def _weights(given: Any) -> dict[str, float]:
     """Weights by rule, or as words: "form=3,density=1"."""
     if not isinstance(given, str):
-        return dict(given)
+        return {name: weight.item() if hasattr(weight, "item") else weight for name, weight in dict(given).items()}
     found = {}
     for part in given.split(","):
         name, _, weight = (piece.strip() for piece in part.partition("="))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.resources import files
@@ -28,6 +28,7 @@ __all__ = ["DEFAULT_MODEL", "FORMAT", "LABEL_NULLS", "Mixture", "Model", "find_m
 FORMAT = 2  # 1 had a decoder that did not hear what it wrote
 DEFAULT_MODEL = "pop-64"
 PARTS = ("encoder", "decoder", "decoder_start", "decoder_step", "denoiser")  # .onnx
+READING = ("sigma", "temperature", "floor", "leanings")  # of model.json's "decoder": how composed latents are read
 LABEL_NULLS = (3, 17, 3, 2)  # role, family, purity, has rests: the index of each that means "not said"
 
 
@@ -68,9 +69,7 @@ class Model:
     schedule: NoiseSchedule
     prediction: Prediction
     manner: Manner  # of writing composed latents
-    intervals: (
-        NDArray[np.float32] | None
-    )  # (4, 2, SIZES) what it leans to as each role, and as none: `Manner.intervals`
+    leanings: Mapping[int, Mapping[str, Any]]  # role, or none -> "intervals" and "foreign" of `Manner`
     threads: int
     _sessions: dict[str, onnxruntime.InferenceSession] = field(repr=False)
 
@@ -88,13 +87,8 @@ class Model:
             prediction: Prediction = denoiser["prediction"]
             named = denoiser["latent"]
             sigma, temperature, floor = (float(about["decoder"][k]) for k in ("sigma", "temperature", "floor"))
-            leanings = about["decoder"].get("intervals")
-            intervals = (
-                None if leanings is None else np.array(leanings, np.float32).reshape(LABEL_NULLS[0] + 1, 2, SIZES)
-            )
-            manner = Manner(
-                LABEL_NULLS, sigma, temperature, floor, None if intervals is None else intervals[LABEL_NULLS[0]]
-            )
+            leanings = {int(role): _leaning(told) for role, told in about["decoder"].get("leanings", {}).items()}
+            manner = Manner(LABEL_NULLS, sigma, temperature, floor, **leanings.get(LABEL_NULLS[0], {}))
             if prediction not in ("eps", "x0", "v"):
                 raise ValueError(f"prediction {prediction!r}")
         except (OSError, KeyError, TypeError, ValueError) as error:
@@ -105,7 +99,7 @@ class Model:
                 f"{folder}: the denoiser was trained in latent space {named}, latent.npz is {space.fingerprint}"
             )
         sessions = {part: _session(folder / f"{part}.onnx", threads) for part in PARTS}
-        return cls(folder, about, space, schedule, prediction, manner, intervals, threads, sessions)
+        return cls(folder, about, space, schedule, prediction, manner, leanings, threads, sessions)
 
     @property
     def name(self) -> str:
@@ -117,17 +111,14 @@ class Model:
 
         `sigma` is how far it doubts latents, where that is not what a composed latent deserves.
         """
-        role = int(labels[0])
-        intervals = None if self.intervals is None else self.intervals[role]
-        manner = replace(self.manner, labels=tuple(labels.tolist()), seeds=tuple(seeds), intervals=intervals)
+        told: Any = {"intervals": None, "foreign": 0.0, **self.leanings.get(int(labels[0]), {})}
+        manner = replace(self.manner, labels=tuple(labels.tolist()), seeds=tuple(seeds), **told)
         return replace(self, manner=manner if sigma is None else replace(manner, sigma=sigma))
 
     @cached_property
     def fingerprint(self) -> str:
         """16 hexadecimal digits over all that a composed note depends on: every file, and how latents are read."""
-        manner = self.manner
-        leanings = b"" if self.intervals is None else self.intervals.tobytes()
-        reading = f"{manner.sigma:g} {manner.temperature:g} {manner.floor:g} ".encode() + leanings
+        reading = json.dumps({k: v for k, v in self.about["decoder"].items() if k in READING}, sort_keys=True).encode()
         return self._digest(*(f"{part}.onnx" for part in PARTS), "latent.npz", more=reading)
 
     def _digest(self, *parts: str, more: bytes = b"") -> str:
@@ -245,6 +236,14 @@ class Model:
         if part not in self._sessions:
             self._sessions[part] = _session(self.folder / f"{part}.onnx", self.threads)
         return self._sessions[part]
+
+
+def _leaning(told: Mapping[str, Any]) -> dict[str, Any]:
+    """What a decoder leans to, from JSON; ValueError where it is something else."""
+    return {
+        "intervals": np.array(told["intervals"], np.float32).reshape(2, SIZES),
+        "foreign": float(told["foreign"]),
+    }
 
 
 def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:

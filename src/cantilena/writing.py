@@ -31,6 +31,7 @@ __all__ = [
     "Manner",
     "context",
     "interval_kinds",
+    "is_foreign",
     "pitch_classes",
     "write",
 ]
@@ -41,6 +42,7 @@ UNKNOWN = (VOCABULARY, VOCABULARY, VOCABULARY, 2)  # when nothing is said of it
 FREE = -1  # in `Bounds.fixed`: a token that is to be written
 _SIZES = (0, 2, 4, 7, 12)  # semitones: the largest interval of each size but the last
 SIZES = len(_SIZES) + 1
+_HARDLY = 0.02  # of all notes
 _NEAR = 4  # phrases on either side that tell of the key
 _WRITING = 11  # tells a seed's numbers for writing from those for sampling
 _PASSES = 4  # at most: what is then still written after another context than its own stays
@@ -160,6 +162,7 @@ class Manner:
     temperature: float = 0.0
     floor: float = 0.0
     intervals: Float | None = None  # (2, SIZES) what is added to the logits of notes: see `interval_kinds`
+    foreign: float = 0.0  # the same of notes that are foreign to the phrases near by: see `is_foreign`
     seeds: tuple[int, ...] = (0,)
 
     def noise(self, melodies: int) -> Float | None:
@@ -188,6 +191,14 @@ def interval_kinds(interval: NDArray[np.integer], before: NDArray[np.integer]) -
     return turns.astype(np.int64), np.searchsorted(_SIZES, np.abs(interval), side="left")
 
 
+def is_foreign(around: Float) -> NDArray[np.bool_]:
+    """The note tokens whose pitch classes hardly begin near by, given `pitch_classes` (n, 12): (n, 90)."""
+    share = around / np.maximum(around.sum(axis=1, keepdims=True), 1)
+    token = np.arange(VOCABULARY)
+    strange = share[:, (token + MIN_PITCH - 2) % 12] < _HARDLY
+    return np.asarray(strange & (token > REST) & (around.sum(axis=1, keepdims=True) > 0))
+
+
 def _leanings(intervals: Float) -> Float:
     """What is added for each interval after each: (179, 179), both from -89 semitones up."""
     semitones = np.arange(1 - VOCABULARY, VOCABULARY)
@@ -202,20 +213,24 @@ def write(
     `bounds` are those of every melody. Phrases that are `alone` know nothing of each other.
     """
     N, P = z.shape[:2]
-    which, rows = _distinct(z, np.zeros(P, np.int64) if bounds is None else np.arange(P))
+    which, rows = _distinct(z, np.zeros(P, np.int64) if bounds is None else _kinds(bounds))
     flat, noise = z.reshape(N * P, -1)[rows], manner.noise(N)
     labels = np.tile(np.array(manner.labels, np.int64), (rows.size, 1))
     sigma = np.full(rows.size, manner.sigma, np.float32)
     plans = [decoder.plan(flat[some], sigma[some], labels[some]) for some in _chunks(np.arange(rows.size))]
     plan, plain = (np.concatenate(parts) for parts in zip(*plans, strict=True))
     tokens, todo = np.asarray(plain.argmax(-1), np.int8), np.ones(rows.size, np.bool_)
-    allowed = fixed = None
+    allowed = fixed = holds = None
     if bounds is not None:
         allowed, fixed = bounds.sounding[rows % P], bounds.fixed[rows % P]
+        holds = _holds(bounds)[rows % P]
         tokens, todo = np.where(fixed == FREE, tokens, fixed), (fixed == FREE).any(axis=1)
     first = np.ones(N * P, np.bool_) if alone else np.arange(N * P) % P == 0
     around = pitch_classes(tokens[which], first)[rows]
-    leanings = None if manner.intervals is None else _leanings(manner.intervals)
+    leanings = None
+    if manner.intervals is not None or manner.foreign:
+        intervals = np.zeros((2, SIZES), np.float32) if manner.intervals is None else manner.intervals
+        leanings = _leanings(intervals), np.float32(manner.foreign) * is_foreign(around)
     before = np.full((rows.size, CONTEXT), -1, np.int64)  # nothing was written yet
     for _ in range(_PASSES):
         now = np.tile(np.array(UNKNOWN, np.int64), (rows.size, 1)) if alone else context(tokens[which], first)[rows]
@@ -226,12 +241,44 @@ def write(
         for some in _chunks(changed):
             tokens[some] = _pass(
                 decoder, plan[some], plain[some], decoder.start(before[some], around[some]), before[some],
-                manner.floor, leanings,
+                manner.floor, None if leanings is None else (leanings[0], leanings[1][some]),
                 None if noise is None else noise[rows[some] // P],
                 None if allowed is None else allowed[some],
                 None if fixed is None else fixed[some],
+                None if holds is None else holds[some],
             )  # fmt: skip
-    return tokens[which].reshape(N, P, -1)
+    written = tokens[which].reshape(N, P, -1)
+    if bounds is not None:
+        _silence(written, bounds)
+    return written
+
+
+def _kinds(bounds: Bounds) -> Int:
+    """Numbers (P,) that are equal where bounds are."""
+    told = (np.packbits(bounds.sounding.reshape(len(bounds.fixed), -1), axis=1), bounds.fixed.view(np.uint8))
+    return np.unique(np.concatenate(told, axis=1), axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
+
+
+def _holds(bounds: Bounds) -> NDArray[np.bool_]:
+    """Where no fixed step ends: (P, 32)."""
+    return np.append(True, bounds.fixed.reshape(-1)[:-1] == FREE).reshape(bounds.fixed.shape)
+
+
+def _silence(tokens: NDArray[np.int8], bounds: Bounds) -> None:
+    """End notes that ring over a seam to where they may not, in (N, P, 32).
+
+    Equal phrases are written once, and some after another context than turns out to be their own.
+    """
+    may = bounds.sounding & _holds(bounds)[..., None] | (bounds.fixed != FREE)[..., None]
+    for melody in tokens:
+        sounds = REST
+        for phrase, sounding in zip(melody, may, strict=True):
+            changes = np.flatnonzero(phrase != HOLD)
+            lead = int(changes[0]) if changes.size else phrase.size
+            wrong = np.flatnonzero(~sounding[:lead, sounds])
+            if sounds > REST and wrong.size:
+                phrase[wrong[0]] = sounds = REST
+            sounds = int(phrase[changes[-1]]) if changes.size else sounds
 
 
 def _chunks(rows: Int) -> list[Int]:
@@ -254,10 +301,13 @@ def _distinct(z: Float, bounds: Int) -> tuple[Int, Int]:
 
 def _pass(
     decoder: Decoder, plan: Float, plain: Float, state: Float, before: Int, floor: float,
-    leanings: Float | None, noise: Float | None,
-    allowed: NDArray[np.bool_] | None, fixed: NDArray[np.int8] | None,
+    leanings: tuple[Float, Float] | None, noise: Float | None,
+    allowed: NDArray[np.bool_] | None, fixed: NDArray[np.int8] | None, holds: NDArray[np.bool_] | None,
 ) -> NDArray[np.int8]:  # fmt: skip
-    """Phrases written once after their contexts `before` (n, 4): tokens (n, 32)."""
+    """Phrases written once after their contexts `before` (n, 4): tokens (n, 32).
+
+    Within bounds `allowed` (n, 32, 90) and `fixed` (n, 32) are theirs, and `holds` (n, 32) is where no fixed step ends.
+    """
     n, steps = plan.shape[:2]
     every = np.arange(n)
     notes, token = before[:, :2], np.full(n, START, np.int64)
@@ -268,14 +318,12 @@ def _pass(
     for k in range(steps):
         logits, state = decoder.step(plan[:, k], plain[:, k], token, notes, state)
         if leanings is not None:
-            logits = _leaning(logits, leanings, notes)
+            logits = _leaning(logits, *leanings, notes)
         if k == 0:
             logits[silent, HOLD] = -np.inf  # a phrase that begins in silence says so
-        if allowed is not None and fixed is not None:
+        if allowed is not None and holds is not None:
             legal = allowed[:, k].copy()
-            legal[:, HOLD] = allowed[every, k, sounds]
-            if k:
-                legal[:, HOLD] &= fixed[:, k - 1] == FREE
+            legal[:, HOLD] = allowed[every, k, sounds] & holds[:, k]
             legal[~legal.any(axis=1), REST] = True
             logits = np.where(legal, logits, -np.inf)
         if noise is not None:
@@ -291,13 +339,17 @@ def _pass(
     return tokens
 
 
-def _leaning(logits: Float, leanings: Float, notes: Int) -> Float:
-    """Logits (n, 90) that lean to some intervals after the last two notes (n, 2), and begin as many notes as before."""
+def _leaning(logits: Float, intervals: Float, always: Float, notes: Int) -> Float:
+    """Logits (n, 90) that lean to some notes, and begin as many as before.
+
+    `always` (n, 90) is added, and of `intervals`, see `_leanings`, what fits after the last two notes (n, 2).
+    """
     last, older = notes.T
     heard = (last > REST) & (last < START)
     moved = np.where(heard & (older > REST) & (older < START), last - older, 0) + VOCABULARY - 1
     semitones = np.arange(REST + 1, VOCABULARY) - last[:, None] + VOCABULARY - 1
-    lean = np.where(heard[:, None], leanings[moved[:, None], np.where(heard[:, None], semitones, 0)], 0)
+    lean = np.where(heard[:, None], intervals[moved[:, None], np.where(heard[:, None], semitones, 0)], 0)
+    lean = lean + always[:, REST + 1 :]
     own = logits[:, REST + 1 :]
     top = own.max(axis=1, keepdims=True)
     chance = np.exp(own - top)

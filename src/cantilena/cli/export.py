@@ -33,6 +33,10 @@ def export(
         float | None,
         typer.Option(min=0, max=1, help="Leave out tokens less likely than this share of the likeliest."),
     ] = None,
+    calibrate: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Let the model compose, and lean to the intervals of this corpus."),
+    ] = None,
     mdn: Annotated[
         Path | None, typer.Option(metavar="RUN", help="The autoregressive rival's run, for the table.")
     ] = None,
@@ -45,7 +49,7 @@ def export(
     """Write encoder, decoder and denoiser as ONNX, with the latent space, model.json and a model card.
 
     Of a MODEL all that is there stays as it is, but for what --decoder, --mdn and --paper exchange, and for how its
-    decoder reads latents: --sigma, --temperature, --floor.
+    decoder reads latents: --sigma, --temperature, --floor, --calibrate.
     """
     _, runs = training_modules("export")
     if runs.is_model(source):
@@ -53,7 +57,11 @@ def export(
             raise ValueError(f"{source}: is a model; --vae, --data and --licence are for a run")
         asked = {"sigma": sigma, "temperature": temperature, "floor": floor}
         reading = {name: value for name, value in asked.items() if value is not None}
-        runs.export_parts(source, output, decoder=decoder, reading=reading or None, mdn=mdn, paper=paper)
+        if decoder or reading or mdn or paper or calibrate is None:
+            runs.export_parts(source, output, decoder=decoder, reading=reading or None, mdn=mdn, paper=paper)
+            source = output
+        if calibrate is not None:
+            runs.export_calibrated(source, output, calibrate, told=print)
     elif vae is None:
         raise ValueError(f"{source}: no model there; of a run, say with --vae which VAE it belongs to")
     else:

@@ -160,7 +160,7 @@ def exchange_parts(
     folder: Path,
     baselines: Mapping[str, Baseline],
     decoder: Baseline | None = None,
-    reading: Mapping[str, float] | None = None,
+    reading: Mapping[str, Any] | None = None,
 ) -> None:
     """Write the model folder `source` to `folder`, which may be the same, with some of its parts exchanged.
 

@@ -21,6 +21,7 @@ from cantilena.diffusion.schedule import NoiseSchedule
 from cantilena.errors import ModelError, RecipeError
 from cantilena.latent import LatentSpace
 from cantilena.model import Model, find_model
+from cantilena.training.calibration import calibrate
 from cantilena.training.data import Phrases
 from cantilena.training.decoder import DecoderConfig, DecoderTask
 from cantilena.training.denoiser import DenoiserTask, DiffusionConfig
@@ -43,6 +44,7 @@ from cantilena.training.recipes import NETWORKS, DataConfig, Kind, LossConfig, R
 from cantilena.training.vae import VAETask
 
 __all__ = [
+    "export_calibrated",
     "export_parts",
     "export_run",
     "is_model",
@@ -268,15 +270,15 @@ def export_parts(
     folder: Path,
     *,
     decoder: Path | None = None,
-    reading: Mapping[str, float] | None = None,
+    reading: Mapping[str, Any] | None = None,
     mdn: Path | None = None,
     paper: Path | None = None,
 ) -> None:
     """Write the model `source` (a folder, or a shipped model's name) to `folder` with parts of it exchanged.
 
     `decoder` is a run of `train_decoder`; `reading` is how composed latents are read (`writing.Manner`: "sigma",
-    "temperature", "floor"); baselines as in `export_run`. RecipeError where there is none of them, or where a run
-    does not belong to the model.
+    "temperature", "floor", and "leanings" of `calibrate`); baselines as in `export_run`. RecipeError where there is
+    none of them, or where a run does not belong to the model.
     """
     source = find_model(source)
     if decoder is None and reading is None and mdn is None and paper is None:
@@ -291,6 +293,13 @@ def export_parts(
         network.load_state_dict(load_weights(checkpoint))
         new = Baseline(network, {"training": _provenance(meta)})
     exchange_parts(source, folder, _baselines(source, about["denoiser"]["latent"], mdn, paper), new, reading)
+
+
+def export_calibrated(source: Path, folder: Path, corpus: Path, told: Callable[[str], None] = lambda _: None) -> None:
+    """Write the model `source` to `folder`, leaning to the intervals of a corpus: see `calibration.calibrate`."""
+    model = Model.load(source)
+    leanings = calibrate(model, Corpus.open(corpus), told=told)
+    exchange_parts(model.folder, folder, {}, reading={"leanings": leanings})
 
 
 def _baselines(model: Path, latent: str, mdn: Path | None, paper: Path | None) -> dict[str, Baseline]:

@@ -1,0 +1,76 @@
+"""What a decoder leans to in intervals, so that melodies that are composed have those of real ones.
+
+A decoder that reads what a denoiser made of noise repeats notes and turns more often than the music it learned from:
+what composed latents lack is not quite what latents of noised songs lack. How often each kind of interval
+(`writing.interval_kinds`) occurs, and a note that is foreign to what is near, is counted in training songs and in
+composed melodies, and the logarithm of the ratio is added to the logits of notes, as Menon et al. 2021 ("Long-tail
+learning via logit adjustment", eq. 9) correct the frequencies of classes; again and again, since each interval
+changes the next. Rhythm and rests are left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cantilena.corpus.store import WINDOW_PHRASES, Corpus
+from cantilena.drawing import Drawing
+from cantilena.model import Model
+from cantilena.music.extract import ROLES
+from cantilena.music.melody import REST, Melody
+from cantilena.training.latents import MAX_SILENT
+from cantilena.voices import Voice
+from cantilena.writing import SIZES, interval_kinds, is_foreign, pitch_classes
+
+__all__ = ["calibrate", "measured"]
+
+SEED = 1_000_000  # the first of the seeds that are listened to: nobody's else
+_ROUNDS = 9
+_STEP = 0.7  # of each round, towards what is wanted
+_REAL = 2000  # windows of training songs
+
+
+def calibrate(
+    model: Model, corpus: Corpus, melodies: int = 128, told: Callable[[str], None] = lambda _: None
+) -> dict[str, dict[str, Any]]:
+    """What to lean to as each role, and as none, as model.json has it: {"0": {"intervals": ..., "foreign": ...}, ...}.
+
+    `melodies` are composed for each; `told` gets a line for each.
+    """
+    windows = corpus.windows("train", max_silent=MAX_SILENT, stride=16)
+    role, clean = corpus.table["role"][windows[:, 0]], corpus.purity(windows[:, 0]) == 0
+    found = {}
+    for k, name in enumerate([*ROLES, "any"]):
+        voice = Voice(role=k, purity=0) if k < len(ROLES) else Voice()
+        these = windows[(role == k) & clean] if k < len(ROLES) else windows
+        these = np.random.default_rng(k).permutation(these)[:_REAL]
+        wanted, strange = measured(corpus.phrases(int(m))[f : f + WINDOW_PHRASES] for m, f in these)
+        seeds = tuple(range(SEED, SEED + melodies))
+        z = model.space.denormalize(Drawing(model).sample(seeds, voice=voice))
+        intervals, foreign, best = np.zeros((2, SIZES), np.float32), 0.0, np.inf
+        manner = replace(model.manner, labels=tuple(voice.labels.tolist()), seeds=seeds)
+        for _ in range(_ROUNDS):
+            have, own = measured(model.decode(z, replace(manner, intervals=intervals, foreign=foreign)))
+            if (off := float(np.abs(wanted - have).sum() + abs(strange - own))) < best:
+                best, found[str(k)] = off, {"intervals": intervals.round(3).tolist(), "foreign": round(foreign, 3)}
+            intervals = intervals + (_STEP * np.log(wanted / have)).astype(np.float32)
+            foreign += _STEP * float(np.log(strange / own))
+        told(f"{name}: {best:.3f} of all intervals and pitch classes still of another kind")
+    return found
+
+
+def measured(melodies: Iterable[NDArray[np.int8]]) -> tuple[NDArray[np.float64], float]:
+    """Of melodies (phrases, 32): shares of all intervals, (2, SIZES), and of notes that are foreign to what is near."""
+    counts, strange, notes = np.zeros((2, SIZES), np.int64), 0, 0
+    for phrases in melodies:
+        interval = np.diff(Melody.from_phrases(phrases).notes.pitch)
+        np.add.at(counts, interval_kinds(interval, np.append(0, interval[:-1])[: interval.size]), 1)
+        row, step = np.nonzero(phrases > REST)
+        around = pitch_classes(phrases, np.arange(len(phrases)) == 0)
+        strange, notes = strange + int(is_foreign(around)[row, phrases[row, step]].sum()), notes + row.size
+    shares: NDArray[np.float64] = (counts + 1.0) / (counts + 1.0).sum()
+    return shares, (strange + 1) / (notes + 1)
