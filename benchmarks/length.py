@@ -22,7 +22,8 @@ from cantilena.composer import RESAMPLE, Composer, load
 from cantilena.corpus.store import Corpus
 from cantilena.diffusion.ties import Ties
 from cantilena.edits.cadence import has_cadence
-from cantilena.edits.length import WHOLE, Length, chain, crop, lead_round
+from cantilena.edits.finish import finish
+from cantilena.edits.length import WHOLE, Length, best_crop, chain, lead_round
 from cantilena.edits.motif import develop, likeness, two_bars
 from cantilena.evaluation.overlap import normal_overlap, window_moments
 from cantilena.model import DEFAULT_MODEL
@@ -146,10 +147,15 @@ def short(composer: Composer, number: int) -> None:
     print(heading("\nshorter than 64 bars, %", columns))
     for bars in (2, 4, 8, 16, 32):
         for label, some in (
-            ("best crop", [crop(m, bars) for m in whole]),
+            ("best crop", [_crop(m, bars) for m in whole]),
             ("first bars", [m.slice(1, bars) for m in whole]),
         ):
             print(f"{f'{bars} bars, {label}':34}" + "".join(f"{100 * f:10.1f}" for f in _ends(some)))
+
+
+def _crop(melody: Melody, bars: int) -> Melody:
+    first = best_crop(melody, bars)
+    return melody.slice(first, first + bars - 1)
 
 
 def _ends(melodies: Sequence[Melody]) -> list[float]:
@@ -172,22 +178,20 @@ def loops(composer: Composer, number: int) -> None:
     whole = composer.sample(range(number))
     for bars in (4, 8, 16, 32, 64, 128):
         size, phrases = Length(bars, loop=True), bars // 2
-        rings = [
-            list(composer.decode(composer.sample(range(number), **_ring(bars), resample=r))) for r in (1, RESAMPLE)
-        ]
+        drawn = [list(composer.sample(range(number), **_ring(bars), resample=r)) for r in (1, RESAMPLE)]
         if bars < WHOLE:
             draw = composer.draw({"resample": RESAMPLE})
-            rings.append([lead_round(composer.model, draw, x, bars, seed=s) for s, x in enumerate(whole)])
+            drawn.append([lead_round(composer.model, draw, x, bars, seed=s) for s, x in enumerate(whole)])
         ways = ("a ring", f"a ring, resample {RESAMPLE}", "a crop led round")
-        for label, found in zip(ways, rings, strict=False):
-            ring = [Melody.from_phrases(np.tile(r[:phrases], (3, 1))) for r in found]
-            closed = [size.fit(r[:phrases]) for r in found]
+        for label, found in zip(ways, drawn, strict=False):
+            ring = [Melody.from_phrases(np.tile(composer.decode(x[:phrases]), (3, 1))) for x in found]
+            closed = [finish(composer.model, x[:phrases], size) for x in found]
             alike = np.mean([np.tril(similarity(m), -1).max(axis=1)[1:].mean() for m in closed])
             inner = [b for b in range(bars + 2, 2 * bars, 2)]
             print(row(f"{bars} bars, {label}: joint", [joints(m, [bars, 2 * bars]) for m in ring]))
             print(row("  elsewhere", [joints(m, inner) for m in ring]))
             print(row("  joint of the loop", [joints(_thrice(m), [bars, 2 * bars]) for m in closed]) + f"{alike:10.2f}")
-        cut = [Length(bars).fit(t) for t in composer.decode(composer.sample(range(number), **Length(bars).asked))]
+        cut = [finish(composer.model, x, Length(bars)) for x in composer.sample(range(number), **Length(bars).asked)]
         alike = np.mean([np.tril(similarity(m), -1).max(axis=1)[1:].mean() for m in cut])
         print(
             row(f"{bars} bars, no loop: joint", [joints(_thrice(m), [bars, 2 * bars]) for m in cut]) + f"{alike:10.2f}"

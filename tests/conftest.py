@@ -47,6 +47,8 @@ def toy_networks() -> tuple[MelodyVAE, Denoiser, LatentSpace]:
     with torch.no_grad():
         for parameter in denoiser.parameters():
             parameter.add_(0.2 * torch.randn_like(parameter))
+        for parameter in vae.decoder.parameters():  # much of it begins at zero: an untrained writer changes nothing
+            parameter.add_(0.2 * torch.randn_like(parameter))
     return vae.eval(), denoiser.eval(), space
 
 

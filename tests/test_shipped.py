@@ -11,7 +11,9 @@ import cantilena
 from cantilena.model import DEFAULT_MODEL, Model, find_model
 from cantilena.requests import Compose
 from cantilena.training.export import read_weights, vae_fingerprint
-from cantilena.training.networks import Denoiser, DenoiserConfig, MelodyVAE, VAEConfig
+from cantilena.training.networks import LABEL_SIZES, Denoiser, DenoiserConfig, MelodyVAE, VAEConfig
+from cantilena.training.phrase_decoder import PhraseDecoder, PhraseDecoderConfig
+from cantilena.writing import UNKNOWN
 
 
 @pytest.fixture(scope="module")
@@ -46,14 +48,34 @@ def test_both_worlds_agree_on_it(model):
     folder = find_model(DEFAULT_MODEL)
     about = json.loads((folder / "model.json").read_text())
     vae_weights, denoiser_weights = read_weights(folder, "vae"), read_weights(folder, "denoiser")
-    vae = MelodyVAE(VAEConfig(**about["vae"]["config"])).eval()
+    vae = MelodyVAE(VAEConfig(**about["vae"]["config"]))
+    vae.decoder = PhraseDecoder(PhraseDecoderConfig(**about["decoder"]["config"]))
+    vae.eval()
     vae.load_state_dict(vae_weights)
     assert vae_fingerprint(vae) == about["vae"]["fingerprint"]
     denoiser = Denoiser(DenoiserConfig(**about["denoiser"]["config"])).eval()
     denoiser.load_state_dict(denoiser_weights)
     random = np.random.default_rng(0)
     z = random.standard_normal((3, model.space.Z), np.float32)
-    np.testing.assert_allclose(model.decode(z), vae.decode(torch.from_numpy(z)), atol=1e-4)
+    sigma, labels = np.array([0, 0.4, 0.9], np.float32), np.array([[0, 0, 0, 0], [3, 17, 3, 2], [1, 4, 0, 1]])
+    told = [torch.from_numpy(a) for a in (z, sigma, labels)]
+    plan, plain = model.plan(z, sigma, labels)
+    features = vae.decoder.plan(*told)
+    np.testing.assert_allclose(plain, vae.decoder.logits(features), atol=1e-3)
+    np.testing.assert_allclose(plan, vae.decoder.writer.plan(features), atol=1e-3)
+    before = np.array([[0, 0, 0, 0], [41, 43, 45, 1], [50, 90, 0, 2]])
+    around = random.integers(0, 9, (3, 12)).astype(np.float32)
+    state = model.start(before, around)
+    heard = [torch.from_numpy(a) for a in (before, around)]
+    np.testing.assert_allclose(state, vae.decoder.writer.start(*heard), atol=1e-4)
+    token, notes = np.array([41, 0, 1]), before[:, :2]
+    given = plan[:, 3], plain[:, 3], token, notes, state
+    expected = vae.decoder.writer.step(*(torch.from_numpy(a) for a in given))
+    for one, other in zip(model.step(*given), expected, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-3)
+    nulls = torch.tensor(LABEL_SIZES).expand(3, 4)
+    written = vae.decoder.write(told[0], torch.zeros(3), nulls, torch.tensor(UNKNOWN).expand(3, 4), torch.zeros(3, 12))
+    np.testing.assert_array_equal(model.decode(z, alone=True), written)
     x_t, x0_prev = random.standard_normal((2, 3, 32, model.space.D), np.float32)
     log_snr, labels = np.array([-6, 0, 6], np.float32), np.array([[0, 0, 0, 0], [3, 17, 3, 2], [1, 4, 0, 1]])
     expected = denoiser(*(torch.from_numpy(a) for a in (x_t, log_snr, x0_prev, labels)))

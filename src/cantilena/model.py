@@ -106,14 +106,14 @@ class Model:
         """The model's name."""
         return str(self.about.get("name", self.folder.name))
 
-    def told(self, labels: NDArray[np.int64], seeds: Sequence[int], sigma: float | None = None) -> Model:
-        """The same model, which writes melodies with these labels (4,), with these seeds' chance.
-
-        `sigma` is how far it doubts latents, where that is not what a composed latent deserves.
-        """
+    def told(self, labels: NDArray[np.int64], seeds: Sequence[int]) -> Model:
+        """The same model, which writes melodies with these labels (4,), with these seeds' chance."""
         told: Any = {"intervals": None, "foreign": 0.0, **self.leanings.get(int(labels[0]), {})}
-        manner = replace(self.manner, labels=tuple(labels.tolist()), seeds=tuple(seeds), **told)
-        return replace(self, manner=manner if sigma is None else replace(manner, sigma=sigma))
+        return replace(self, manner=replace(self.manner, labels=tuple(labels.tolist()), seeds=tuple(seeds), **told))
+
+    def doubting(self, sigma: float) -> Model:
+        """The same model, which doubts latents so much: they came back from a share `sigma` of noise."""
+        return replace(self, manner=replace(self.manner, sigma=sigma))
 
     @cached_property
     def fingerprint(self) -> str:

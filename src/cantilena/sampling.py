@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 STEPS = 20
-TEMPERATURE = 0.97  # CHANGELOG: what it does to leaps, keys and repetitions
+TEMPERATURE = 0.97  # docs/findings.md: what it does to leaps, keys and repetitions
 STEERED = 0.985  # the temperature when rules steer: the best of several draws is calmer than one
 MAX_RESAMPLE = 10
 BRANCHES = 8

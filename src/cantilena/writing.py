@@ -4,9 +4,9 @@ The decoder is in three parts. `plan` says for a latent and its uncertainty what
 once; `start` makes a state of what came before the phrase; `step` turns the plan of one step, the token written last
 and the state into logits. `write` puts them together for many melodies at a time.
 
-A line goes on over the seam of two phrases, so a phrase is written after the one before it. Yet all phrases are
-written at once: each after a guess of its context, at first what the plans alone would write; those whose context
-turns out otherwise are written again. Phrases with equal latents are one, and equal ones come out equal.
+A line goes on over the seam of two phrases, so a phrase is written after the one before it. Yet they are not written
+one by one: every second phrase first, after what the plan alone would have before it, and then the others, after what
+stands there. Phrases with equal latents are one, and equal ones come out equal.
 """
 
 from __future__ import annotations
@@ -40,12 +40,13 @@ START = VOCABULARY  # the "token" before the first of a phrase
 CONTEXT = 4  # numbers that tell of what came before a phrase
 UNKNOWN = (VOCABULARY, VOCABULARY, VOCABULARY, 2)  # when nothing is said of it
 FREE = -1  # in `Bounds.fixed`: a token that is to be written
+_NOTES = np.arange(REST + 1, VOCABULARY)
 _SIZES = (0, 2, 4, 7, 12)  # semitones: the largest interval of each size but the last
 SIZES = len(_SIZES) + 1
 _HARDLY = 0.02  # of all notes
 _NEAR = 4  # phrases on either side that tell of the key
 _WRITING = 11  # tells a seed's numbers for writing from those for sampling
-_PASSES = 4  # at most: what is then still written after another context than its own stays
+_TURNS = 2  # in which phrases are written: every second one first
 _CHUNK = 64  # phrases at once: more are slower, their intermediate results leave the processor's cache
 
 Float: TypeAlias = NDArray[np.float32]
@@ -70,12 +71,13 @@ class Bounds:
     """What may be written in P phrases.
 
     `sounding` (P, 32, 90): the notes that may sound at each step, by their token, whether they begin there or ring
-    through; under REST, whether silence may. `fixed` (P, 32): tokens that stand already, FREE elsewhere; no fixed
-    note rings on into free steps. Where nothing is possible there is silence.
+    through; under REST, whether silence may. `fixed` (P, 32): tokens that stand already, FREE elsewhere; whether fixed
+    notes ring on into free steps say `rings`. Where nothing is possible there is silence.
     """
 
     sounding: NDArray[np.bool_]
     fixed: NDArray[np.int8]
+    rings: bool = False
 
     @classmethod
     def none(cls, phrases: int) -> Bounds:
@@ -97,7 +99,7 @@ class Bounds:
         there[..., max(semitones, 0) : size + min(semitones, 0)] = notes[
             ..., max(-semitones, 0) : size - max(semitones, 0)
         ]
-        return Bounds(moved, transpose(self.fixed, semitones))
+        return Bounds(moved, transpose(self.fixed, semitones), self.rings)
 
 
 def context(phrases: NDArray[np.integer], first: NDArray[np.bool_]) -> Int:
@@ -231,22 +233,21 @@ def write(
     if manner.intervals is not None or manner.foreign:
         intervals = np.zeros((2, SIZES), np.float32) if manner.intervals is None else manner.intervals
         leanings = _leanings(intervals), np.float32(manner.foreign) * is_foreign(around)
-    before = np.full((rows.size, CONTEXT), -1, np.int64)  # nothing was written yet
-    for _ in range(_PASSES):
-        now = np.tile(np.array(UNKNOWN, np.int64), (rows.size, 1)) if alone else context(tokens[which], first)[rows]
-        changed = np.flatnonzero(todo & (now != before).any(axis=1))
-        if not changed.size:
-            break
-        before = now
-        for some in _chunks(changed):
-            tokens[some] = _pass(
-                decoder, plan[some], plain[some], decoder.start(before[some], around[some]), before[some],
-                manner.floor, None if leanings is None else (leanings[0], leanings[1][some]),
-                None if noise is None else noise[rows[some] // P],
-                None if allowed is None else allowed[some],
-                None if fixed is None else fixed[some],
-                None if holds is None else holds[some],
-            )  # fmt: skip
+    for turn in range(_TURNS):
+        now = np.flatnonzero(todo & (rows % P % _TURNS == turn))
+        before = context(tokens[which], first)[rows[now]]
+        if alone:
+            before[:] = UNKNOWN
+        for some, told in zip(_chunks(now), np.split(before, range(_CHUNK, now.size, _CHUNK)), strict=True):
+            if some.size:
+                tokens[some] = _written(
+                    decoder, plan[some], plain[some], decoder.start(told, around[some]), told, manner.floor,
+                    None if leanings is None else (leanings[0], leanings[1][some]),
+                    None if noise is None else noise[rows[some] // P],
+                    None if allowed is None else allowed[some],
+                    None if fixed is None else fixed[some],
+                    None if holds is None else holds[some],
+                )  # fmt: skip
     written = tokens[which].reshape(N, P, -1)
     if bounds is not None:
         _silence(written, bounds)
@@ -260,8 +261,9 @@ def _kinds(bounds: Bounds) -> Int:
 
 
 def _holds(bounds: Bounds) -> NDArray[np.bool_]:
-    """Where no fixed step ends: (P, 32)."""
-    return np.append(True, bounds.fixed.reshape(-1)[:-1] == FREE).reshape(bounds.fixed.shape)
+    """Where no fixed step ends, unless it may ring on: (P, 32)."""
+    free = np.asarray(bounds.rings | (bounds.fixed.reshape(-1)[:-1] == FREE))
+    return np.append(True, free).reshape(bounds.fixed.shape)
 
 
 def _silence(tokens: NDArray[np.int8], bounds: Bounds) -> None:
@@ -299,7 +301,7 @@ def _distinct(z: Float, bounds: Int) -> tuple[Int, Int]:
     return place[which.reshape(-1)], rows[order]
 
 
-def _pass(
+def _written(
     decoder: Decoder, plan: Float, plain: Float, state: Float, before: Int, floor: float,
     leanings: tuple[Float, Float] | None, noise: Float | None,
     allowed: NDArray[np.bool_] | None, fixed: NDArray[np.int8] | None, holds: NDArray[np.bool_] | None,
@@ -347,11 +349,11 @@ def _leaning(logits: Float, intervals: Float, always: Float, notes: Int) -> Floa
     last, older = notes.T
     heard = (last > REST) & (last < START)
     moved = np.where(heard & (older > REST) & (older < START), last - older, 0) + VOCABULARY - 1
-    semitones = np.arange(REST + 1, VOCABULARY) - last[:, None] + VOCABULARY - 1
-    lean = np.where(heard[:, None], intervals[moved[:, None], np.where(heard[:, None], semitones, 0)], 0)
-    lean = lean + always[:, REST + 1 :]
+    semitones = _NOTES - np.where(heard, last, REST + 1)[:, None] + VOCABULARY - 1
+    lean = always[:, REST + 1 :] + np.where(heard[:, None], intervals[moved[:, None], semitones], np.float32(0))
     own = logits[:, REST + 1 :]
-    top = own.max(axis=1, keepdims=True)
-    chance = np.exp(own - top)
-    change = np.log((chance * np.exp(lean)).sum(axis=1, keepdims=True) / chance.sum(axis=1, keepdims=True))
-    return np.concatenate([logits[:, : REST + 1], own + lean - change], axis=1)
+    chance = np.exp(own - own.max(axis=1, keepdims=True))
+    change = np.log((chance * np.exp(lean)).sum(axis=1) / chance.sum(axis=1))
+    leant = logits.copy()
+    leant[:, REST + 1 :] += lean - change[:, None]
+    return leant

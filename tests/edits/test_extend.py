@@ -3,6 +3,7 @@
 import io
 from collections import Counter
 from fractions import Fraction
+from functools import partial
 from types import SimpleNamespace
 
 import mido
@@ -18,7 +19,10 @@ from cantilena.music.melody import BAR_STEPS, Melody
 from cantilena.music.midi import read_song
 from cantilena.music.room import make_room, room_after, room_before, room_between
 from cantilena.music.splice import find_part, read_notes
+from cantilena.rules import Key, Rules
+from cantilena.writing import Bounds
 from melodies import random_melody
+from oracles import Oracle
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +34,9 @@ def watched(composer, verb, locks):
     """The tokens of an edit whose samples are noise, and the samples that it asked for."""
     asked = []
 
-    def draw(seed, phrases=32, condition=None, correct=None):
+    def draw(seed, phrases=32, condition=None, correct=None, **steered):
         x_0 = np.random.default_rng(seed).normal(size=(1, phrases, composer.model.space.D)).astype(np.float32)
-        asked.append((phrases, condition, composer.decode(x_0)[0]))
+        asked.append((phrases, condition, x_0[0]))
         return x_0
 
     return verb(composer.model, locks, draw, seed=3), asked
@@ -60,20 +64,23 @@ def test_phrases_at_the_joint_are_held_and_the_new_ones_stand_beside_them(
 ):
     melody = random_melody(5, bars) if bars > 1 else Melody.from_notes([0, 4], [4, 16], [60, 64])
     locks = make_room(new, **{"before" if before else "after": melody})
-    tokens, ((size, condition, sampled),) = watched(composer, extend, locks)
+    tokens, ((size, condition, x_0),) = watched(composer, extend, locks)
     assert size == phrases
     begin = composed if bars < 8 else held
     there = np.flatnonzero(condition.known[0])
     rows = slice(size - begin - -(-new // 2), size - begin) if before else slice(begin, begin + -(-new // 2))
     edge = there[0] == rows.stop if before else there[-1] == rows.start - 1
     assert (len(there), edge, np.ptp(there)) == (held, True, held - 1)
-    if bars > 1:
-        some = melody.slice(1, 2 * held) if before else melody.slice(bars - 2 * held + 1, bars)
-        whole = melody.phrases()[:held] if before else _aligned(melody)[-held:]
-        assert some.bars == 2 * held
-        np.testing.assert_array_equal(
-            condition.x_0[0, there], composer.model.space.normalize(composer.model.encode(whole)[0])
-        )
+    whole = Melody.from_tokens(np.pad(melody.events, (0, 32))).phrases()[:held] if before else _aligned(melody)[-held:]
+    np.testing.assert_array_equal(
+        condition.x_0[0, there], composer.model.space.normalize(composer.model.encode(whole)[0])
+    )
+    heard = np.zeros((size, 32), np.int8)  # what is new is written beside what is held
+    heard[there] = whole
+    bounds = Bounds.fixing(heard, np.tile(condition.known[0][:, None], 32))
+    sampled = composer.model.to_phrases(x_0, bounds)
+    if not before:  # which the decoder hears, but what comes after it only as pitch classes
+        assert not np.array_equal(sampled[rows], composer.model.to_phrases(x_0)[rows])
     steps = new * BAR_STEPS
     mine = sampled[rows].reshape(-1)
     mine, now = (mine[-steps:], tokens[:steps]) if before else (mine[:steps], tokens[-steps:])
@@ -102,16 +109,40 @@ def test_a_bridge_is_composed_between_both(composer, bars, new):
     assert condition.known[0, joint + new // 2 + 1 :].any() == (new < 60)  # b is held, too
 
 
-def test_a_note_that_would_go_on_ends_at_the_joint(composer):
+class Holds(Oracle):
+    """Who only ever goes on, in place of a model whose latents it takes."""
+
+    def __init__(self, model):
+        super().__init__(np.zeros((1, 32)))
+        self.space, self.to_latents = model.space, model.to_latents
+
+    def plan(self, z, sigma, labels):
+        return super().plan(np.zeros((len(z), 1)), sigma, labels)
+
+
+@pytest.mark.parametrize("rules", [None, Rules([Key("chromatic")])], ids=["free", "rules"])
+def test_a_note_that_would_go_on_ends_at_the_joint(composer, rules):
     """A decoder that only ever goes on: of the held note nothing is left behind the joint."""
-    model = SimpleNamespace(
-        space=composer.model.space,
-        to_latents=composer.model.to_latents,
-        to_phrases=lambda x_0: np.zeros((*x_0.shape[:-1], 32), np.int8),
-    )
     held = Melody.from_notes([0, 4, 8], [4, 8, 64], [60, 62, 64])
-    tokens, _ = watched(SimpleNamespace(model=model, decode=composer.decode), extend, make_room(2, after=held))
+    other = SimpleNamespace(model=Holds(composer.model), decode=composer.decode)
+    tokens, _ = watched(other, partial(extend, rules=rules), make_room(2, after=held))
     assert Melody.from_tokens(tokens).notes.end.tolist() == [4, 8, 64]
+
+
+def test_what_is_new_is_written_after_what_is_held(composer):
+    """A decoder that repeats the note it heard last knows that of the song's last bar."""
+
+    class Repeats(Holds):
+        def step(self, plan, plain, token, notes, state):
+            return np.where(np.arange(90) == notes[:, :1], 1, plain * 0).astype(np.float32), state
+
+    other = SimpleNamespace(model=Repeats(composer.model), decode=composer.decode)
+    song_ = random_melody(4, 40)
+    last = int(song_.notes.pitch[-1])
+    tokens, _ = watched(other, extend, make_room(8, after=song_))
+    new = Melody.from_tokens(tokens).notes
+    assert set(new.pitch[new.start >= 640].tolist()) == {last}
+    assert (new.start >= 640).sum() == 8 * BAR_STEPS
 
 
 def test_a_seed_is_the_same_music_and_another_is_another(composer):

@@ -8,9 +8,13 @@ import pytest
 
 from cantilena.composer import load
 from cantilena.diffusion.ties import Ties
-from cantilena.edits.length import LONGEST, Length, chain, close, crop, lead_round, stream
+from cantilena.edits.cadence import has_cadence
+from cantilena.edits.finish import finish
+from cantilena.edits.length import LONGEST, Length, best_crop, chain, close, lead_round, opening, stream
 from cantilena.music.melody import BAR_STEPS, Melody
+from cantilena.rules import Density, Key, Range, Rules
 from melodies import random_melody
+from oracles import Oracle, latents
 
 
 @pytest.fixture(scope="module")
@@ -19,17 +23,20 @@ def composer(toy_model):
 
 
 def drawn(composer, length, seed=1):
-    return composer.decode(composer.sample([seed], **length.asked, steps=2)[0])
+    return composer.sample([seed], **length.asked, steps=2)[0]
 
 
-class Oracle:
-    """In place of a model: a latent is the number of its phrase in a book."""
+def crop(melody, bars):
+    """The best of a melody."""
+    first = best_crop(melody, bars)
+    assert first % 2 == 1  # a phrase begins there
+    return melody.slice(first, first + bars - 1)
 
-    def __init__(self, book):
-        self.book = np.asarray(book)
 
-    def to_phrases(self, x_0):
-        return self.book[x_0[..., 0].astype(int)].astype(np.int8)
+def finished(melody, bars, rules=None, *, loop=False, cadence=False):
+    """By an oracle that wants the phrases of a melody."""
+    phrases = melody.phrases()
+    return finish(Oracle(phrases), latents(*range(len(phrases))), Length(bars, loop), rules, cadence=cadence)
 
 
 # -- any number of bars ----------------------------------------------------------------------
@@ -38,16 +45,16 @@ class Oracle:
 @pytest.mark.parametrize("bars", [2, 3, 7, 63, 64, 65, 66, 129, 200])
 def test_a_melody_has_the_bars_that_are_asked(composer, bars):
     length = Length(bars)
-    melody = length.fit(drawn(composer, length), 90)
-    assert (melody.bars, melody.qpm) == (bars, 90)
+    assert finish(composer.model, drawn(composer, length), length).bars == bars
 
 
 @pytest.mark.parametrize("bars", [64, 65, 100, 101])
 def test_64_bars_and_more_are_what_was_drawn(composer, bars):
     """Windows and a cut: nothing is chosen, and an odd bar is the half of a phrase."""
-    tokens = drawn(composer, Length(bars))
-    assert len(tokens) == (bars + 1) // 2
-    np.testing.assert_array_equal(Length(bars).fit(tokens).events, Melody.from_phrases(tokens).events[: bars * 16])
+    x_0 = drawn(composer, Length(bars))
+    assert len(x_0) == (bars + 1) // 2
+    whole = Melody.from_phrases(composer.model.to_phrases(x_0))
+    np.testing.assert_array_equal(finish(composer.model, x_0, Length(bars)).events, whole.events[: bars * 16])
 
 
 @pytest.mark.parametrize(
@@ -69,8 +76,8 @@ def test_a_crop_is_bars_of_the_melody_from_an_odd_one_on():
         part = crop(melody, bars)
         firsts = range(1, 66 - bars, 2)
         assert any(part == melody.slice(first, first + bars - 1) for first in firsts)
-        assert Length(bars).fit(melody.phrases()) == part
-    assert crop(melody, 64) == melody
+        assert finished(melody, bars) == part
+    assert crop(melody, 64) == finished(melody, 64) == melody
 
 
 def phrase(first, pitches, last):
@@ -126,6 +133,39 @@ def test_a_crop_of_what_comes_again_is_preferred_and_silence_is_not():
     assert crop(Melody.from_tokens(np.zeros(64 * 16, np.int8)), 8).bars == 8  # nothing to choose, and no error
 
 
+# -- rules and cadences ----------------------------------------------------------------------
+
+
+def test_rules_have_seen_the_first_bars_so_these_are_taken():
+    melody = random_melody(3, 64)
+    assert crop(melody, 8) != melody.slice(1, 8)
+    assert finished(melody, 8, Rules([Density("4")])) == melody.slice(1, 8)
+    for semitones in (-3, 2):  # the hard ones move it to where they cost least
+        assert finished(melody.transpose(semitones), 20, Rules([Key("C major")])) == melody.slice(1, 20)
+
+
+@pytest.mark.parametrize("bars", [3, 8, 63, 64, 70])
+@pytest.mark.parametrize("rules", [None, Rules([Key("A minor pentatonic"), Range("C4-E5")])], ids=["free", "rules"])
+def test_of_a_melody_with_a_cadence_only_the_last_bar_is_another(bars, rules):
+    steps = max(64, bars) * BAR_STEPS
+    pitch = np.cumsum(np.random.default_rng(9).integers(-2, 3, steps // 4)) % 24 + 60
+    melody = Melody.from_notes(range(0, steps, 4), range(4, steps + 4, 4), pitch)
+    plain, rested = (finished(melody, bars, rules, cadence=cadence) for cadence in (False, True))
+    assert has_cadence(rested)
+    assert not has_cadence(plain)
+    assert rested.bars == plain.bars == bars
+    np.testing.assert_array_equal(rested.events[:-BAR_STEPS], plain.events[:-BAR_STEPS])
+    if rules is not None:
+        assert rules.total(rested) == 0
+
+
+def test_a_cadence_that_rules_forbid_is_a_long_note_in_their_pitches():
+    melody = Melody.from_notes(range(0, 1024, 4), range(4, 1028, 4), [60, 62, 64, 65, 67, 65, 64, 62] * 32)
+    found = finished(melody, 8, Rules([Range("D4-D4")]), cadence=True)
+    assert set(found.notes.pitch.tolist()) == {62}
+    assert (found.notes.start[-1], found.notes.end[-1]) == (120, 128)
+
+
 # -- loops -----------------------------------------------------------------------------------
 
 
@@ -133,10 +173,23 @@ def test_a_crop_of_what_comes_again_is_preferred_and_silence_is_not():
 def test_a_long_loop_is_drawn_as_a_ring(composer, bars):
     length = Length(bars, loop=True)
     assert length.asked == {"phrases": bars // 2, "circular": True}
-    tokens = drawn(composer, length)
-    melody = length.fit(tokens)
+    x_0 = drawn(composer, length)
+    melody = finish(composer.model, x_0, length)
     assert melody.bars == bars
-    assert any(melody == Melody.from_phrases(np.roll(tokens, k, axis=0)) for k in range(bars // 2))
+    first = opening(composer.model.to_phrases(x_0))
+    turned = composer.model.to_phrases(np.roll(x_0, -first, axis=0))  # written from there on
+    assert melody == Melody.from_phrases(close(turned))
+
+
+@pytest.mark.parametrize("k", [0, 1, 9, 31])
+def test_a_loop_is_turned_to_its_opening_and_nothing_else_changes(k):
+    """From wherever it is drawn; over the joint, where it then is inside, a note rings as it did."""
+    start = [step for step in range(0, 1016, 4) if step not in (64, 320, 992)]  # at three seams a note rings over
+    pitch = 60 + np.arange(len(start)) * 5 % 13
+    tokens = Melody.from_notes(start, [*start[1:], 1016], pitch, bars=64).phrases()  # a breath at the end
+    assert (tokens[:, 0] == 0).sum() == 3
+    turned = finish(Oracle(np.roll(tokens, k, axis=0)), latents(*range(32)), Length(64, loop=True))
+    assert turned == Melody.from_phrases(tokens)
 
 
 @pytest.mark.parametrize("bars", [2, 4, 6, 14, 24, 62])
@@ -150,9 +203,9 @@ def test_a_short_loop_is_a_crop_whose_last_quarter_leads_to_its_start(composer, 
         return composer.draw({"steps": 2})(seed, **given)
 
     x_0 = composer.sample([1], steps=2)[0]
-    tokens = lead_round(composer.model, draw, x_0, bars, seed=1)
-    assert tokens.shape == (phrases, 32)
-    assert Length(bars, loop=True).fit(tokens).bars == bars
+    found = lead_round(composer.model, draw, x_0, bars, seed=1)
+    assert found.shape == (phrases, composer.model.space.D)
+    assert finish(composer.model, found, Length(bars, loop=True)).bars == bars
     (given,) = asked
     assert given["circular"]
     assert np.array_equal(given["ties"].same, Ties.of(np.arange(given["phrases"]) % phrases).same)
@@ -160,15 +213,14 @@ def test_a_short_loop_is_a_crop_whose_last_quarter_leads_to_its_start(composer, 
     known = given["condition"].known.reshape(-1, phrases)
     assert (known.sum(1) == phrases - max(1, phrases // 4)).all()
     assert known[:, : known[0].sum()].all()
-    cropped = crop(Melody.from_phrases(composer.decode(x_0)), bars)
-    old = [k for k in range(33 - phrases) if np.array_equal(x_0[k : k + phrases], given["condition"].x_0[0, :phrases])]
-    assert any(cropped == Melody.from_phrases(composer.decode(x_0[k : k + phrases])) for k in old)
-    held = known[0].sum()
-    if held:  # of two bars nothing can be
-        np.testing.assert_array_equal(tokens[:held], composer.decode(given["condition"].x_0[0, :held]))
-    np.testing.assert_array_equal(tokens, lead_round(composer.model, draw, x_0, bars, seed=1))
+    first = (best_crop(Melody.from_phrases(composer.model.to_phrases(x_0)), bars) - 1) // 2
+    copies = given["condition"].x_0.reshape(-1, *found.shape)
+    np.testing.assert_array_equal(copies, np.broadcast_to(x_0[first : first + phrases], copies.shape))
+    held = known[0].sum()  # of two bars nothing can be
+    np.testing.assert_array_equal(found[:held], x_0[first : first + held])
+    np.testing.assert_array_equal(found, lead_round(composer.model, draw, x_0, bars, seed=1))
     if bars > 2:
-        assert not np.array_equal(tokens, lead_round(composer.model, draw, x_0, bars, seed=2))
+        assert not np.array_equal(found, lead_round(composer.model, draw, x_0, bars, seed=2))
 
 
 def ring(*phrases):
@@ -182,17 +234,29 @@ def ring(*phrases):
 
 def test_a_loop_begins_with_a_note_after_the_longest_breath():
     tokens = ring([(0, 50), (30, 51)], [(0, 52), (20, 53)], [(0, 54), (28, 55)])
-    np.testing.assert_array_equal(close(tokens), tokens[[2, 0, 1]])
+    assert opening(tokens) == 2
     tokens[1, 4:] = 0
     tokens = np.insert(tokens, 2, 0, axis=0)  # and then nothing for a phrase: that is no breath
-    np.testing.assert_array_equal(close(tokens), tokens[[0, 1, 2, 3]])
+    assert opening(tokens) == 0
 
 
-def test_a_loop_that_begins_in_silence_is_left_alone():
+def test_a_loop_begins_with_a_note_rather_than_in_silence_and_rather_so_than_inside_a_note():
+    inside, silent, note = [(8, 50)], [(0, 1), (8, 51)], [(0, 52), (30, 53)]
+    assert opening(ring(inside, silent, note)) == 2
+    assert opening(ring(inside, silent, inside)) == 1
+    assert opening(ring(inside, inside)) == 0
+    hold_of_nothing = [(8, 50), (16, 1)]  # a hold is silence, too, where nothing sounds before it
+    assert opening(ring(inside, hold_of_nothing, hold_of_nothing)) == 0  # after silence all the same
+    assert opening(ring(hold_of_nothing, inside, [])) == 1
+
+
+@pytest.mark.parametrize("begins", [0, 1, 52])
+def test_a_loop_that_begins_with_a_note_or_in_silence_is_left_alone(begins):
     """A hold at the start is silence where nothing sounds at the end: no note is made up."""
-    for begins in (0, 1):
-        tokens = ring([(0, begins), (8, 50), (16, 1)])
-        assert Melody.from_phrases(close(tokens)).notes.start.tolist() == [8]
+    tokens = ring([(0, begins), (8, 50), (16, 1)], [])
+    wanted = Melody.from_phrases(tokens)
+    assert Melody.from_phrases(close(tokens)) == wanted
+    assert wanted.notes.start.tolist() == ([0, 8] if begins > 1 else [8])
 
 
 def test_a_note_over_the_joint_of_every_phrase_is_struck_again_at_the_start():
@@ -235,14 +299,15 @@ def test_each_link_of_a_chain_goes_on_from_the_16_phrases_before():
 
 
 def test_a_stream_begins_as_the_melody_of_its_seed_and_is_the_same_again(composer):
-    pieces = list(islice(stream(composer.model, composer.draw({"steps": 2}), 7, 90), 60))
-    assert pieces == list(islice(stream(composer.model, composer.draw({"steps": 2}), 7, 90), 60))
+    model = composer.engine.told({}, 7)
+    pieces = list(islice(stream(model, composer.draw({"steps": 2}), 7, 90), 60))
+    assert pieces == list(islice(stream(model, composer.draw({"steps": 2}), 7, 90), 60))
     assert {p.qpm for p in pieces} == {90}
     events = np.concatenate([p.events for p in pieces])
     begins = composer.compose(7, steps=2).events
     notes = Melody.from_tokens(events[: begins.size]).notes
     np.testing.assert_array_equal(notes.start, Melody(begins).notes.start)
-    assert pieces != list(islice(stream(composer.model, composer.draw({"steps": 2}), 8, 90), 60))
+    assert pieces != list(islice(stream(composer.engine.told({}, 8), composer.draw({"steps": 2}), 8, 90), 60))
 
 
 def test_no_note_of_a_stream_is_cut_at_a_bar_line():
@@ -262,6 +327,17 @@ def test_no_note_of_a_stream_is_cut_at_a_bar_line():
     whole = Melody.from_phrases(book[np.tile(order, 4)[: shift // 32]])
     assert notes == list(zip(*(a.tolist() for a in whole.notes), strict=True))
     assert [p.bars for p in pieces[:6]] == [4, 2, 2, 2, 4, 2]
+
+
+def test_a_note_rings_over_the_joint_of_two_samples_as_over_any_other():
+    """Every sample is one note, in its last phrase that begins one; the next begins inside it."""
+    book = ring([(0, 50)], [], [(16, 51)])
+    first, then = np.zeros((2, 1, 32, 1), np.float32)
+    then[0, 16:18, 0] = 1, 2
+    draws = iter([first])
+    pieces = list(islice(stream(Oracle(book), lambda seed, **_: next(draws, then), 0), 34))
+    assert [p.bars for p in pieces[:34]] == [2] * 31 + [6] + [2] * 2
+    assert pieces[31].notes.end.tolist() == [80, 96]
 
 
 def test_a_note_without_an_end_is_cut_after_64_bars():

@@ -10,6 +10,7 @@ from cantilena.edits.motif import develop, likeness, read_motif, two_bars
 from cantilena.errors import MidiError
 from cantilena.music.melody import HOLD, REST, Melody
 from melodies import random_melody
+from oracles import Oracle
 
 MOTIF = Melody.from_notes([4, 8, 12, 16, 22], [8, 12, 16, 20, 32], [67, 69, 71, 72, 67], bars=2, qpm=96)
 
@@ -23,22 +24,15 @@ def notes_of(melody):
     return list(zip(*(a.tolist() for a in melody.notes), strict=True))
 
 
+class Motif(Oracle):
+    """Whatever is encoded is the last phrase of its book."""
+
+    def to_latents(self, phrases):
+        return np.full((len(phrases), 1), len(self.book) - 1, np.float32)
+
+
 def oracle(*phrases):
-    """A draw, and a model whose latents are numbers of phrases: the last stands for whatever is encoded."""
-    book = np.array(phrases, np.int8)
-
-    class Model:
-        def __init__(self):
-            self.space = self
-            self.D = 1
-
-        def to_latents(self, phrases):
-            return np.full((len(phrases), 1), len(book) - 1, np.float32)
-
-        def to_phrases(self, x_0):
-            return book[x_0[..., 0].astype(int)]
-
-    return Model()
+    return Motif(phrases)
 
 
 # -- two bars --------------------------------------------------------------------------------

@@ -6,11 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cantilena.composer import load
-from cantilena.edits.steer import Steering, constrain, hold_to
-from cantilena.music.melody import BAR_STEPS, Melody, pitch_name
+from cantilena.edits.steer import Steering, best_shift
+from cantilena.music.melody import BAR_STEPS, HOLD, MAX_PITCH, MIN_PITCH, PHRASE_STEPS, REST, Melody, pitch_name
 from cantilena.requests import Compose
 from cantilena.rules import Chords, Density, Form, Key, Range, Rules
+from cantilena.writing import Bounds
 from melodies import random_melody
+from oracles import Oracle, Whim, latents
 
 C_MAJOR = {0, 2, 4, 5, 7, 9, 11}
 
@@ -20,105 +22,13 @@ def composer(toy_model):
     return load(toy_model)
 
 
-class Oracle:
-    """In place of a model: a latent is the number of its phrase in a book."""
-
-    def __init__(self, melody):
-        self.book = melody.phrases()
-
-    def to_phrases(self, x_0):
-        return self.book[x_0[..., 0].astype(int)]
-
-    def to_logits(self, x_0):
-        return np.eye(90, dtype=np.float32)[self.to_phrases(x_0)]
-
-
-def latents(*numbers):
-    return np.array(numbers, np.float32)[..., None]
-
-
-def sure(tokens, **second):
-    """Logits (steps, 90) of these tokens; `second` are what is likely besides, as {"t60": 0.5}."""
-    logits = np.eye(90, dtype=np.float32)[tokens]
-    for name, value in second.items():
-        logits[:, int(name[1:])] += value
-    return logits
-
-
-def only(steps, *tokens):
-    """Allowed notes, at every step the same."""
-    allowed = np.zeros((steps, 90), np.bool_)
-    allowed[:, [0, 1, *tokens]] = True
-    return allowed
+def of(melody):
+    """An oracle of the phrases of a melody."""
+    return Oracle(melody.phrases())
 
 
 def rests(melody):
     return np.zeros(melody.bars)
-
-
-# -- the decoder ------------------------------------------------------------------------------
-
-
-def test_what_is_allowed_is_left_as_it_is():
-    tokens = random_melody(1, 8).events
-    np.testing.assert_array_equal(constrain(sure(tokens), np.ones((128, 90), np.bool_)), tokens)
-    np.testing.assert_array_equal(constrain(sure(tokens), only(128, *range(2, 90))), tokens)
-
-
-@pytest.mark.parametrize(
-    ("allowed", "taken"),
-    [
-        ((52, 62), 52),  # 62 is likelier, and more than half an octave away
-        ((44, 52), 52),  # of two that are near the likelier
-        ((62, 80), 62),  # none is near: the likelier
-        ((56, 57), 56),  # half an octave is near
-        ((57, 62), 62),  # more is not
-        ((44,), 44),
-    ],
-)
-def test_a_forbidden_note_takes_the_likeliest_pitch_of_those_that_are_near(allowed, taken):
-    logits = sure([50, 0, 0, 0, 1, 0], t62=0.9, t52=0.5, t44=0.1)
-    assert constrain(logits, only(6, *allowed)).tolist() == [taken, 0, 0, 0, 1, 0]
-
-
-def test_a_note_keeps_one_pitch_that_is_allowed_to_its_end():
-    """50 is right where the note begins, not where it still sounds: 53 is right all the way."""
-    allowed = only(6, 50, 53)
-    allowed[2:4, 50] = False
-    assert constrain(sure([50, 0, 0, 0, 1, 0], t53=0.2), allowed).tolist() == [53, 0, 0, 0, 1, 0]
-
-
-def test_a_note_that_no_pitch_can_hold_ends_before_the_step_that_forbids_it():
-    allowed = only(8, 50)
-    allowed[3:] = only(5, 52)
-    assert constrain(sure([50, 0, 0, 0, 0, 0, 51, 0]), allowed).tolist() == [50, 0, 0, 1, 0, 0, 52, 0]
-
-
-def test_a_note_is_left_out_where_none_may_begin():
-    allowed = only(6, 50)
-    allowed[0] = only(1)
-    assert constrain(sure([50, 0, 50, 0, 1, 0]), allowed).tolist() == [1, 0, 50, 0, 1, 0]
-
-
-@given(st.integers(0, 2**31), st.floats(0, 0.3))
-def test_no_note_ever_sounds_where_it_is_forbidden(seed, share):
-    random = np.random.default_rng(seed)
-    logits = random.normal(size=(64, 90)).astype(np.float32)
-    logits[:, 0] += 3
-    allowed = random.random((64, 90)) < share
-    allowed[8:24] = allowed[8]  # and somewhere long enough for a note to be held
-    allowed[:, :2] = True
-    events, free = constrain(logits, allowed), logits.argmax(-1)
-    sounds = 0
-    for step, token in enumerate(events.tolist()):
-        sounds = sounds if token == 0 else token
-        assert sounds < 2 or allowed[step, sounds]
-    began = free > 1
-    assert (began | (events < 2)).all()  # no note begins where none would
-    assert (events[began & allowed[:, 2:].any(1)] > 1).all()  # and each that may begin does
-
-
-# -- hard rules -------------------------------------------------------------------------------
 
 
 def chromatic(bars):
@@ -127,10 +37,98 @@ def chromatic(bars):
     return Melody.from_notes(range(0, bars * 16, 4), range(4, bars * 16 + 4, 4), pitch)
 
 
+# -- what is written --------------------------------------------------------------------------
+
+
+def test_what_is_allowed_is_left_as_it_is():
+    tune = random_melody(1, 8)
+    numbers = latents(0, 1, 2, 3)
+    for rules in (Rules([Key("chromatic")]), Rules([Key("C major")]), Rules([Density("4")])):
+        assert Melody.from_phrases(Steering.alone(of(tune), rules, 4, 8).decode(numbers)) == tune
+
+
+def test_a_note_that_is_forbidden_becomes_the_nearest_that_the_decoder_wants_where_it_would_have_been():
+    tune = chromatic(4)
+    written = Melody.from_phrases(Steering.alone(of(tune), Rules([Key("C major")]), 2, 4).decode(latents(0, 1)))
+    np.testing.assert_array_equal(written.notes.start, tune.notes.start)
+    assert set((written.notes.pitch % 12).tolist()) == C_MAJOR
+    assert np.abs(written.notes.pitch - tune.notes.pitch).max() == 1
+
+
+def test_a_note_ends_before_the_step_that_forbids_it():
+    """C rings from bar 1 into bar 2, whose chord has it, and over the seam into bar 3, whose chord has not."""
+    tune = Melody.from_notes([8, 48], [44, 64], [60, 60])
+    rules = Rules([Chords("| C | C | F# | F# |"), Key("chromatic")])
+    written = Melody.from_phrases(Steering.alone(of(tune), rules, 2, 4).decode(latents(0, 1)))
+    start, end, pitch = written.notes
+    assert (start[0], end[0], pitch[0]) == (8, 32, 60)
+    assert start[1:].tolist() == [48]
+    assert pitch[1] == 61
+
+
+@given(
+    st.integers(0, 2**31),
+    st.floats(-1, 4),
+    st.sampled_from(["C major", "F# minor pentatonic", "chromatic"]),
+    st.integers(MIN_PITCH, MAX_PITCH - 12),
+    st.integers(-12, 12),
+    st.booleans(),
+)
+def test_no_note_ever_sounds_where_it_is_forbidden(seed, holds, key, low, shift, chords):
+    """Whatever a decoder wants, of 8 phrases of which the last 6 are judged; chords change by the bar."""
+    given_rules = [Key(key), Range(f"{pitch_name(low)}-{pitch_name(low + 12)}")]
+    rules = Rules([*given_rules, *([Chords("| C | Gb |")] if chords and key == "chromatic" else [])])
+    judged = np.arange(16) >= 4
+    steering = Steering(Whim(seed, holds), rules, judged, np.zeros(256, np.int8))
+    free = np.random.default_rng(seed).random((8, PHRASE_STEPS, 90)) < 0.7
+    free[..., : REST + 1] = True
+    bounds = Bounds(free, Bounds.none(8).fixed)
+    tokens = steering.decode(latents(*range(8)), bounds, shift=shift)
+    allowed = free.reshape(256, 90).copy()
+    allowed[64:] &= rules.allowed(192)
+    assert_kept(tokens.reshape(-1), allowed)
+
+
+def assert_kept(tokens, allowed):
+    """That no note sounds where it is not allowed, (steps, 90)."""
+    sounds = REST
+    for step, token in enumerate(tokens.tolist()):
+        sounds = sounds if token == HOLD else token
+        assert allowed[step, sounds], (step, sounds)
+
+
+def test_a_note_over_a_seam_is_forbidden_too_where_contexts_change_to_the_last():
+    """Each phrase begins on what rings from the one before it, and goes a semitone up from there in its middle.
+
+    So the end of each is known only when all those before it are, and there are more of them than passes.
+    """
+
+    class Ladder(Oracle):
+        def step(self, plan, plain, token, notes, state):
+            logits = np.zeros((len(plan), 90), np.float32)
+            logits[:, HOLD], logits[:, REST] = 2, 1
+            up = plan[:, 0] > REST
+            logits[np.flatnonzero(up), np.clip(notes[up, 0] + 1, 2, 89)] = 3
+            return logits, state
+
+    book = np.zeros((1, PHRASE_STEPS), np.int8)
+    book[0, BAR_STEPS] = 41
+    for last in range(4, 9):  # whichever note comes last: it rings into a phrase whose first bar forbids it
+        bounds = Bounds.none(8)
+        for phrase in range(1, 8):
+            bounds.sounding[phrase, :BAR_STEPS, 41 + last] = False
+        tokens = Ladder(book).to_phrases(latents(*[0] * 8), bounds)
+        assert (tokens > REST).any()
+        assert_kept(tokens.reshape(-1), bounds.sounding.reshape(-1, 90))
+
+
+# -- hard rules -------------------------------------------------------------------------------
+
+
 def test_hard_rules_hold_in_the_judged_bars_and_only_there():
     tune = chromatic(8)
     judged = np.isin(np.arange(8), [2, 3, 6])
-    steering = Steering(Oracle(tune), Rules([Key("C major")]), judged, tune.events)
+    steering = Steering(of(tune), Rules([Key("C major")]), judged, tune.events)
     notes = Melody.from_phrases(steering.decode(latents(0, 1, 2, 3))).notes
     there = judged[notes.start // BAR_STEPS]
     assert set((notes.pitch[there] % 12).tolist()) <= C_MAJOR
@@ -143,19 +141,44 @@ def test_what_is_composed_is_judged_by_the_bars_where_it_stands():
     """Phrases 2 and 3 of a longer melody: chords change by the bar, of the judged bars and no others."""
     tune = chromatic(8)
     judged = np.arange(8) >= 4
-    steering = Steering(Oracle(tune), Rules([Chords("| C | F# | C | F# |")]), judged, tune.events, first=2)
+    steering = Steering(of(tune), Rules([Chords("| C | F# | C | F# |")]), judged, tune.events, first=2)
     notes = Melody.from_phrases(steering.decode(latents(2, 3))).notes
     strong = notes.start % 8 == 0
+    assert strong.sum() == 8
     wanted = [{0, 4, 7}, {6, 10, 1}]
     for start, pitch in zip(notes.start[strong].tolist(), notes.pitch[strong].tolist(), strict=True):
         assert pitch % 12 in wanted[start // BAR_STEPS % 2]
 
 
+def test_what_stands_already_is_heard_where_the_rest_is_moved_to():
+    """A fixed phrase is of what is heard: it does not move with the others, nor do rules change it."""
+    tune = chromatic(4)
+    fixed = Melody.from_notes([0, 12], [12, 30], [61, 66]).phrases()
+    known = np.repeat([[True], [False]], PHRASE_STEPS, axis=1)
+    bounds = Bounds.fixing(np.concatenate([fixed, fixed]), known)
+    steering = Steering.alone(of(tune), Rules([Key("chromatic")]), 2, 4)
+    for shift in (0, -3, 5):
+        tokens = steering.decode(latents(0, 1), bounds, shift=shift)
+        np.testing.assert_array_equal(tokens[0], fixed[0])
+        np.testing.assert_array_equal(Melody.from_tokens(tokens[1]), tune.slice(3, 4).transpose(shift))
+    kept = Steering.alone(of(tune), Rules([Key("C major")]), 2, 4).decode(latents(0, 1), bounds, shift=2)
+    np.testing.assert_array_equal(kept[0], fixed[0])
+    assert set((Melody.from_tokens(kept[1]).notes.pitch % 12).tolist()) <= C_MAJOR
+
+
+# -- where it lies ----------------------------------------------------------------------------
+
+
+def heard(steering, x_0):
+    """All of it, moved to where the rules cost least."""
+    return Melody.from_phrases(steering.decode(x_0, shift=steering.shift(x_0)))
+
+
 def test_a_melody_moves_to_where_the_rules_cost_least_before_any_note_is_changed():
     """In D major, two semitones above C major: all its intervals stay."""
     tune = random_melody(4, 8).transpose(2)
-    steering = Steering.alone(Oracle(tune), Rules([Key("C major")]), 4, 8)
-    moved = Melody.from_phrases(steering.decode(latents(0, 1, 2, 3), transpose=True))
+    steering = Steering.alone(of(tune), Rules([Key("C major")]), 4, 8)
+    moved = heard(steering, latents(0, 1, 2, 3))
     assert moved == tune.transpose(-2)
     assert Melody.from_phrases(steering.decode(latents(0, 1, 2, 3))) != moved  # not asked: note by note
 
@@ -164,27 +187,31 @@ def test_a_melody_moves_to_where_the_rules_cost_least_before_any_note_is_changed
 def test_a_melody_moves_into_a_range_up_to_an_octave_away(semitones):
     tune = Melody.from_notes([0, 8], [8, 32], [60, 64])
     rules = Rules([Range(f"{pitch_name(60 + semitones)}-{pitch_name(64 + semitones)}")])
-    steering = Steering.alone(Oracle(tune), rules, 1, 2)
-    moved = Melody.from_phrases(steering.decode(latents(0), transpose=True))
-    assert moved.notes.pitch.tolist() == [60 + semitones, 64 + semitones]
-    assert hold_to(steering.rules, tune) == moved
+    steering = Steering.alone(of(tune), rules, 1, 2)
+    assert heard(steering, latents(0)).notes.pitch.tolist() == [60 + semitones, 64 + semitones]
+    assert best_shift(rules, tune) == steering.shift(latents(0)) == semitones
+
+
+def test_more_than_an_octave_away_it_takes_notes_of_the_range():
+    tune = Melody.from_notes([0, 8], [8, 32], [60, 64])
+    steering = Steering.alone(of(tune), Rules([Range("C6-E6")]), 1, 2)
+    assert heard(steering, latents(0)).notes.pitch.tolist() == [84, 84]
 
 
 def test_of_moves_that_cost_the_same_the_shortest_is_taken_and_none_leaves_the_piano():
-    tune = Melody.from_notes([0, 8], [8, 32], [21, 25])
-    for asked, lowest in (("chromatic", 21), ("C major", 24), ("Bb minor", 25)):
-        steering = Steering.alone(Oracle(tune), Rules([Key(asked)]), 1, 2)
-        assert hold_to(steering.rules, tune).notes.pitch.tolist() == [lowest, lowest + 4]
+    for lowest_of, end in ((MIN_PITCH, "low"), (MAX_PITCH - 4, "high")):
+        tune = Melody.from_notes([0, 8], [8, 32], [lowest_of, lowest_of + 4])
+        wanted = {"low": {"chromatic": 21, "C major": 24, "Bb minor": 25},
+                  "high": {"chromatic": 104, "C major": 103, "Bb minor": 104}}[end]  # fmt: skip
+        for asked, lowest in wanted.items():
+            rules = Rules([Key(asked)])
+            assert best_shift(rules, tune) == lowest - lowest_of
+            steering = Steering.alone(of(tune), rules, 1, 2)
+            assert heard(steering, latents(0)).notes.pitch.tolist() == [lowest, lowest + 4]
 
 
-def test_what_cannot_be_moved_takes_the_nearest_pitch_and_keeps_its_tempo_and_rhythm():
-    tune = chromatic(4)
-    tune = Melody(tune.events, 90)
-    settled = hold_to(Rules([Key("C major")]), tune)
-    assert settled.qpm == 90
-    np.testing.assert_array_equal(settled.notes.start, tune.notes.start)
-    assert set((settled.notes.pitch % 12).tolist()) <= C_MAJOR
-    assert np.abs(settled.notes.pitch - tune.notes.pitch).max() == 1
+def test_silence_stays_where_it_is():
+    assert best_shift(Rules([Range("C4-C5")]), Melody.from_tokens(np.zeros(32, np.int8))) == 0
 
 
 # -- what a sample costs ----------------------------------------------------------------------
@@ -199,14 +226,14 @@ def counted(*notes):
 def test_a_phrase_costs_the_mean_of_its_two_bars():
     """Each note that is missing to 4 or more than 6 costs an eighth: bars of 4, 2, 6, 8, 0 and 5 notes."""
     tune = counted(4, 2, 6, 8, 0, 5)
-    steering = Steering.alone(Oracle(tune), Rules([Density("4..6")]), 3, 6)
+    steering = Steering.alone(of(tune), Rules([Density("4..6")]), 3, 6)
     found = steering.cost()(latents([0, 1, 2], [2, 2, 1]))
     np.testing.assert_allclose(found, [[0.125, 0.125, 0.25], [0.25, 0.25, 0.125]])
 
 
 def test_bars_that_are_not_judged_cost_nothing():
     tune = counted(0, 2, 0, 0, 2, 0)
-    steering = Steering.alone(Oracle(tune), Rules([Density("4..6")]), 3, 3)
+    steering = Steering.alone(of(tune), Rules([Density("4..6")]), 3, 3)
     np.testing.assert_allclose(steering.cost()(latents([0, 1, 2])), [[0.375, 0.25, 0]])
 
 
@@ -218,22 +245,22 @@ def test_what_is_composed_later_or_was_before_is_judged_with_it():
         return np.array([float((bar != bars[0]).any()) for bar in bars])
 
     tune, judged = counted(3, 9, 9, 3), np.array([True, False, False, True])
-    other = Steering(Oracle(counted(9, 9, 9, 3, 4, 4)), Rules([alike]), judged, tune.events, first=1)
+    other = Steering(of(counted(9, 9, 9, 3, 4, 4)), Rules([alike]), judged, tune.events, first=1)
     np.testing.assert_allclose(other.cost()(latents([1], [2])), [[0], [0.5]])
 
 
 def test_silence_is_no_answer_but_to_a_rule_that_counts_notes():
     tune = counted(0, 1, 2, 3)
-    found = Steering.alone(Oracle(tune), Rules([rests]), 2, 4).cost()(latents([0, 1]))
+    found = Steering.alone(of(tune), Rules([rests]), 2, 4).cost()(latents([0, 1]))
     np.testing.assert_allclose(found, [[0.15, 0]])  # .2 and .1, and two notes are enough
-    found = Steering.alone(Oracle(tune), Rules([Density("0..16")]), 2, 4).cost()(latents([0, 1]))
+    found = Steering.alone(of(tune), Rules([Density("0..16")]), 2, 4).cost()(latents([0, 1]))
     np.testing.assert_allclose(found, [[0, 0]])
 
 
 def test_hard_rules_do_not_steer():
     tune = chromatic(4)
-    assert Steering.alone(Oracle(tune), Rules([Key("C major"), Range("C4-C5")]), 2, 4).cost() is None
-    both = Steering.alone(Oracle(tune), Rules([Key("C major"), Density("8")], [7, 1]), 2, 4).cost()
+    assert Steering.alone(of(tune), Rules([Key("C major"), Range("C4-C5")]), 2, 4).cost() is None
+    both = Steering.alone(of(tune), Rules([Key("C major"), Density("8")], [7, 1]), 2, 4).cost()
     np.testing.assert_allclose(both(latents([0, 1])), [[0.5, 0.5]])  # the weight of what steers is all
 
 
@@ -244,7 +271,7 @@ def test_what_is_locked_is_put_in_before_a_sample_is_judged():
     def paste(phrases):
         return np.broadcast_to(locked, phrases.shape)
 
-    cost = Steering.alone(Oracle(tune), Rules([Density("4")]), 2, 4).cost(paste)
+    cost = Steering.alone(of(tune), Rules([Density("4")]), 2, 4).cost(paste)
     np.testing.assert_allclose(cost(latents([1, 1])), [[0, 0]])
 
 

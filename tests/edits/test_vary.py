@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from midi_files import STEP, chunk, midi, song, track, tune
 
-from cantilena.composer import load
+from cantilena.composer import Composer, load
 from cantilena.diffusion import NoiseSchedule
 from cantilena.edits.vary import changed_steps, level_of, melody_bars, noise_level, varied_file, vary
 from cantilena.music.bars import parse_bars
@@ -16,11 +16,18 @@ from cantilena.music.midi import read_song
 from cantilena.music.passage import read_passage
 from cantilena.music.splice import read_notes
 from melodies import random_melody
+from oracles import Deaf
 
 
 @pytest.fixture(scope="module")
 def composer(toy_model):
     return load(toy_model)
+
+
+@pytest.fixture(scope="module")
+def deaf(toy_model):
+    """A change of one phrase is none of those after it."""
+    return Composer(Deaf.load(toy_model))
 
 
 def notes_of(melody):
@@ -55,16 +62,16 @@ def test_what_the_vae_alone_rewrites_stays(composer):
     assert varied(composer, melody, 0.5, draw=lambda seed, **asked: composer.encode(melody)[None]) == melody
 
 
-def test_one_phrase_that_comes_back_changed_is_all_that_changes(composer):
+def test_one_phrase_that_comes_back_changed_is_all_that_changes(deaf):
     melody = random_melody(3, 64)
-    was = composer.encode(melody)
+    was = deaf.encode(melody)
 
     def draw(seed, **asked):
         x_0 = was[None].copy()
         x_0[0, 5] = 3 * np.random.default_rng(seed).normal(size=was.shape[1])
         return x_0
 
-    after = varied(composer, melody, 0.5, draw=draw)
+    after = varied(deaf, melody, 0.5, draw=draw)
     assert after != melody
     begin, end = 5 * 32, 6 * 32
     far = 64  # as far as a decoded note may ring out of its phrase
@@ -79,7 +86,7 @@ def test_at_0_it_is_the_song_and_nothing_is_drawn(composer):
 
 @pytest.mark.parametrize("bars", ["1-8", "5", "20-29,41-44", "69-70", "1-70"])
 @pytest.mark.parametrize("lead", [0, 1])
-@pytest.mark.parametrize("strength", [0.3, 1])
+@pytest.mark.parametrize("strength", [0.4, 1])
 def test_only_the_bars_change(composer, bars, lead, strength):
     melody, free = random_melody(3), {b for first, last in parse_bars(bars) for b in range(first, last + 1)}
     after = varied(composer, melody, strength, bars=bars, lead=lead)
@@ -222,21 +229,21 @@ def file(notes, velocity=lambda s: 80):
 
 
 @pytest.mark.parametrize("bars", [None, "3-8"])
-def test_in_a_song_notes_that_stay_keep_their_timing_and_velocity(composer, bars):
+def test_in_a_song_notes_that_stay_keep_their_timing_and_velocity(deaf, bars):
     data = file(tune(1, 20), lambda s: 40 + s % 60)
     spans = parse_bars(bars) if bars else melody_bars(read_song(data), 1)
     passage = read_passage(data, spans, track=1)
     melody = passage.before
-    one_phrase = composer.encode(melody)
+    one_phrase = deaf.encode(melody)
 
     def draw(seed, *, phrases, x_t=None, **asked):
-        x_0 = np.zeros((1, phrases, composer.model.space.D), np.float32)
+        x_0 = np.zeros((1, phrases, deaf.model.space.D), np.float32)
         x_0[0, : len(one_phrase)] = one_phrase
         if x_t is not None:
             x_0[0, 2] = one_phrase[7]
         return x_0
 
-    locks, tokens = vary(composer.model, passage.locks, draw, strength=0.5, seed=1)
+    locks, tokens = vary(deaf.model, passage.locks, draw, strength=0.5, seed=1)
     out, after = varied_file(passage, locks, tokens)
     was, now = set(read_notes(read_song(data))), set(read_notes(read_song(out)))
     stay = notes_of(melody) & notes_of(after)
@@ -244,7 +251,7 @@ def test_in_a_song_notes_that_stay_keep_their_timing_and_velocity(composer, bars
     assert len(was & now) >= len(stay) + len(tune(7, 20))
     assert was != now
     assert all(4 * 16 - 8 <= round(n.start / STEP) < 6 * 16 + 16 for n in was ^ now)
-    untouched, _ = varied_file(passage, *vary(composer.model, passage.locks, draw, strength=0, seed=1))
+    untouched, _ = varied_file(passage, *vary(deaf.model, passage.locks, draw, strength=0, seed=1))
     assert untouched == data
 
 

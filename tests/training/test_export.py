@@ -9,7 +9,7 @@ import torch
 
 from cantilena.errors import ModelError
 from cantilena.model import LABEL_NULLS, Model
-from cantilena.training.export import Baseline, add_baselines, export_model, read_weights, vae_fingerprint
+from cantilena.training.export import Baseline, exchange_parts, export_model, read_weights, vae_fingerprint
 from cantilena.training.networks import (
     LABEL_SIZES,
     Denoiser,
@@ -19,6 +19,8 @@ from cantilena.training.networks import (
     TransformerMDN,
 )
 from cantilena.training.paper import PaperDenoiser, PaperDenoiserConfig
+from cantilena.training.phrase_decoder import PhraseDecoder
+from cantilena.writing import START, UNKNOWN, context, pitch_classes
 
 
 def test_both_worlds_agree_on_the_nulls():
@@ -36,12 +38,61 @@ def test_onnx_gives_what_torch_gives(toy_model, toy_networks, batch):
     mean_torch, log_var = vae.encode(torch.from_numpy(tokens))
     np.testing.assert_allclose(mean, mean_torch, atol=1e-4)
     np.testing.assert_allclose(std, (0.5 * log_var).exp(), atol=1e-4)
-    np.testing.assert_allclose(model.decode(mean), vae.decode(torch.from_numpy(mean)), atol=1e-4)
     x_t, x0_prev = random.standard_normal((2, batch, 32, space.D), np.float32)
     log_snr = random.uniform(-15, 15, batch).astype(np.float32)
     labels = np.stack([random.integers(0, size + 1, batch) for size in LABEL_SIZES], 1)
     expected = denoiser(*(torch.from_numpy(a) for a in (x_t, log_snr, x0_prev, labels)))
     np.testing.assert_allclose(model.denoise(x_t, log_snr, x0_prev, labels), expected, atol=1e-4)
+
+
+def tensors(*arrays):
+    return [torch.from_numpy(np.asarray(a)) for a in arrays]
+
+
+@pytest.mark.parametrize("batch", [1, 3, 64])
+@torch.no_grad()
+def test_each_part_of_the_decoder_gives_what_torch_gives(toy_model, toy_networks, batch):
+    decoder, model, random = toy_networks[0].decoder, Model.load(toy_model), np.random.default_rng(batch)
+    z, sigma = random.standard_normal((batch, 8), np.float32), random.random(batch, np.float32)
+    labels = np.stack([random.integers(0, size + 1, batch) for size in LABEL_SIZES], 1)
+    plan, plain = model.plan(z, sigma, labels)
+    features = decoder.plan(*tensors(z, sigma, labels))
+    np.testing.assert_allclose(plan, decoder.writer.plan(features), atol=1e-4)
+    np.testing.assert_allclose(plain, decoder.logits(features), atol=1e-4)
+    before = np.concatenate([random.integers(0, START + 1, (batch, 3)), random.integers(0, 3, (batch, 1))], 1)
+    around = random.integers(0, 9, (batch, 12)).astype(np.float32)
+    around[0] = 0
+    state = model.start(before, around)
+    np.testing.assert_allclose(state, decoder.writer.start(*tensors(before, around)), atol=1e-5)
+    token, notes = random.integers(0, START + 1, batch), random.integers(0, START + 1, (batch, 2))
+    for k in (0, 17):
+        found = model.step(plan[:, k], plain[:, k], token, notes, state)
+        expected = decoder.writer.step(*tensors(plan[:, k], plain[:, k], token, notes, state))
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-4)
+        assert np.abs(found[0] - plain[:, k]).max() > 0.1  # what was written matters
+
+
+@torch.no_grad()
+def test_what_onnx_writes_is_what_torch_writes(toy_model, toy_networks):
+    decoder, model = toy_networks[0].decoder, Model.load(toy_model)
+    z = np.random.default_rng(0).standard_normal((16, 4, 8), np.float32)
+    flat, sure, nulls = z.reshape(64, 8), torch.zeros(64), torch.tensor(LABEL_SIZES).expand(64, 4)
+    alone = decoder.write(torch.from_numpy(flat), sure, nulls, torch.tensor(UNKNOWN).expand(64, 4), torch.zeros(64, 12))
+    np.testing.assert_array_equal(model.decode(z, alone=True).reshape(64, 32), alone)
+    # and in their places: each token is the likeliest after what was written before it, also of other phrases; every
+    # second phrase comes first, when of the others no more is known than what their plans alone would be
+    tokens = model.decode(z).reshape(64, 32).astype(np.int64)
+    first = np.arange(64) % 4 == 0
+    plain = decoder.logits(decoder.plan(torch.from_numpy(flat), sure, nulls)).argmax(-1).numpy()
+    comes_first = (np.arange(64) % 2 == 0)[:, None]
+    there = np.where(comes_first, tokens, plain)
+    before = np.where(comes_first, context(plain, first), context(there, first))
+    around = pitch_classes(plain, first)
+    logits = decoder(torch.from_numpy(flat), sure, nulls, *tensors(before, around, tokens)).numpy()
+    logits[before[:, 3] == 0, 0, 0] = -np.inf  # a phrase that begins in silence says so
+    np.testing.assert_array_equal(tokens, logits.argmax(-1))
+    assert not np.array_equal(tokens, alone)
 
 
 @torch.no_grad()
@@ -112,25 +163,63 @@ def test_rivals_are_added_to_a_model_and_nothing_else_changes(tmp_path, toy_mode
     _, denoiser, space = toy_networks
     before = {p.name: p.read_bytes() for p in toy_model.iterdir()}
     diffusion = {"schedule": {"name": "linear", "T": 1000}, "prediction": "eps", "self_conditioning": False}
-    add_baselines(toy_model, tmp_path / "more", {"paper": Baseline(denoiser, {**diffusion, "training": {"steps": 1}})})
+    exchange_parts(toy_model, tmp_path / "more", {"paper": Baseline(denoiser, {**diffusion, "training": {"steps": 1}})})
     first, model = Model.load(toy_model), Model.load(tmp_path / "more")
     assert model.fingerprint == first.fingerprint
     assert model.baselines == ("paper",)
     assert {**model.about, "name": first.name} == {**first.about, "paper": model.about["paper"]}
     mdn = TransformerMDN(MDNConfig(D=space.D, width=16, layers=1, heads=2, hidden=16, components=3))
-    add_baselines(tmp_path / "more", tmp_path / "more", {"mdn": Baseline(mdn, {})})  # in its own place
+    exchange_parts(tmp_path / "more", tmp_path / "more", {"mdn": Baseline(mdn, {})})  # in its own place
     assert Model.load(tmp_path / "more").baselines == ("mdn", "paper")
     assert {p.name: p.read_bytes() for p in toy_model.iterdir()} == before
     assert [p.name for p in tmp_path.iterdir()] == ["more"]
 
 
+def test_another_decoder_takes_the_place_of_the_decoder_alone(tmp_path, toy_model, toy_networks):
+    torch.manual_seed(8)
+    decoder = PhraseDecoder(toy_networks[0].decoder.config)
+    exchange_parts(toy_model, tmp_path / "m", {}, Baseline(decoder, {"training": {"steps": 1}}))
+    before, after = Model.load(toy_model), Model.load(tmp_path / "m")
+    graphs = {"decoder.onnx", "decoder_start.onnx", "decoder_step.onnx"}
+    for name in (p.name for p in toy_model.iterdir()):
+        same = (toy_model / name).read_bytes() == (tmp_path / "m" / name).read_bytes()
+        assert same == (name not in {*graphs, "model.json"}), name
+    own, found = decoder.state_dict(), read_weights(tmp_path / "m", "decoder")
+    assert own.keys() == found.keys()
+    for name in own:  # large weights are kept in half precision
+        kept = own[name].half().float() if own[name].numel() >= 1024 else own[name]
+        assert torch.equal(kept, found[name]), name
+    assert after.fingerprint != before.fingerprint
+    assert after.about["vae"] == before.about["vae"]
+    assert after.about["decoder"] == {**before.about["decoder"], "training": {"steps": 1}}
+    z = np.random.default_rng(0).standard_normal((2, 8), np.float32)
+    assert not np.array_equal(after.decode(z), before.decode(z))
+
+
+@pytest.mark.parametrize("reading", [{"sigma": 0.3}, {"temperature": 0.7, "floor": 0.1}])
+def test_how_latents_are_read_is_part_of_the_model(tmp_path, toy_model, reading):
+    exchange_parts(toy_model, tmp_path / "m", {}, reading=reading)
+    before, after = Model.load(toy_model), Model.load(tmp_path / "m")
+    for name in (p.name for p in toy_model.iterdir()):
+        same = (toy_model / name).read_bytes() == (tmp_path / "m" / name).read_bytes()
+        assert same == (name != "model.json"), name
+    for name in ("sigma", "temperature", "floor"):
+        assert getattr(after.manner, name) == reading.get(name, 0.0)
+    assert after.fingerprint != before.fingerprint
+    x_0 = np.random.default_rng(0).standard_normal((8, after.space.D), np.float32)
+    assert not np.array_equal(after.to_phrases(x_0), before.to_phrases(x_0))
+    np.testing.assert_array_equal(after.decode(x_0), before.decode(x_0))  # exact latents are read literally
+    exchange_parts(tmp_path / "m", tmp_path / "m", {}, reading=dict.fromkeys(reading, 0.0))
+    assert Model.load(tmp_path / "m").fingerprint == before.fingerprint
+
+
 def test_a_rival_that_cannot_be_added_leaves_the_model(tmp_path, toy_model, toy_networks, monkeypatch):
     _, denoiser, _ = toy_networks
-    add_baselines(toy_model, tmp_path / "m", {})
+    exchange_parts(toy_model, tmp_path / "m", {})
     before = {p.name: p.read_bytes() for p in (tmp_path / "m").iterdir()}
     monkeypatch.setattr("cantilena.training.export._halve", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
-        add_baselines(tmp_path / "m", tmp_path / "m", {"paper": Baseline(denoiser, {})})
+        exchange_parts(tmp_path / "m", tmp_path / "m", {"paper": Baseline(denoiser, {})})
     assert {p.name: p.read_bytes() for p in (tmp_path / "m").iterdir()} == before
     assert [p.name for p in tmp_path.iterdir()] == ["m"]
 
@@ -145,7 +234,8 @@ def test_a_model_without_rivals_says_so(toy_model):
 
 
 def test_weights_come_back_from_the_graphs_bit_for_bit(toy_model, toy_networks):
-    for network, kind in zip(toy_networks[:2], ("vae", "denoiser"), strict=True):
+    vae, denoiser, _ = toy_networks
+    for network, kind in ((vae, "vae"), (vae.decoder, "decoder"), (denoiser, "denoiser")):
         own, found = network.state_dict(), read_weights(toy_model, kind)
         assert own.keys() == found.keys()
         for name in own:
@@ -157,8 +247,8 @@ def test_a_vae_is_named_by_its_encoder():
     vae = MelodyVAE()
     name = vae_fingerprint(vae)
     with torch.no_grad():
-        vae.logits.weight.add_(1)
-        vae.decoder_position.add_(1)
+        vae.decoder.logits.weight.add_(1)
+        vae.decoder.writer.out.weight.add_(1)
     assert vae_fingerprint(vae) == name
     with torch.no_grad():
         vae.encoder_position.add_(1)
@@ -193,7 +283,13 @@ def test_a_model_that_cannot_be_written_leaves_the_old_one(tmp_path, toy_network
         (lambda f: (f / "latent.npz").write_bytes(b""), "latent.npz"),
         (lambda f: (f / "model.json").write_text("{"), "model.json: cannot be understood"),
         (lambda f: (f / "model.json").write_text(json.dumps({"format": 99})), "format 99"),
-        (lambda f: (f / "model.json").write_text('{"format": 1}'), "cannot be understood"),
+        (
+            lambda f: (f / "model.json").write_text('{"format": 1}'),
+            "format 1; this version of Cantilena reads format 2",
+        ),
+        (lambda f: (f / "model.json").write_text('{"format": 2}'), "cannot be understood"),
+        (lambda f: (f / "decoder_start.onnx").unlink(), "decoder_start.onnx: missing"),
+        (lambda f: (f / "decoder_step.onnx").write_bytes(b""), "decoder_step.onnx: not a network"),
         (lambda f: (f / "model.json").unlink(), "no model there"),
     ],
 )

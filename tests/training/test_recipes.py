@@ -1,27 +1,37 @@
 """Recipes, and the whole way: corpus -> VAE -> latents -> denoiser -> model folder -> melody, on toy networks."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from cantilena import cli
 from cantilena.composer import load
 from cantilena.errors import CorpusError, ModelError, RecipeError
 from cantilena.latent import LatentSpace
-from cantilena.training.denoiser import drop_labels
-from cantilena.training.export import vae_fingerprint
+from cantilena.training.data import drop_labels
+from cantilena.training.export import read_weights, vae_fingerprint
 from cantilena.training.latents import PHRASES, Latents, encode_phrases
-from cantilena.training.loop import find_checkpoint
+from cantilena.training.loop import find_checkpoint, load_weights
 from cantilena.training.networks import LABEL_SIZES
 from cantilena.training.recipes import describe, forward_flops, make_network, read_recipe, training_flops
-from cantilena.training.runs import export_baselines, export_run, load_vae, train_denoiser, train_mdn, train_vae
+from cantilena.training.runs import (
+    export_parts,
+    export_run,
+    load_vae,
+    train_decoder,
+    train_denoiser,
+    train_mdn,
+    train_vae,
+)
 
 RECIPES = Path(__file__).parents[2] / "recipes"
-TINY_VAE = ["network.width=16", "network.layers=1", "network.heads=2", "network.hidden=16", "network.slot=4", "network.latent=8",
+TINY_VAE = ["network.width=16", "network.layers=1", "network.heads=2", "network.hidden=16", "network.slot=4", "network.latent=8", "network.writer=16",
             "loop.steps=300", "loop.batch=32", "loop.precision=fp32", "loop.warmup=10", "loop.lr=1e-2", "loss.beta=0.1"]  # fmt: skip
 TINY = ["network.width=16", "network.layers=1", "network.heads=2", "network.hidden=16", "loop.steps=20", "loop.batch=4",
         "loop.precision=fp32", "loop.warmup=10", "loop.evaluate_every=10", "data.precision=fp32"]  # fmt: skip
@@ -141,12 +151,124 @@ def test_a_denoiser_is_not_exported_with_another_vae(runs, corpus, tmp_path):
         export_run(runs / "small", tmp_path / "other", tmp_path / "m", data="", licence="")
 
 
-def test_the_decoder_alone_can_go_on_learning(runs, corpus, tmp_path):
-    recipe = read_recipe(RECIPES / "vae.toml", [*TINY_VAE, "loss.freeze_encoder=true", "loop.steps=5"])
-    train_vae(recipe, corpus, tmp_path / "vae", init=runs / "vae")
-    before, after = load_vae(runs / "vae"), load_vae(tmp_path / "vae")
-    assert vae_fingerprint(before) == vae_fingerprint(after)
-    assert not torch.equal(before.logits.weight, after.logits.weight)
+TINY_DECODER = [*TINY_VAE[:7], "loop.batch=64", "loop.precision=fp32", "loop.warmup=5", "loop.lr=1e-2", "loop.ema=0.9",
+                "latents.stride=400"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def model(runs):
+    export_run(runs / "small", runs / "vae", runs / "model", data="", licence="")
+    return runs / "model"
+
+
+@pytest.fixture(scope="module")
+def decoder(runs, model, corpus):
+    """A run of a decoder for the model, in two parts."""
+    settings = [*TINY_DECODER, f"latents.model={model}"]
+    for steps in (5, 40):
+        recipe = read_recipe(
+            RECIPES / "decoder.toml",
+            [*settings, f"loop.steps={steps}", "loop.log_every=1", f"loop.evaluate_every={steps}"],
+        )
+        assert train_decoder(recipe, corpus, runs / "decoder") == steps
+    return runs / "decoder"
+
+
+def test_the_decoder_alone_goes_on_learning_what_a_denoiser_makes_of_latents(decoder):
+    rows = [json.loads(line) for line in (decoder / "metrics.jsonl").open()]
+    steps = [row["step"] for row in rows if "back" in row]
+    assert steps == sorted(set(steps))  # resumed, not begun again
+    assert steps[-1] == 40
+    assert all({"exact", "back"} <= row.keys() for row in rows if "loss" in row)
+    first, last = [row["validation"] for row in rows if "validation" in row]
+    print(first, last)
+    assert last["nll_0.2"] < last["nll_0.8"]  # the nearer to what it was, the surer
+    assert all(last[f"nll_{level}"] < first[f"nll_{level}"] for level in (0.2, 0.4, 0.6, 0.8))
+
+
+def test_a_decoder_begins_as_that_of_its_model(decoder, model, corpus, tmp_path):
+    still = [*TINY_DECODER, f"latents.model={model}", "loop.steps=1", "loop.lr=0", "loop.ema=0"]
+    train_decoder(read_recipe(RECIPES / "decoder.toml", still), corpus, tmp_path / "begins")
+    train_decoder(read_recipe(RECIPES / "decoder.toml", still), corpus, tmp_path / "another", init=decoder)
+    wanted = read_weights(model, "decoder"), load_weights(find_checkpoint(decoder)[1])
+    for run, weights in zip(("begins", "another"), wanted, strict=True):
+        found = load_weights(find_checkpoint(tmp_path / run)[1])
+        assert found.keys() == weights.keys()
+        assert all(torch.equal(found[name], weights[name]) for name in weights)
+    assert any(not torch.equal(wanted[0][name], wanted[1][name]) for name in wanted[0])
+
+
+def test_a_decoder_is_of_somebodys_latents(runs, model, corpus, tmp_path):
+    with pytest.raises(RecipeError, match=r"decoder: say whose latents it decodes, with --set latents\.model=FOLDER"):
+        train_decoder(read_recipe(RECIPES / "decoder.toml", TINY_DECODER), corpus, tmp_path / "run")
+    other = [*TINY_DECODER, f"latents.model={model}", "network.writer=24"]
+    with pytest.raises(RecipeError, match="its network has another shape than the recipe's"):
+        train_decoder(read_recipe(RECIPES / "decoder.toml", other), corpus, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_decoder_joins_the_model_it_learned_from(runs, decoder, model, tmp_path):
+    export_parts(model, tmp_path / "m", decoder=decoder, reading={"sigma": 0.4})
+    before, after = load(model).model, load(tmp_path / "m").model
+    weights, found = load_weights(find_checkpoint(decoder)[1]), read_weights(tmp_path / "m", "decoder")
+    assert found.keys() == weights.keys()
+    assert all(torch.allclose(found[name], weights[name], rtol=1e-3, atol=1e-5) for name in weights)  # half precision
+    for part in ("encoder.onnx", "denoiser.onnx", "latent.npz"):
+        assert (model / part).read_bytes() == (tmp_path / "m" / part).read_bytes()
+    assert after.fingerprint != before.fingerprint
+    assert after.about["decoder"]["training"]["steps"] == 40
+    assert (after.manner.sigma, before.manner.sigma) == (0.4, 0)
+    assert load(tmp_path / "m").compose(1, steps=1).bars == 64
+    assert vae_fingerprint(load_vae(tmp_path / "m")) == vae_fingerprint(load_vae(runs / "vae"))
+
+
+def test_a_decoder_of_another_vae_is_refused(runs, decoder, model, tmp_path):
+    shutil.copytree(model, tmp_path / "m")
+    about = json.loads((tmp_path / "m" / "model.json").read_text())
+    about["vae"]["fingerprint"] = "0" * 16
+    (tmp_path / "m" / "model.json").write_text(json.dumps(about))
+    for source, run in ((tmp_path / "m", decoder), (model, runs / "vae")):
+        with pytest.raises(RecipeError, match="not the run of a decoder for the VAE of"):
+            export_parts(source, tmp_path / "new", decoder=run)
+    assert not (tmp_path / "new").exists()
+
+
+OLD = {"decoder.blocks.": "decoder.", "decoder.position": "decoder_position", "decoder.norm.": "decoder_norm.",
+       "decoder.expand.": "expand.", "decoder.unsqueeze.": "unsqueeze.", "decoder.logits.": "logits."}  # fmt: skip
+
+
+def renamed(weights):
+    """A VAE's weights as they were named when its decoder did not hear what it wrote; without what came since."""
+    found = {}
+    for name, value in weights.items():
+        now = next((begin for begin in OLD if name.startswith(begin)), None)
+        if now or not name.startswith("decoder."):
+            found[name if now is None else OLD[now] + name.removeprefix(now)] = value
+    return found
+
+
+def test_a_vae_from_before_its_decoder_heard_what_it_wrote_is_a_warm_start(runs, corpus, tmp_path):
+    shutil.copytree(runs / "vae", tmp_path / "old")
+    _, checkpoint = find_checkpoint(tmp_path / "old")
+    for path in (checkpoint / "weights.safetensors", checkpoint / "average.safetensors"):
+        save_file(renamed(load_file(path)), path)
+    old = load_weights(checkpoint)
+    assert {"logits.weight", "decoder_position", "decoder.0.norm1.weight", "embed.weight"} <= old.keys()
+    still = [*TINY_VAE, "loop.steps=1", "loop.lr=0", "loop.ema=0"]
+    train_vae(read_recipe(RECIPES / "vae.toml", still), corpus, tmp_path / "new", init=tmp_path / "old")
+    new = load_vae(tmp_path / "new")
+    assert vae_fingerprint(new) == vae_fingerprint(load_vae(runs / "vae"))
+    found = renamed(new.state_dict())
+    assert found.keys() == old.keys()
+    assert all(torch.equal(found[name], old[name]) for name in old)
+    z, sure, nulls = torch.randn(3, 8), torch.zeros(3), torch.tensor(LABEL_SIZES).expand(3, 4)
+    before, around, tokens = torch.zeros(3, 4, dtype=torch.long), torch.ones(3, 12), torch.full((3, 32), 41)
+    with torch.no_grad():  # what came since changes nothing yet
+        plain = new.decoder.logits(new.decoder.plan(z, sure, nulls))
+        assert torch.equal(new.decoder(z, sure + 0.5, nulls * 0, before, around, tokens), plain)
+    half = [*still, "network.layers=2"]
+    with pytest.raises(RecipeError, match="its network has other parts than the recipe's"):
+        train_vae(read_recipe(RECIPES / "vae.toml", half), corpus, tmp_path / "half", init=tmp_path / "old")
 
 
 def test_a_model_folder_carries_its_rivals(runs, corpus, tmp_path):
@@ -180,25 +302,27 @@ def test_rivals_join_a_model_without_its_run(runs, corpus, tmp_path):
     common = [*TINY, f"data.vae={tmp_path / 'm'}", f"data.latent={tmp_path / 'm'}", "loop.compile=false"]
     train_denoiser(read_recipe(RECIPES / "paper_choices.toml", common), corpus, tmp_path / "paper")
     fingerprint = load(tmp_path / "m").model.fingerprint
-    export_baselines(tmp_path / "m", tmp_path / "m", paper=tmp_path / "paper")
+    export_parts(tmp_path / "m", tmp_path / "m", paper=tmp_path / "paper")
     model = load(tmp_path / "m").model
     assert model.baselines == ("paper",)
     assert model.fingerprint == fingerprint
     assert model.about["paper"]["training"]["steps"] == 20
-    with pytest.raises(RecipeError, match="is a model already; say with --mdn or --paper"):
-        export_baselines(tmp_path / "m", tmp_path / "m")
+    with pytest.raises(
+        RecipeError, match="is a model already; say which part is exchanged: --decoder, --mdn or --paper"
+    ):
+        export_parts(tmp_path / "m", tmp_path / "m")
     own_space = [*TINY, f"data.vae={tmp_path / 'm'}", "loop.compile=false", "data.windows=300", "loop.steps=2"]
     train_denoiser(read_recipe(RECIPES / "paper_choices.toml", own_space), corpus, tmp_path / "other")
     with pytest.raises(RecipeError, match=f"trained in latent space .*, and .* in {model.space.fingerprint}"):
-        export_baselines(tmp_path / "m", tmp_path / "m", paper=tmp_path / "other")
+        export_parts(tmp_path / "m", tmp_path / "m", paper=tmp_path / "other")
     with pytest.raises(ModelError, match="no model there"):
-        export_baselines(tmp_path / "paper", tmp_path / "m", paper=tmp_path / "paper")
+        export_parts(tmp_path / "paper", tmp_path / "m", paper=tmp_path / "paper")
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["pop-64", "-o", "m"], "is a model already; say with --mdn or --paper"),
+        (["pop-64", "-o", "m"], "is a model already; say which part is exchanged: --decoder, --mdn or --paper"),
         (["pop-64", "--vae", "pop-64", "-o", "m"], "is a model; --vae, --data and --licence are for a run"),
         (["runs/nothing", "-o", "m"], "no model there; of a run, say with --vae"),
     ],

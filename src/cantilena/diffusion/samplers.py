@@ -95,7 +95,7 @@ def ddpm(
     """Ancestral sampling, x_s ~ q(x_s | x_t, x0_hat): Ho et al. 2020, algorithm 2, at any stride.
 
     `temperature` scales the noise of each step, and not x_T: below 1 the sample keeps to what is likelier, 0 takes the
-    posterior's mean. A model that is not yet sure of its phrases writes far fewer wrong notes so (CHANGELOG).
+    posterior's mean. A model that is not yet sure of its phrases writes far fewer wrong notes so (docs/findings.md).
 
     `settle` is a share of T: from that level down no noise is added, and `snap` replaces each x0_hat by the data that
     it means (Li et al. 2022, "Diffusion-LM", section 4.3: the clamping trick). What a network cannot tell apart at

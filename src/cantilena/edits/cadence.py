@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
@@ -46,7 +47,7 @@ def come_to_rest(write: Write, tokens: NDArray[np.int8], begin: int, end: int) -
         sounding, fixed = (a.reshape(tokens.size, -1) for a in (bounds.sounding, bounds.fixed))
         sounding[first:end] = pitches
         fixed[first + 1 : end] = HOLD
-        tokens = write(bounds)
+        tokens = write(replace(bounds, rings=first > bar))  # a note that rings into the bar may be the last
     return tokens
 
 

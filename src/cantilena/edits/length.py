@@ -10,7 +10,7 @@ lead to its start. A stream is a chain: 16 phrases are held and the next 16 comp
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from numbers import Integral
 from typing import Any
@@ -26,6 +26,7 @@ from cantilena.edits.window import own_seed
 from cantilena.model import Model
 from cantilena.music.melody import BAR_STEPS, HOLD, PHRASE_STEPS, REST, Melody
 from cantilena.rules import similarity
+from cantilena.writing import Bounds
 
 __all__ = ["LONGEST", "WHOLE", "Length", "best_crop", "chain", "close", "lead_round", "opening", "stream"]
 
@@ -140,8 +141,15 @@ def stream(model: Model, draw: Draw, seed: int, qpm: float = 120.0) -> Iterator[
     Played one after another the pieces are the melody, and no note of it is cut, but one that rings for 64 bars.
     """
     pending: list[NDArray[np.int8]] = []
+    before, said = np.zeros((0, model.space.D), np.float32), np.zeros((0, PHRASE_STEPS), np.int8)
     for x_0 in chain(draw, seed):
-        for phrase in model.to_phrases(x_0):
+        held = len(said)  # phrases that are heard by those that go on from them
+        known = np.repeat(np.arange(held + len(x_0))[:, None] < held, PHRASE_STEPS, axis=1)
+        bounds = replace(Bounds.fixing(np.resize(said, known.shape), known), rings=True)
+        before = np.concatenate([before, x_0])
+        said = model.to_phrases(before, bounds)
+        new, before, said = said[held:], before[-WINDOW // 2 :], said[-WINDOW // 2 :]
+        for phrase in new:
             if pending and (phrase[0] != HOLD or not _rings(pending) or len(pending) == WINDOW):
                 yield Melody.from_phrases(pending, qpm)
                 pending = []

@@ -40,7 +40,7 @@ __all__ = ["Steering", "best_shift", "check_held"]
 
 Paste: TypeAlias = Callable[[NDArray[np.int8]], NDArray[np.int8]]  # tokens (..., P, 32) -> with what is locked in them
 SPARSE, FEW = 0.1, 2  # each note that a bar has less than 2 costs .1: silence breaks few rules, and is no answer
-SHARED = 0.15  # of the noise of phrases that are drawn as one: CHANGELOG
+SHARED = 0.15  # of the noise of phrases that are drawn as one: docs/findings.md
 TIED = 0.75  # similarity that is asked of two bars, from which on they are drawn as one
 
 

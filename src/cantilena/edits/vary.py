@@ -4,7 +4,8 @@ Noise is put on the song and taken away again (SDEdit, Meng et al. 2022, algorit
 it. How much noise leaves how many notes was measured (`_NOISE`). Two things are ours:
 
 - The VAE rewrites some notes of any melody. So the song changes only where its own decoded notes and the new ones
-  differ: elsewhere its notes stay as they are, with their own lengths.
+  differ: elsewhere its notes stay as they are, with their own lengths. Both are read with the same chance, and with
+  the doubt that the noise deserves: hardly any where little was put on.
 - Phrases that are equal in the song go on together: each estimate of one moves to the mean of all. A variation repeats
   where the song repeats, and is free of that as the strength nears 1.
 
@@ -61,8 +62,9 @@ def vary(
     part = _seen(np.asarray(np.pad(free, pad).reshape(phrases.shape).any(1)))
     known = np.pad(locks.known, pad).reshape(phrases.shape)[part]
     within = np.asarray(np.pad(free, pad).reshape(phrases.shape)[part].all(1))
-    window = Window(model, phrases[part], known)
     level = level_of(model.schedule, strength, held=float(known.all(1).mean()))
+    noise = float(np.sqrt(1 - model.schedule.alpha_bar_at(level)))
+    window = Window(model.doubting(min(noise, model.manner.sigma)), phrases[part], known)
     x_0 = window.encode()[None]  # (1, P, D)
     x_t = model.schedule.q_sample(x_0, level, SeededNoise([own_seed(seed, 1)])(x_0.shape))
     ties = _ties(window.tokens, within, 1 - strength**3)

@@ -56,8 +56,9 @@ def calibrate(
         for _ in range(_ROUNDS):
             have, own = measured(model.decode(z, replace(manner, intervals=intervals, foreign=foreign)))
             if (off := float(np.abs(wanted - have).sum() + abs(strange - own))) < best:
-                best, found[str(k)] = off, {"intervals": intervals.round(3).tolist(), "foreign": round(foreign, 3)}
+                best, found[str(k)] = off, {"intervals": _rounded(intervals), "foreign": round(foreign, 3)}
             intervals = intervals + (_STEP * np.log(wanted / have)).astype(np.float32)
+            intervals[1, 0] = 0  # a repeated note never turns
             foreign += _STEP * float(np.log(strange / own))
         told(f"{name}: {best:.3f} of all intervals and pitch classes still of another kind")
     return found
@@ -74,3 +75,7 @@ def measured(melodies: Iterable[NDArray[np.int8]]) -> tuple[NDArray[np.float64],
         strange, notes = strange + int(is_foreign(around)[row, phrases[row, step]].sum()), notes + row.size
     shares: NDArray[np.float64] = (counts + 1.0) / (counts + 1.0).sum()
     return shares, (strange + 1) / (notes + 1)
+
+
+def _rounded(table: NDArray[np.float32]) -> list[list[float]]:
+    return [[round(value, 3) for value in row] for row in table.tolist()]

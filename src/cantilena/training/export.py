@@ -164,8 +164,9 @@ def exchange_parts(
 ) -> None:
     """Write the model folder `source` to `folder`, which may be the same, with some of its parts exchanged.
 
-    `decoder` is a new PhraseDecoder of the same VAE, `reading` says how it is to read composed latents, `baselines`
-    are added or exchanged. Everything else stays bit for bit. Raises ModelError when it cannot be written.
+    `decoder` is a new PhraseDecoder of the same VAE, kept in half precision, `reading` says how it is to read composed
+    latents, `baselines` are added or exchanged. Everything else stays bit for bit. Raises ModelError when it cannot be
+    written.
     """
     with _replacing(folder) as new:
         shutil.copytree(source, new, dirs_exist_ok=True)
@@ -174,6 +175,8 @@ def exchange_parts(
         if decoder is not None:
             network: Any = decoder.network
             _decoder_to_onnx(network, new)
+            for path in new.glob("decoder*.onnx"):
+                _halve(path)
             about |= {"config": asdict(network.config), **decoder.about}
         about |= reading or {}
         model |= {"format": FORMAT, "name": folder.resolve().name, "decoder": about}
@@ -295,17 +298,23 @@ def read_weights(folder: Path, kind: Literal["vae", "decoder", "denoiser", "mdn"
     """A network's state dict, read back from a model folder's ONNX graphs (for warm starts)."""
     match kind:
         case "vae":
-            graphs = [_initializers(path) for path in (folder / "encoder.onnx", *sorted(folder.glob("decoder*.onnx")))]
-            return {key.removeprefix("vae."): value for graph in graphs for key, value in graph.items()}
+            encoder = _initializers(folder / "encoder.onnx")
+            decoder = {f"decoder.{key}": value for key, value in read_weights(folder, "decoder").items()}
+            return {key.removeprefix("vae."): value for key, value in encoder.items()} | decoder
         case "decoder":
             parts = [_initializers(path) for path in sorted(folder.glob("decoder*.onnx"))]
-            return {key.removeprefix("decoder."): value for part in parts for key, value in part.items()}
+            return {_plain(key, "decoder."): value.float() for part in parts for key, value in part.items()}
         case "denoiser":
             found = _initializers(folder / "denoiser.onnx")
             return {key.removeprefix("denoiser."): value for key, value in found.items()}
         case "mdn":
             found = _initializers(folder / "mdn.onnx")
-            return {key.removeprefix("mdn.").removesuffix(".half"): value.float() for key, value in found.items()}
+            return {_plain(key, "mdn."): value.float() for key, value in found.items()}
+
+
+def _plain(name: str, network: str) -> str:
+    """A weight's name in its network, of one that may be kept in half precision."""
+    return name.removeprefix(network).removesuffix(".half")
 
 
 def _initializers(path: Path) -> dict[str, Tensor]:
