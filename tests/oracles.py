@@ -45,6 +45,9 @@ class Oracle:
         flat = x_0.reshape(-1, *x_0.shape[-2:])
         return write(self, flat, Manner(LABEL_NULLS), bounds, alone=alone).reshape(*x_0.shape[:-1], -1)
 
+    def literal(self):
+        return self
+
 
 class Whim(Oracle):
     """A decoder that wants nonsense: at each step other tokens, which depend on the last note and on its state."""

@@ -67,7 +67,7 @@ class Drawing:
         found = []
         for k, part in enumerate(batches):
             batch = seeds[part]
-            sample = sampler_of(sampling, cost, _Snap(self.model.told(labels, batch)))
+            sample = sampler_of(sampling, cost, _Snap(self.model.literal()))
             held = condition and Condition(condition.x_0[part], condition.known[part])
             noise: Noise = SeededNoise(batch) if ties is None else ties.noise(SeededNoise(batch))
             begin = noise((len(batch), phrases, self.model.space.D)) if x_t is None else x_t[part]

@@ -115,6 +115,10 @@ class Model:
         """The same model, which doubts latents so much: they came back from a share `sigma` of noise."""
         return replace(self, manner=replace(self.manner, sigma=sigma))
 
+    def literal(self) -> Model:
+        """The same model, which doubts no latent, leaves nothing to chance and leans to nothing."""
+        return replace(self, manner=Manner(self.manner.labels))
+
     @cached_property
     def fingerprint(self) -> str:
         """16 hexadecimal digits over all that a composed note depends on: every file, and how latents are read."""

@@ -59,6 +59,16 @@ class Steering:
         """The first `bars` of a melody of `phrases` that is composed from nothing."""
         return cls(model, rules, np.arange(phrases * 2) < bars, np.zeros(phrases * PHRASE_STEPS, np.int8))
 
+    @property
+    def reader(self) -> Model:
+        """What reads the latents. A sample that is chosen by its notes is read literally: with chance it has others."""
+        return self.model.literal() if self._soft else self.model
+
+    @property
+    def _soft(self) -> list[int]:
+        """The rules that steer, by number."""
+        return [k for k, rule in enumerate(self.rules.rules) if not isinstance(rule, HardRule)]
+
     def ties(self, phrases: int) -> Ties | None:
         """What comes again is drawn once: the phrases that a form wants the same, of `phrases` that are composed.
 
@@ -75,10 +85,9 @@ class Steering:
 
     def cost(self, paste: Paste | None = None) -> Cost | None:
         """What phrases cost; None where no rule steers, but only holds. `paste` locks notes before they are judged."""
-        soft = [k for k, rule in enumerate(self.rules.rules) if not isinstance(rule, HardRule)]
+        soft, asked, reader = self._soft, self.rules, self.reader
         if not soft:
             return None
-        asked = self.rules
         rules = Rules([asked.rules[k] for k in soft], [asked.weights[k] for k in soft], [asked.names[k] for k in soft])
         sparse = 0.0 if any(isinstance(rule, Density) for rule in rules.rules) else SPARSE
 
@@ -91,7 +100,7 @@ class Steering:
         def cost(x0_hat: NDArray[np.float32]) -> NDArray[np.float32]:
             phrases = x0_hat.shape[1]
             tokens = np.zeros((*x0_hat.shape[:2], PHRASE_STEPS), np.int8)
-            tokens[:, seen(phrases)] = self.model.to_phrases(x0_hat[:, seen(phrases)])
+            tokens[:, seen(phrases)] = reader.to_phrases(x0_hat[:, seen(phrases)])
             tokens = tokens if paste is None else paste(tokens)
             at = slice(self.first * PHRASE_STEPS, (self.first + phrases) * PHRASE_STEPS)
             costs = np.zeros((len(tokens), self.bars.size), np.float32)
@@ -112,7 +121,7 @@ class Steering:
 
     def shift(self, x_0: NDArray[np.float32]) -> int:
         """The semitones by which x_0 (P, D) should move to where the rules cost least."""
-        return best_shift(self.rules, self.judged(self.model.to_phrases(x_0).reshape(-1)))
+        return best_shift(self.rules, self.judged(self.reader.to_phrases(x_0).reshape(-1)))
 
     def decode(
         self, x_0: NDArray[np.float32], bounds: Bounds | None = None, *, shift: int = 0
@@ -128,7 +137,7 @@ class Steering:
         begin = self.first * PHRASE_STEPS
         here = allowed[begin : begin + len(x_0) * PHRASE_STEPS].reshape(bounds.sounding.shape)
         heard = replace(bounds, sounding=bounds.sounding & here)
-        return transpose(self.model.to_phrases(x_0, heard.transpose(-shift)), shift)
+        return transpose(self.reader.to_phrases(x_0, heard.transpose(-shift)), shift)
 
 
 def best_shift(rules: Rules, melody: Melody) -> int:

@@ -55,7 +55,7 @@ class Window:
 
         def corrected(x0_hat: NDArray[np.float32]) -> NDArray[np.float32]:
             x0_hat = x0_hat.copy()
-            decoded = _phrase_form(self.model.to_phrases(x0_hat[:, partial], alone=True))
+            decoded = _phrase_form(self.model.literal().to_phrases(x0_hat[:, partial], alone=True))
             pasted, as_decoded = self.model.to_latents(np.stack([self._paste(decoded, partial), decoded]))
             x0_hat[:, partial] += pasted - as_decoded
             return self.model.space.clip(x0_hat)
