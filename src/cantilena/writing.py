@@ -216,17 +216,16 @@ def write(
     """
     N, P = z.shape[:2]
     which, rows = _distinct(z, np.zeros(P, np.int64) if bounds is None else _kinds(bounds))
-    flat, noise = z.reshape(N * P, -1)[rows], manner.noise(N)
-    labels = np.tile(np.array(manner.labels, np.int64), (rows.size, 1))
-    sigma = np.full(rows.size, manner.sigma, np.float32)
-    plans = [decoder.plan(flat[some], sigma[some], labels[some]) for some in _chunks(np.arange(rows.size))]
-    plan, plain = (np.concatenate(parts) for parts in zip(*plans, strict=True))
-    tokens, todo = np.asarray(plain.argmax(-1), np.int8), np.ones(rows.size, np.bool_)
     allowed = fixed = holds = None
+    tokens, todo = np.empty((rows.size, PHRASE_STEPS), np.int8), np.arange(rows.size)
     if bounds is not None:
         allowed, fixed = bounds.sounding[rows % P], bounds.fixed[rows % P]
         holds = _holds(bounds)[rows % P]
-        tokens, todo = np.where(fixed == FREE, tokens, fixed), (fixed == FREE).any(axis=1)
+        tokens, todo = fixed.copy(), np.flatnonzero((fixed == FREE).any(axis=1))  # what stands whole needs no plan
+    flat, noise, place = z.reshape(N * P, -1)[rows], manner.noise(N), np.zeros(rows.size, np.int64)
+    place[todo] = np.arange(todo.size)  # of a phrase among the plans
+    plan, plain = _planned(decoder, flat[todo], manner)
+    tokens[todo] = plain.argmax(-1) if fixed is None else np.where(fixed[todo] == FREE, plain.argmax(-1), fixed[todo])
     first = np.ones(N * P, np.bool_) if alone else np.arange(N * P) % P == 0
     around = pitch_classes(tokens[which], first)[rows]
     leanings = None
@@ -234,14 +233,15 @@ def write(
         intervals = np.zeros((2, SIZES), np.float32) if manner.intervals is None else manner.intervals
         leanings = _leanings(intervals), np.float32(manner.foreign) * is_foreign(around)
     for turn in range(_TURNS):
-        now = np.flatnonzero(todo & (rows % P % _TURNS == turn))
+        now = todo[rows[todo] % P % _TURNS == turn]
         before = context(tokens[which], first)[rows[now]]
         if alone:
             before[:] = UNKNOWN
         for some, told in zip(_chunks(now), np.split(before, range(_CHUNK, now.size, _CHUNK)), strict=True):
             if some.size:
                 tokens[some] = _written(
-                    decoder, plan[some], plain[some], decoder.start(told, around[some]), told, manner.floor,
+                    decoder, plan[place[some]], plain[place[some]], decoder.start(told, around[some]), told,
+                    manner.floor,
                     None if leanings is None else (leanings[0], leanings[1][some]),
                     None if noise is None else noise[rows[some] // P],
                     None if allowed is None else allowed[some],
@@ -252,6 +252,15 @@ def write(
     if bounds is not None:
         _silence(written, bounds)
     return written
+
+
+def _planned(decoder: Decoder, z: Float, manner: Manner) -> tuple[Float, Float]:
+    """The plans of latents (n, Z), (n, 32, W), and their own logits (n, 32, 90)."""
+    labels = np.tile(np.array(manner.labels, np.int64), (len(z), 1))
+    sigma = np.full(len(z), manner.sigma, np.float32)
+    parts = [decoder.plan(z[some], sigma[some], labels[some]) for some in _chunks(np.arange(len(z)))]
+    plan, plain = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return plan, plain
 
 
 def _kinds(bounds: Bounds) -> Int:

@@ -100,13 +100,15 @@ class Steering:
         def cost(x0_hat: NDArray[np.float32]) -> NDArray[np.float32]:
             phrases = x0_hat.shape[1]
             tokens = np.zeros((*x0_hat.shape[:2], PHRASE_STEPS), np.int8)
-            tokens[:, seen(phrases)] = reader.to_phrases(x0_hat[:, seen(phrases)])
+            part = seen(phrases)
+            if part.stop > part.start:
+                tokens[:, part] = reader.to_phrases(x0_hat[:, part])
             tokens = tokens if paste is None else paste(tokens)
             at = slice(self.first * PHRASE_STEPS, (self.first + phrases) * PHRASE_STEPS)
             costs = np.zeros((len(tokens), self.bars.size), np.float32)
-            for row, part in zip(costs, tokens.reshape(len(tokens), -1), strict=True):
+            for row, written in zip(costs, tokens.reshape(len(tokens), -1), strict=True):
                 whole = self.tokens.copy()
-                whole[at] = part
+                whole[at] = written
                 judged = self.judged(whole)
                 few = np.maximum(FEW - (judged.events.reshape(-1, BAR_STEPS) > REST).sum(axis=1), 0)
                 row[self.bars] = rules(judged) + sparse * few

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from cantilena.corpus.store import Corpus
 from cantilena.diffusion.samplers import SeededNoise, ddpm
 from cantilena.drawing import Drawing
+from cantilena.edits.vary import noise_level
 from cantilena.model import Model
 from cantilena.music.extract import ROLES
 from cantilena.music.melody import is_silent
@@ -22,7 +23,6 @@ from cantilena.training.phrase_decoder import LABEL_SIZES, PhraseDecoder
 from cantilena.writing import UNKNOWN, context, pitch_classes
 
 __all__ = ["DecoderConfig", "DecoderTask"]
-
 
 _SAID = (0.95, 0.5, 0.9, 0.5)  # how often each label is said of a melody whose labels are told
 
@@ -82,7 +82,7 @@ class DecoderTask:
 
     @torch.no_grad()
     def evaluate(self, network: nn.Module) -> dict[str, float]:
-        """How validation phrases are rebuilt (`measure_vae`), and nats a phrase of latents that come back, by level."""
+        """How validation phrases are rebuilt, and nats a phrase of latents that come back, by level."""
         assert isinstance(network, PhraseDecoder)
         figures = self._rebuilt(network)
         generator = torch.Generator().manual_seed(0)
@@ -144,7 +144,7 @@ class DecoderTask:
         labels = torch.where(told[:, None] & (some < torch.tensor(_SAID)), labels, nulls)
         labels[:, 3] = torch.where(~told & (some[:, 3] < 0.5), silent, labels[:, 3])
         schedule = model.schedule
-        t = float(np.interp(share, np.sqrt(1 - schedule.alpha_bar), np.arange(schedule.T + 1)))
+        t = noise_level(schedule, share)
         x_0 = model.to_latents(tokens)
         noise = SeededNoise(torch.randint(2**31, (n,), generator=generator).tolist())
         x_t = schedule.q_sample(x_0, t, noise(x_0.shape)).astype(np.float32)

@@ -28,18 +28,18 @@ from cantilena.training.paper import PaperDenoiser
 from cantilena.training.phrase_decoder import PhraseDecoder
 from cantilena.writing import CONTEXT
 
-__all__ = ["ENCODER", "Baseline", "exchange_parts", "export_model", "read_weights", "vae_fingerprint"]
+__all__ = ["Baseline", "exchange_parts", "export_model", "read_weights", "vae_fingerprint"]
 
 _OPSET = 17
-READING = {"sigma": 0.0, "temperature": 0.0, "floor": 0.0}  # literally: until a decoder learns what a denoiser leaves
-ENCODER = ("embed", "encoder", "squeeze", "posterior")  # beginnings of the encoder's parameter names
+LITERAL = {"sigma": 0.0, "temperature": 0.0, "floor": 0.0}  # literally: until a decoder learns what a denoiser leaves
+_ENCODER = ("embed", "encoder", "squeeze", "posterior")  # beginnings of the encoder's parameter names
 
 
 def vae_fingerprint(network: MelodyVAE) -> str:
     """16 hexadecimal digits that name a VAE by its *encoder*: what latents mean. A better decoder keeps the name."""
     digest = hashlib.sha256()
     for name, value in sorted(network.state_dict().items()):
-        if name.startswith(ENCODER):
+        if name.startswith(_ENCODER):
             digest.update(name.encode() + value.detach().float().numpy().tobytes())
     return digest.hexdigest()[:16]
 
@@ -142,7 +142,7 @@ def export_model(
             "format": FORMAT,
             "name": folder.resolve().name,
             "vae": {"fingerprint": vae_fingerprint(vae), "config": asdict(vae.config)},
-            "decoder": {"config": asdict(vae.decoder.config), **READING},
+            "decoder": {"config": asdict(vae.decoder.config), **LITERAL},
             "denoiser": {
                 "network": "small" if isinstance(denoiser, Denoiser) else "paper",
                 "config": asdict(denoiser.config),
@@ -171,7 +171,7 @@ def exchange_parts(
     with _replacing(folder) as new:
         shutil.copytree(source, new, dirs_exist_ok=True)
         model = json.loads((source / "model.json").read_text())
-        about = {"config": {}, **READING, **model.get("decoder", {})}
+        about = {"config": {}, **LITERAL, **model.get("decoder", {})}
         if decoder is not None:
             network: Any = decoder.network
             _decoder_to_onnx(network, new)
