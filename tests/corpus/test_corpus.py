@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from midi_files import Note, song, spliced, track, tune
+from midi_files import Note, midi, raw_chunk, song, spliced, track, tune
 
 from cantilena.corpus import build as corpus_build
 from cantilena.corpus import manifest
@@ -713,6 +713,14 @@ def test_nothing_to_keep_is_an_error_with_its_reasons(folder: Path, tmp_path: Pa
     with pytest.raises(CorpusError, match=r"no melody in 0 files \(none ends in .mid, .midi, .kar or .rmi\)"):
         inline([tmp_path / "none"], tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_files_broken_in_one_way_are_counted_together(tmp_path: Path) -> None:
+    """Where in a file it is broken, and by which byte, is no reason of its own."""
+    for name, body in {"a": b"\x00\x90\x3c\xc8", "b": b"\x00\x90\x3c\x40\x00\xb0\x07\xff"}.items():
+        (tmp_path / f"{name}.mid").write_bytes(midi(raw_chunk(body + b"\x00\xff\x2f\x00")))
+    with pytest.raises(CorpusError, match=r"\(2 broken MIDI: a data byte of more than 127\)"):
+        inline([tmp_path], tmp_path / "out")
 
 
 def test_a_group_that_is_too_large_fails_the_build(

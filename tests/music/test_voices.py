@@ -78,9 +78,9 @@ def test_a_long_head_is_read():
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (b"\x00\x90\x3c\xc8\x00\xff\x2f\x00", "a data byte of 200, and 127 is the most, at byte 9 of a track"),
-        (b"\x00\xb0\x07\xff\x00\xff\x2f\x00", "a data byte of 255"),
-        (b"\x00\x3c\x40\x00\xff\x2f\x00", "the byte 0x3c where an event begins, at byte 9 of a track"),
+        (b"\x00\x90\x3c\xc8\x00\xff\x2f\x00", r"a data byte of more than 127 \(200, at byte 9 of a track\)$"),
+        (b"\x00\xb0\x07\xff\x00\xff\x2f\x00", r"a data byte of more than 127 \(255, "),
+        (b"\x00\x3c\x40\x00\xff\x2f\x00", r"an event begins without a status byte \(0x3c, at byte 9 of a track\)$"),
         (b"\x81\x81\x81\x81\x00\x90\x3c\x40", "a number of more than four bytes"),
         (b"\x00\x90\x3c", "the events of a track are cut off"),
         (b"\x00\xff\x03\x20abc", "the events of a track are cut off"),

@@ -87,7 +87,7 @@ def track_events(chunk: bytes, name: str) -> list[Event]:
             first = chunk[at]
             if running := first < 0x80:
                 if not status:
-                    raise ValueError(f"the byte {first:#04x} where an event begins")
+                    raise ValueError("an event begins without a status byte", f"{first:#04x}")
                 end = at + _DATA_BYTES[status]
                 message = bytes([status]) + chunk[at:end]
             elif first in _PACKETS:
@@ -101,7 +101,7 @@ def track_events(chunk: bytes, name: str) -> list[Event]:
             if end > whole:
                 raise IndexError
             if first < 0xF0 and message[1] | message[-1] > 0x7F:
-                raise ValueError(f"a data byte of {max(message[1:])}, and 127 is the most")
+                raise ValueError("a data byte of more than 127", f"{max(message[1:])}")
             events.append(Event(tick, message, running))
             at = end
             if first == _META and message[1] == _END_OF_TRACK:
@@ -110,7 +110,9 @@ def track_events(chunk: bytes, name: str) -> list[Event]:
     except IndexError as error:
         raise MidiError(f"{name}: broken MIDI: the events of a track are cut off") from error
     except ValueError as error:
-        raise MidiError(f"{name}: broken MIDI: {error}, at byte {at:,} of a track") from error
+        what, *which = error.args  # what differs from file to file stands in brackets: a corpus counts the rest
+        place = ", ".join([*which, f"at byte {at:,} of a track"])
+        raise MidiError(f"{name}: broken MIDI: {what} ({place})") from error
 
 
 def track_chunk(events: Sequence[Event], rest: bytes = b"") -> bytes:
