@@ -25,9 +25,10 @@ def evaluate(
     """Measure melodies against others: the paper's scores, music features, and what is copied."""
     from json import dumps
 
-    from cantilena.evaluation.novelty import NoveltyIndex
-    from cantilena.evaluation.pieces import read_pieces
-    from cantilena.evaluation.report import evaluate as measure
+    from cantilena.metrics.novelty import NoveltyIndex
+    from cantilena.metrics.pieces import read_pieces
+    from cantilena.metrics.report import evaluate as measure
+    from cantilena.metrics.report_plot import report_plot
     from cantilena.music.midi import write_whole
 
     if plot is not None and plot.suffix.lower() != ".svg":
@@ -38,4 +39,4 @@ def evaluate(
     if json is not None:
         write_whole(json, (dumps(report.as_dict(), indent=1, allow_nan=False) + "\n").encode())
     if plot is not None:
-        write_whole(plot, report.picture().encode())
+        write_whole(plot, report_plot(report).encode())

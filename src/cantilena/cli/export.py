@@ -1,4 +1,4 @@
-"""`cantilena export`: a trained run -> a model folder that runs without PyTorch; or a model with parts exchanged."""
+"""`cantilena export`: a run -> a model folder that runs without PyTorch; a model -> one with parts exchanged."""
 
 from __future__ import annotations
 
@@ -38,33 +38,43 @@ def export(
         typer.Option(metavar="DIR", help="Let the model compose, and lean to the intervals of this corpus."),
     ] = None,
     mdn: Annotated[
-        Path | None, typer.Option(metavar="RUN", help="The autoregressive rival's run, for the table.")
+        Path | None,
+        typer.Option(metavar="RUN", help="Write a folder of baselines: the autoregressive one, from this run."),
     ] = None,
     paper: Annotated[
-        Path | None, typer.Option(metavar="RUN", help="A denoiser's run with the paper's choices, for the table.")
+        Path | None,
+        typer.Option(metavar="RUN", help="... the denoiser with the paper's own choices, from this run."),
     ] = None,
     data: Annotated[str | None, typer.Option(help="What the run was trained on, and under which terms.")] = None,
     licence: Annotated[str | None, typer.Option(help="Terms of the run's weights.")] = None,
 ) -> None:
     """Write encoder, decoder and denoiser as ONNX, with the latent space, model.json and a model card.
 
-    Of a MODEL all that is there stays as it is, but for what --decoder, --mdn and --paper exchange, and for how its
-    decoder reads latents: --sigma, --temperature, --floor, --calibrate.
+    With a MODEL, --decoder exchanges its decoder, --sigma, --temperature, --floor and --calibrate change how that
+    reads latents, and all else stays as it is; --mdn and --paper write its baselines, which `reproduce` takes.
     """
     _, runs = training_modules("export")
     if runs.is_model(source):
         if vae or data or licence:
             raise ValueError(f"{source}: is a model; --vae, --data and --licence are for a run")
+        if mdn or paper:
+            if decoder or calibrate or {sigma, temperature, floor} != {None}:
+                raise ValueError("--mdn and --paper write a folder of baselines: give them without other changes")
+            runs.export_baseline_runs(source, output, mdn=mdn, paper=paper)
+            print(f"{output}: written; try `cantilena reproduce --model {source} --baselines {output}`")
+            return
         asked = {"sigma": sigma, "temperature": temperature, "floor": floor}
         reading = {name: value for name, value in asked.items() if value is not None}
-        if decoder or reading or mdn or paper or calibrate is None:
-            runs.export_parts(source, output, decoder=decoder, reading=reading or None, mdn=mdn, paper=paper)
+        if decoder or reading or calibrate is None:
+            runs.export_parts(source, output, decoder=decoder, reading=reading or None)
             source = output
         if calibrate is not None:
             runs.export_calibrated(source, output, calibrate, told=print)
+    elif mdn or paper:
+        raise ValueError(f"{source}: no model there; --mdn and --paper write the baselines of a model: export it first")
     elif vae is None:
         raise ValueError(f"{source}: no model there; of a run, say with --vae which VAE it belongs to")
     else:
         terms = {"data": data or "unknown data", "licence": licence or "unknown"}
-        runs.export_run(source, vae, output, **terms, mdn=mdn, paper=paper)
+        runs.export_run(source, vae, output, **terms)
     print(f"{output}: written; try `cantilena compose --model {output}`")

@@ -45,6 +45,12 @@ def reproduce(
         Path | None,
         typer.Option(metavar="DIR", help="Another corpus for samples with real notes: one that may be passed on."),
     ] = None,
+    baselines: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Take the model's baselines from here; by default from a checkout's `baselines`."
+        ),
+    ] = None,
     rows: Annotated[
         str | None,
         typer.Option(metavar="ROW,ROW", help="Only these rows; those that a table in DIR has besides stay there."),
@@ -59,23 +65,32 @@ def reproduce(
     check_place(output, output)
     from cantilena.composer import load
     from cantilena.corpus.store import Corpus
-    from cantilena.evaluation.baselines import ROWS
-    from cantilena.evaluation.layout import table_text
-    from cantilena.evaluation.page import Samples
-    from cantilena.evaluation.plan import Plan
-    from cantilena.evaluation.publish import publish, publish_sweep, published
-    from cantilena.evaluation.reproduction import Reproduction
-    from cantilena.evaluation.results import add_rows, check_added
-    from cantilena.evaluation.sweep import sweep as make_sweep
-    from cantilena.evaluation.table import row_names
+    from cantilena.errors import ModelError
+    from cantilena.reproduction.baseline_networks import BaselineNetworks, checkout_baselines
+    from cantilena.reproduction.baselines import ROWS
+    from cantilena.reproduction.layout import table_text
+    from cantilena.reproduction.page import Samples
+    from cantilena.reproduction.publish import publish, publish_sweep, published
+    from cantilena.reproduction.reproduction import Reproduction
+    from cantilena.reproduction.results import add_rows, check_added
+    from cantilena.reproduction.sampling_config import SamplingConfig
+    from cantilena.reproduction.sweep import sweep as make_sweep
+    from cantilena.reproduction.table import row_names
     from cantilena.sampling import chosen
 
     how = chosen(
         steps=steps, temperature=temperature, settle=settle, resample=resample, infill_steps=infill_steps,
         infill_resample=infill_resample, paper_steps=paper_steps,
     )  # fmt: skip
-    plan = Plan(number, seeds, workers=workers, **how)
-    made = Reproduction(load(model), Corpus.open(corpus), plan)
+    config, composer = SamplingConfig(number, seeds, workers=workers, **how), load(model)
+    networks, lacking = None, ""
+    try:
+        networks = BaselineNetworks.load(baselines or checkout_baselines(), composer.model)
+    except ModelError as error:
+        if baselines is not None:
+            raise
+        lacking = str(error)
+    made = Reproduction(composer, Corpus.open(corpus), config, networks)
     if sweep:
         output.mkdir(parents=True, exist_ok=True)  # before the work, so that a bad place is known at once
         publish_sweep(output, made.about(), make_sweep(made, say=print))
@@ -88,8 +103,10 @@ def reproduce(
     if there:
         check_added(there[0], made.about(), dict(places))
     output.mkdir(parents=True, exist_ok=True)
-    for row in () if asked else sorted(set(ROWS) - {row for row, _ in places}):
-        print(f"{row}: left out, the model folder does not hold that network")
+    left_out = [] if asked else [row for row in ROWS if row not in dict(places)]
+    if left_out:
+        why = f"{networks.folder} does not hold the network" if networks else lacking
+        print(f"{', '.join(left_out)}: left out ({why})")
     print(f"{number * seeds:,} melodies a row on {workers} worker(s): about {made.seconds(places) / 60:.0f} min")
     try:
         with _bars(places, number * seeds) as on_made:
@@ -103,7 +120,7 @@ def reproduce(
         samples = {**there[1], **samples}
     if heard:  # a table that is there may say it at more length
         results["about"].setdefault("heard", f"Real music that is heard here is of the corpus {heard.directory.name}.")
-    publish(output, results, {row: samples[row] for row in row_names(samples)}, made.truth.windows)
+    publish(output, results, {row: samples[row] for row in row_names(samples)}, made.reference.windows)
     print()
     print(table_text(results, shutil.get_terminal_size((120, 24)).columns))
     print(f"\n{output}/index.html: every row to hear and see ({results['about']['seconds'] / 60:.1f} min)")
