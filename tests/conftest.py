@@ -63,7 +63,9 @@ def toy_model(tmp_path_factory: pytest.TempPathFactory, toy_networks: tuple[Melo
 
 
 @pytest.fixture(scope="session")
-def toy_baselines(tmp_path_factory: pytest.TempPathFactory, toy_networks: tuple[MelodyVAE, Denoiser, LatentSpace]) -> Path:
+def toy_baselines(
+    tmp_path_factory: pytest.TempPathFactory, toy_networks: tuple[MelodyVAE, Denoiser, LatentSpace]
+) -> Path:
     """Both baselines of the toy model, untrained as well, as a folder."""
     folder = tmp_path_factory.mktemp("baselines") / "toy"
     space = toy_networks[2]

@@ -10,16 +10,16 @@ from cantilena.diffusion.samplers import SeededNoise
 from cantilena.errors import ModelError
 from cantilena.metrics.pieces import Pieces
 from cantilena.metrics.scores import Moments
-from cantilena.reproduction.baseline_networks import BaselineNetworks, Mixture
 from cantilena.music.melody import Melody
+from cantilena.reproduction.baseline_networks import BaselineNetworks, Mixture
 from cantilena.reproduction.baselines import (
     HELD,
     ROWS,
     Bench,
     Stopped,
-    sample_mixture,
     interpolate,
     sample_autoregressive,
+    sample_mixture,
     slerp,
 )
 from cantilena.reproduction.row_cache import RowCache

@@ -10,12 +10,12 @@ from cantilena.errors import CantilenaError, CorpusError
 from cantilena.metrics.scores import overlaps, scores
 from cantilena.music.midi import read_song
 from cantilena.reproduction import sweep
+from cantilena.reproduction.baseline_networks import BaselineNetworks
 from cantilena.reproduction.baselines import ROWS, Bench
 from cantilena.reproduction.page import notes
 from cantilena.reproduction.publish import publish, publish_sweep, published
 from cantilena.reproduction.reproduction import Reproduction
 from cantilena.reproduction.results import PUBLISHED, add_rows, check_added
-from cantilena.reproduction.baseline_networks import BaselineNetworks
 from cantilena.reproduction.sampling_config import SamplingConfig
 
 
@@ -145,7 +145,9 @@ def test_settings_are_checked(wrong):
 
 def test_rows_made_later_join_those_that_are_there(made, corpus, whole, toy_model, tmp_path):
     _, results = made
-    without = Reproduction(load(toy_model), corpus, SamplingConfig(n=12, steps=2))  # the same model before it had baselines
+    without = Reproduction(
+        load(toy_model), corpus, SamplingConfig(n=12, steps=2)
+    )  # the same model before it had baselines
     older = without.run()
     publish(tmp_path, older, without.samples(3), without.reference.windows)
     assert "paper" not in older["rows"]
@@ -159,7 +161,9 @@ def test_rows_made_later_join_those_that_are_there(made, corpus, whole, toy_mode
     assert both["about"]["paper_steps"] == 3
     for part in ("rows", "latent", "music", "novelty"):
         rows = [r[part] if part == "rows" else r[part]["rows"] for r in (both, results)]
-        assert rows[0]["diffusion"] == rows[1]["diffusion"]  # one model, the same settings: the same as all made at once
+        assert (
+            rows[0]["diffusion"] == rows[1]["diffusion"]
+        )  # one model, the same settings: the same as all made at once
         assert rows[0]["autoregression"] == rows[1]["autoregression"]
     assert both["rows"]["paper"] != results["rows"]["paper"]
     assert both["curves"]["overlap_along"].keys() == results["curves"]["overlap_along"].keys()
@@ -192,7 +196,10 @@ def test_rows_are_checked(made, corpus, toy_model):
     ]  # fmt: skip
     with pytest.raises(ValueError, match="a row is one of train, test"):
         made[0].places(["papers"])
-    with pytest.raises(ValueError, match=r"the row paper cannot be made: no folder of baselines given, or it holds no paper.onnx; see --baselines"):
+    with pytest.raises(
+        ValueError,
+        match=r"the row paper cannot be made: no folder of baselines given, or it holds no paper.onnx; see --baselines",
+    ):
         Reproduction(load(toy_model), corpus, SamplingConfig(n=10)).places(["paper"])
 
 

@@ -187,7 +187,7 @@ def export_baselines(folder: Path, baselines: Mapping[str, Baseline], latent: st
     its "schedule" and "prediction". A baseline of the same latent space that is there and not given stays. Raises
     ModelError when the folder cannot be written, or holds something else.
     """
-    with _replacing(folder, "baselines.json") as new:
+    with _replacing(folder, "baselines.json", "baselines") as new:
         about: dict[str, Any] = {"format": BASELINES_FORMAT, "latent": latent}
         if (folder / "baselines.json").is_file():
             before = json.loads((folder / "baselines.json").read_text(encoding="utf-8"))
@@ -213,11 +213,11 @@ def _write_model_json(new: Path, model: dict[str, Any]) -> None:
 
 
 @contextmanager
-def _replacing(folder: Path, mark: str = "model.json") -> Iterator[Path]:
-    """Give an empty folder to fill; complete, it takes the place of `folder`, which is nothing, or holds `mark`."""
+def _replacing(folder: Path, mark: str = "model.json", what: str = "a model") -> Iterator[Path]:
+    """Give an empty folder to fill; complete, it takes the place of `folder`, which may hold an older one (`mark` says so)."""
     folder = folder.resolve()
     if folder.exists() and not (folder / mark).is_file() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise ModelError(f"{folder}: holds something else than {mark}; choose another name")
+        raise ModelError(f"{folder}: holds something else than {what}; choose another name")
     temporary, old = (folder.with_name(f".{folder.name}.{kind}{os.getpid()}") for kind in ("", "old."))
     try:
         shutil.rmtree(temporary, ignore_errors=True)
