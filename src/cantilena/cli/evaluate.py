@@ -1,4 +1,4 @@
-"""`cantilena evaluate`: melodies of yours measured against others. No model and no PyTorch."""
+"""`cantilena evaluate`: measures melodies of yours against others. It needs no model and no PyTorch."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ def evaluate(
     generated: Annotated[
         str,
         typer.Argument(
-            metavar="GENERATED", help="A folder of MIDI, an .npz with `events` (n, steps), or CORPUS:SPLIT."
+            metavar="GENERATED",
+            help="Measure these: a folder of MIDI, an .npz with `events` (n, steps), or CORPUS:SPLIT.",
         ),
     ],
-    reference: Annotated[str, typer.Option(metavar="REFERENCE", help="What it is measured against; likewise.")],
-    json: Annotated[Path | None, typer.Option(metavar="F.json", help="Write all figures there.")] = None,
-    plot: Annotated[Path | None, typer.Option(metavar="F.svg", help="Draw the comparison there.")] = None,
+    reference: Annotated[
+        str, typer.Option(metavar="REFERENCE", help="Compare with these: a folder, an .npz, or CORPUS:SPLIT.")
+    ],
+    json: Annotated[Path | None, typer.Option(metavar="F.json", help="Write all figures to this file.")] = None,
+    plot: Annotated[Path | None, typer.Option(metavar="F.svg", help="Draw the comparison to this file.")] = None,
     novelty: Annotated[bool, typer.Option("--novelty", help="Also find what is copied from REFERENCE.")] = False,
 ) -> None:
     """Measure melodies against others: the paper's scores, music features, and what is copied."""

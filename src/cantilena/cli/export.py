@@ -14,39 +14,40 @@ __all__ = ["export"]
 
 def export(
     source: Annotated[
-        Path, typer.Argument(metavar="RUN|MODEL", help="The denoiser's run; or a model, to exchange parts of it.")
+        Path, typer.Argument(metavar="RUN|MODEL", help="Export this run of a denoiser; or change this model.")
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="The model folder to write.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="Write this folder.")],
     vae: Annotated[
-        Path | None, typer.Option(metavar="RUN|FOLDER", help="The VAE that the run's denoiser belongs to.")
+        Path | None,
+        typer.Option(metavar="RUN|FOLDER", help="Take the VAE that the denoiser was trained with from here."),
     ] = None,
     decoder: Annotated[
-        Path | None, typer.Option(metavar="RUN", help="A run of `train decoder`, for a model that is there.")
+        Path | None, typer.Option(metavar="RUN", help="Give the model the decoder of this run of `train decoder`.")
     ] = None,
     sigma: Annotated[
-        float | None, typer.Option(min=0, max=1, help="How far the model doubts the latents that it composes.")
+        float | None, typer.Option(min=0, max=1, help="Set how far the model doubts the latents that it composes.")
     ] = None,
     temperature: Annotated[
-        float | None, typer.Option(min=0, max=2, help="How much chance is in what the decoder writes; 0: none.")
+        float | None, typer.Option(min=0, max=2, help="Set how much chance is in what the decoder writes; 0: none.")
     ] = None,
     floor: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="Leave out tokens less likely than this share of the likeliest."),
+        typer.Option(min=0, max=1, help="Leave out tokens that are less likely than this share of the likeliest."),
     ] = None,
     calibrate: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Let the model compose, and lean to the intervals of this corpus."),
+        typer.Option(metavar="DIR", help="Let the model compose, and make it lean to the intervals of this corpus."),
     ] = None,
     mdn: Annotated[
         Path | None,
-        typer.Option(metavar="RUN", help="Write a folder of baselines: the autoregressive one, from this run."),
+        typer.Option(metavar="RUN", help="Write the autoregressive baseline of this run, for the paper's table."),
     ] = None,
     paper: Annotated[
         Path | None,
-        typer.Option(metavar="RUN", help="... the denoiser with the paper's own choices, from this run."),
+        typer.Option(metavar="RUN", help="Write this run of a denoiser with the paper's own choices, for the table."),
     ] = None,
-    data: Annotated[str | None, typer.Option(help="What the run was trained on, and under which terms.")] = None,
-    licence: Annotated[str | None, typer.Option(help="Terms of the run's weights.")] = None,
+    data: Annotated[str | None, typer.Option(help="Say what the run was trained on, and under which terms.")] = None,
+    licence: Annotated[str | None, typer.Option(help="Say under which terms the weights may be used.")] = None,
 ) -> None:
     """Write encoder, decoder and denoiser as ONNX, with the latent space, model.json and a model card.
 

@@ -1,4 +1,4 @@
-"""`cantilena reproduce`: the paper's table for a model and a corpus, with everything that belongs to it."""
+"""`cantilena reproduce`: makes the paper's table for a model and a corpus, with figures, samples and a page."""
 
 from __future__ import annotations
 
@@ -19,31 +19,57 @@ _SAMPLES = 20  # of each row and setting
 
 
 def reproduce(
-    corpus: Annotated[Path, typer.Option(metavar="DIR", help="What `cantilena corpus build` made.")],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where table, page and samples go.")],
-    model: Annotated[str | None, typer.Option(help="A shipped model's name, or a model folder; pop-64.")] = None,
-    number: Annotated[int, typer.Option("-n", min=10, help="Melodies a row and setting.")] = 1000,
-    seeds: Annotated[int, typer.Option(min=1, help="Repeat so many times with other noise and test windows.")] = 1,
+    corpus: Annotated[
+        Path, typer.Option(metavar="DIR", help="Take real melodies from this corpus, made by `cantilena corpus build`.")
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Write table, page and samples to this folder.")
+    ],
+    model: Annotated[
+        str | None,
+        typer.Option(help="Compose with this model: the name of a shipped one, or a folder; by default pop-64."),
+    ] = None,
+    number: Annotated[int, typer.Option("-n", min=10, help="Make this many melodies for each row and setting.")] = 1000,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="Repeat everything this many times, with other noise and test windows.")
+    ] = 1,
     steps: Annotated[
-        int | None, typer.Option(min=1, max=1000, help="Of the diffusion row, as what follows; 100 if not given.")
+        int | None, typer.Option(min=1, max=1000, help="Sample the diffusion row in this many steps; by default 100.")
     ] = None,
-    temperature: Annotated[float | None, typer.Option(min=0, max=1.5, help="Noise of each step; .99.")] = None,
+    temperature: Annotated[
+        float | None,
+        typer.Option(min=0, max=1.5, help="Scale the noise of each step of the diffusion row; by default .99."),
+    ] = None,
     settle: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Share of the levels, at the end, where notes are decided; .3.")
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Add no noise in this last share of the levels, and decide the notes there; by default .3.",
+        ),
     ] = None,
-    resample: Annotated[int | None, typer.Option(min=1, max=10, help="Visits of each level; 1.")] = None,
+    resample: Annotated[
+        int | None, typer.Option(min=1, max=10, help="Visit each level this many times; by default 1.")
+    ] = None,
     infill_steps: Annotated[
-        int | None, typer.Option(min=1, max=1000, help="Steps when infilling; 20, or --steps if fewer.")
+        int | None,
+        typer.Option(
+            min=1, max=1000, help="Sample in this many steps when infilling; by default 20, or --steps if fewer."
+        ),
     ] = None,
     infill_resample: Annotated[
-        int | None, typer.Option(min=1, max=10, help="Visits when infilling (RePaint); 6.")
+        int | None,
+        typer.Option(min=1, max=10, help="Visit each level this many times when infilling (RePaint); by default 6."),
     ] = None,
     paper_steps: Annotated[
-        int | None, typer.Option(min=1, max=1000, help="Of the row with the paper's choices (1000 there); --steps.")
+        int | None,
+        typer.Option(
+            min=1, max=1000, help="Sample the row `paper` in this many steps (its paper: 1000); by default as --steps."
+        ),
     ] = None,
     listen: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Another corpus for samples with real notes: one that may be passed on."),
+        typer.Option(metavar="DIR", help="Take samples with real notes from this corpus, which may be passed on."),
     ] = None,
     baselines: Annotated[
         Path | None,
@@ -53,10 +79,12 @@ def reproduce(
     ] = None,
     rows: Annotated[
         str | None,
-        typer.Option(metavar="ROW,ROW", help="Only these rows; those that a table in DIR has besides stay there."),
+        typer.Option(metavar="ROW,ROW", help="Make only these rows; other rows of a table in DIR stay as they are."),
     ] = None,
-    sweep: Annotated[bool, typer.Option("--sweep", help="Instead: samplers by steps, 200 melodies each.")] = False,
-    workers: Annotated[int, typer.Option(min=1, help="Rows made side by side.")] = os.cpu_count() or 1,
+    sweep: Annotated[
+        bool, typer.Option("--sweep", help="Compare samplers and steps instead, 200 melodies each.")
+    ] = False,
+    workers: Annotated[int, typer.Option(min=1, help="Make this many rows side by side.")] = os.cpu_count() or 1,
 ) -> None:
     """Make every row of the paper's table, measure it, and write results.json, table.md, figures and index.html.
 
@@ -128,7 +156,7 @@ def reproduce(
 
 @contextmanager
 def _bars(places: Sequence[tuple[str, str]], melodies: int) -> Iterator[Callable[[str, str, int], None]]:
-    """A bar for each row that is being made."""
+    """Show a bar for each row that is being made."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

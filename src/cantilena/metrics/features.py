@@ -1,4 +1,4 @@
-"""What the notes of melodies are like, and how far two sets of melodies are apart in it.
+"""Measures what the notes of melodies are like, and how far two sets of melodies differ in it.
 
 Each feature is one number a piece (two are more, see `self_similarity` and `intervals`), and two sets are compared by
 the Wasserstein-1 distance of their distributions, in the feature's own unit: a model whose mean is right and whose
@@ -44,7 +44,7 @@ Figures = NDArray[np.float64]
 
 
 def pitch_range(events: Events) -> Figures:
-    """Semitones from the lowest to the highest note: (B,). Fooled by one stray note."""
+    """Count the semitones from the lowest to the highest note: (B,). Fooled by one stray note."""
     on = events > REST
     highest = np.where(on, events, 0).max(axis=1).astype(np.float64)
     lowest = np.where(on, events, VOCABULARY).min(axis=1)
@@ -53,13 +53,13 @@ def pitch_range(events: Events) -> Figures:
 
 
 def notes_a_bar(events: Events) -> Figures:
-    """Notes that start, divided by bars: (B,). Fooled by any notes at the right rate, such as a metronome's."""
+    """Count the notes that start, for each bar: (B,). Fooled by any notes at the right rate, such as a metronome's."""
     rate: Figures = (events > REST).sum(axis=1) / (events.shape[1] / BAR_STEPS)
     return rate
 
 
 def rests(events: Events) -> Figures:
-    """Share of the sixteenths in which nothing sounds: (B,). Fooled by one long silence in place of breaths."""
+    """Return the share of sixteenths in which nothing sounds: (B,). Fooled by one long silence in place of breaths."""
     silent: Figures = (_sounding(events) == 0).mean(axis=1)
     return silent
 
@@ -91,7 +91,7 @@ def groove_consistency(events: Events) -> Figures:
 
 
 def self_similarity(events: Events) -> Figures:
-    """How alike phrases some phrases apart are: (B, phrases - 1), the means of the self-similarity matrix's diagonals.
+    """Compare phrases some phrases apart: (B, phrases - 1), the means of the self-similarity matrix's diagonals.
 
     Entry i, j of the matrix is the share of sixteenths at which phrases i and j start the same note, hold the same
     note or are both silent; column k - 1 is the mean over all j = i + k. Tokens themselves would be no use, most are
@@ -122,7 +122,7 @@ def repeated_phrases(events: Events) -> Figures:
 
 
 def transposed_phrases(events: Events) -> Figures:
-    """As `repeated_phrases`, at any pitch: (B,). Fooled by a loop, and by phrases of a single long note."""
+    """Return the same share as `repeated_phrases`, at any pitch: (B,). Fooled by a loop, and by phrases of one note."""
     phrases = _phrases(events).astype(np.int64)
     on = phrases > REST
     first = np.take_along_axis(phrases, on.argmax(axis=2)[..., None], axis=2)
@@ -144,7 +144,7 @@ FEATURES: dict[str, Callable[[Events], Figures]] = {
 
 
 def features(pieces: Pieces) -> dict[str, Figures]:
-    """Every feature of `FEATURES`: (n,) in the order of `pieces`.
+    """Measure every feature of `FEATURES`: (n,) in the order of `pieces`.
 
     `self_similarity` is (n, longest - 1), NaN at lags that a shorter piece does not have; `intervals` is pooled, (m,).
     """
@@ -184,7 +184,7 @@ def wasserstein(a: ArrayLike, b: ArrayLike) -> float:
 def music_table(
     generated: Pieces | Mapping[str, Figures], reference: Pieces | Mapping[str, Figures]
 ) -> dict[str, dict[str, float]]:
-    """Of each feature the "mean" of `generated`, the mean of the "reference", and the "distance" of the two.
+    """Compare each feature: the "mean" of `generated`, that of the "reference", and the "distance" of the two.
 
     Either may be pieces or their `features`, measured once. The distance is Wasserstein-1; of `self_similarity` the
     mean over lags (those both sides have) of each lag's. Raises ValueError where a side has no two notes in a piece.

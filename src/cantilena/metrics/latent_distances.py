@@ -1,4 +1,4 @@
-"""How far generated latents are from real ones: Frechet distance, MMD, improved precision and recall.
+"""Measures how far generated latents are from real ones: Frechet distance, MMD, improved precision and recall.
 
 Inputs are rows of floats, (n, d): phrases, or whole melodies (their phrases' latents flattened or averaged); the
 caller chooses, and says so beside the figure. No figure here means anything alone: put `floor` beside it, the same
@@ -24,7 +24,7 @@ Rows = NDArray[np.float64]
 
 
 def frechet_distance(a: ArrayLike, b: ArrayLike) -> float:
-    """Frechet distance of the normals fitted to `a` (n, d) and `b` (m, d) (Heusel et al. 2017, equation 6), squared.
+    """Return the squared Frechet distance of normals fitted to `a` (n, d) and `b` (m, d) (Heusel et al. 2017, eq. 6).
 
         |mu_a - mu_b|^2 + trace(S_a + S_b - 2 (S_a^.5 S_b S_a^.5)^.5)
 
@@ -48,7 +48,7 @@ def frechet_distance(a: ArrayLike, b: ArrayLike) -> float:
 
 
 def mmd(a: ArrayLike, b: ArrayLike, kernel: Literal["rbf", "polynomial"] = "rbf") -> float:
-    """Squared maximum mean discrepancy of `a` (n, d) from the real data `b` (m, d), unbiased (Gretton et al. 2012).
+    """Estimate the squared maximum mean discrepancy of `a` (n, d) from real data `b` (m, d) (Gretton et al. 2012).
 
     The estimate is of mean 0 where both come from one distribution, hence now and then below 0. Kernels:
 
@@ -64,7 +64,7 @@ def mmd(a: ArrayLike, b: ArrayLike, kernel: Literal["rbf", "polynomial"] = "rbf"
 
 
 def precision_recall(real: ArrayLike, generated: ArrayLike, k: int = 3) -> tuple[float, float]:
-    """Improved precision and recall (Kynkaanniemi et al. 2019): is what is generated real, and is all of it there?
+    """Measure improved precision and recall (Kynkaanniemi et al. 2019): how real, and how complete, `a` is.
 
     Around each point of a set lies a ball up to its k-th nearest neighbour in the set. Precision is the share of
     `generated` (n, d) inside a ball of `real` (m, d), recall the share of `real` inside a ball of `generated`. Fooled
@@ -78,7 +78,7 @@ def precision_recall(real: ArrayLike, generated: ArrayLike, k: int = 3) -> tuple
 
 
 def latent_table(generated: ArrayLike, real: ArrayLike) -> dict[str, float]:
-    """The five figures: frechet, mmd_rbf, mmd_polynomial, precision, recall."""
+    """Return five figures: frechet, mmd_rbf, mmd_polynomial, precision, recall."""
     precision, recall = precision_recall(real, generated)
     return {
         "frechet": frechet_distance(generated, real),
@@ -92,7 +92,7 @@ def latent_table(generated: ArrayLike, real: ArrayLike) -> dict[str, float]:
 def floor(
     real: ArrayLike, metric: Callable[[Rows, Rows], T], seed: int = 0, groups: NDArray[np.integer] | None = None
 ) -> T:
-    """What `metric` says of two disjoint halves of real data (n, d), drawn by `seed`: no model can do much better.
+    """Apply `metric` to two disjoint halves of real data (n, d), chosen by `seed`: no model can do much better.
 
     With `groups` (n,), such as songs, each is in one half only. A half has n / 2 rows, and metrics depend on how many
     there are: give twice as many rows as are compared in the table. Raises ValueError for fewer than two groups.

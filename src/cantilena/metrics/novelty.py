@@ -1,4 +1,4 @@
-"""How much of a melody was there before: the longest run of copied notes, and the share of its phrases found whole.
+"""Finds what a melody copies: the longest run of copied notes, and the share of its phrases that are found whole.
 
 A run is copied where the intervals *and* the onset differences between its notes, one after the other, are those of a
 run inside one known melody: up to transposition, wherever the bar lines are, however long the notes are held. Music is
@@ -37,7 +37,7 @@ _TABLE = 1 << 24  # entries of a table of all pairs; a larger one is searched in
 
 @dataclass(frozen=True, eq=False)
 class NoveltyIndex:
-    """Known melodies, ready to be asked what of other melodies is in them."""
+    """Holds known melodies, and finds what other melodies copy from them."""
 
     moves: NDArray[np.int32]  # (notes,) interval and onset difference to the next note as one number; _APART at ends
     phrases: frozenset[bytes]  # the distinct phrases in which a note starts
@@ -45,20 +45,20 @@ class NoveltyIndex:
 
     @classmethod
     def build(cls, corpus: Corpus, split: Split = "train") -> NoveltyIndex:
-        """Of all melodies of a split, whole."""
+        """Index all melodies of a split, whole."""
         melodies = [corpus.events(i) for i in corpus.indices(split)]
         return cls._of(melodies, corpus.unique_phrases(split)[0])
 
     @classmethod
     def read(cls, source: str | Path) -> NoveltyIndex:
-        """Of everything in a source that `read_pieces` knows: all melodies, whole, not only the windows of pieces."""
+        """Index everything in a source that `read_pieces` reads: all melodies, whole, not only windows of pieces."""
         if found := open_split(source):
             return cls.build(*found)
         return cls.of(read_pieces(source, bars=MAX_QUARTERS // 4, most=sys.maxsize).events)
 
     @classmethod
     def of(cls, events: Sequence[NDArray[np.integer]]) -> NoveltyIndex:
-        """Of melodies, each (steps,) as `Melody.events`.
+        """Index melodies, each (steps,) as `Melody.events`.
 
         >>> tune = Melody.from_notes([0, 4, 8, 12], [4, 8, 12, 16], [60, 62, 64, 60], bars=2)
         >>> index = NoveltyIndex.of([tune.events])
@@ -75,7 +75,7 @@ class NoveltyIndex:
         return cls(_moves(events)[0], frozenset(_words(phrases)), frozenset(_words(_shapes(phrases))))
 
     def longest_runs(self, events: Sequence[NDArray[np.integer]]) -> NDArray[np.int64]:
-        """The longest copied run of each melody, in notes: (n,). A single note is always a copy; no note is 0."""
+        """Find the longest copied run of each melody, in notes: (n,). A single note is always a copy; no note is 0."""
         moves, owner = _moves(events)
         longest = np.bincount(owner, minlength=len(events)).clip(max=min(self.moves.size, 1))  # notes
         names, asked = np.unique(moves, return_inverse=True)
@@ -92,7 +92,7 @@ class NoveltyIndex:
         return longest
 
     def share_found(self, events: Sequence[NDArray[np.integer]], *, transposed: bool = False) -> NDArray[np.float64]:
-        """The share of each melody's phrases that are known token for token, or up to transposition: (n,), 0..1.
+        """Return the share of each melody's phrases that are known, exactly or up to transposition: (n,), 0..1.
 
         Phrases in which no note starts do not count; a melody without any other has the share 0.
         """
@@ -106,7 +106,7 @@ class NoveltyIndex:
 
 
 def novelty_table(pieces: Pieces, index: NoveltyIndex) -> dict[str, float]:
-    """Median and 95th percentile of the longest copied runs (notes); mean shares of phrases that are known."""
+    """Return median and 95th percentile of the longest copied runs (notes), and mean shares of known phrases."""
     longest = index.longest_runs(pieces.events)
     return {
         "longest_median": float(np.median(longest)),

@@ -1,4 +1,4 @@
-"""Framewise self-similarity: how much neighbouring windows of a melody overlap (Mittal et al. 2021, section 5.1).
+"""Measures framewise self-similarity: how much neighbouring windows of a melody overlap (Mittal et al. 2021, 5.1).
 
 Windows of 4 bars, hop 2 (31 in a melody of 64 bars). In each, pitch and duration are summed up as a normal
 distribution; the figure is the overlapping area of the normals of adjacent windows. Close to 1: the melody stays what
@@ -35,13 +35,13 @@ class Overlap(NamedTuple):
 
 
 def framewise_overlap(events: NDArray[np.integer]) -> Overlap:
-    """Overlapping areas of melodies (B, steps), as `Melody.events`; a note belongs to the bar in which it starts."""
+    """Return the overlapping areas of `Melody.events` (B, steps); a note belongs to the bar in which it starts."""
     pitch, duration = window_moments(events)
     return Overlap(*(normal_overlap(m[:, :-1, 0], m[:, :-1, 1], m[:, 1:, 0], m[:, 1:, 1]) for m in (pitch, duration)))
 
 
 def window_moments(events: NDArray[np.integer]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and deviation of pitch (MIDI number) and of duration (sixteenths) in each window: (B, windows, 2) each."""
+    """Return mean and deviation of pitch (MIDI number) and duration (sixteenths) by window: (B, windows, 2) each."""
     events = np.asarray(events)
     batch, steps = events.shape
     bars = steps // BAR_STEPS
@@ -69,7 +69,7 @@ def window_moments(events: NDArray[np.integer]) -> tuple[NDArray[np.float64], ND
 def normal_overlap(
     mean1: NDArray[np.float64], std1: NDArray[np.float64], mean2: NDArray[np.float64], std2: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Overlapping area of N(mean1, std1) and N(mean2, std2), exactly, elementwise: integral of min(p, q).
+    """Return the exact overlapping area of N(mean1, std1) and N(mean2, std2), elementwise: integral of min(p, q).
 
     >>> normal_overlap(*(np.array([v]) for v in (0.0, 1.0, 2.0, 1.0))).round(4)  # 2 Phi(-1)
     array([0.3173])

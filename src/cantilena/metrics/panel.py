@@ -1,4 +1,4 @@
-"""`Panel`: a plot's frame on an SVG page, from values to places; and the few words of SVG that figures are written in.
+"""`Panel`: the frame of a plot, which turns values into places on an SVG page; and functions that write SVG elements.
 
 A page is light. Ink has classes (`text`, `mute`, `grid`, `axis`, `paper`), so that a page that holds the picture may
 set other colours; what belongs to a row or a sampler is drawn in `currentColor` inside a `group` of that name.
@@ -30,19 +30,19 @@ class Panel:
     log_x: bool = False
 
     def x(self, value: float) -> float:
-        """Where a value stands from left to right; one outside the range stands on the edge."""
+        """Return the place of a value from left to right; a value outside the range stands on the edge."""
         low, high = self.x_range
         if self.log_x:
             value, low, high = (math.log(max(v, 1e-12)) for v in (value, low, high))
         return self.left + self.width * min(1.0, max(0.0, (value - low) / (high - low)))
 
     def y(self, value: float) -> float:
-        """Where a value stands from top to bottom; one outside the range stands on the edge."""
+        """Return the place of a value from top to bottom; a value outside the range stands on the edge."""
         low, high = self.y_range
         return self.top + self.height * min(1.0, max(0.0, (high - value) / (high - low)))
 
     def frame(self, title: str, x_ticks: Sequence[float], y_ticks: Sequence[float] = ()) -> str:
-        """The title above, a line and a number at every tick."""
+        """Draw the title above, and a line and a number at every tick."""
         right, bottom = self.left + self.width, self.top + self.height
         parts = [words(self.left, self.top - 9, title, weight=600)]
         parts += [line(self.x(v), self.top, self.x(v), bottom, "grid") for v in x_ticks]
@@ -52,13 +52,13 @@ class Panel:
         return "".join([*parts, line(self.left, bottom, right, bottom, "axis")])
 
     def _anchor(self, value: float) -> str:
-        """Numbers at the corners stay inside the frame."""
+        """Keep the numbers at the corners inside the frame."""
         place = (self.x(value) - self.left) / self.width
         return "start" if place < 0.01 else "end" if place > 0.99 else "middle"
 
 
 def linear_ticks(low: float, high: float, about: int = 5) -> list[float]:
-    """Round numbers that enclose low..high; the first and the last are a good range.
+    """Return round numbers that enclose low..high; the first and the last are a good range.
 
     >>> linear_ticks(0.13, 0.94)
     [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
@@ -73,7 +73,7 @@ def linear_ticks(low: float, high: float, about: int = 5) -> list[float]:
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """Powers of ten that enclose low..high, and their doubles and fives where these are less than two.
+    """Return powers of ten that enclose low..high, and their doubles and fives where these are less than two.
 
     >>> log_ticks(3, 450), log_ticks(20, 80)
     ([1.0, 10.0, 100.0, 1000.0], [10.0, 20.0, 50.0, 100.0])
@@ -88,7 +88,7 @@ def log_ticks(low: float, high: float) -> list[float]:
 
 
 def sheet(width: float, height: float, title: str, subtitle: str, parts: Iterable[str]) -> str:
-    """A whole picture with its heading."""
+    """Write a whole picture with its heading."""
     return "\n".join([
         f'<svg xmlns="http://www.w3.org/2000/svg" class="plot" width="{n(width)}" height="{n(height)}" '
         f'viewBox="0 0 {n(width)} {n(height)}" role="img" aria-label="{escape(title)}" font-family="{_SANS}">',
@@ -104,7 +104,7 @@ def sheet(width: float, height: float, title: str, subtitle: str, parts: Iterabl
 def words(
     x: float, y: float, text: str, ink: str | None = "text", size: float = 12, anchor: str = "start", weight: int = 400
 ) -> str:
-    """A line of text; `ink` None takes the colour of the group."""
+    """Write a line of text; `ink` None takes the colour of the group."""
     colour = f'class="{ink}" fill="{_INKS[ink]}"' if ink else 'fill="currentColor"'
     place = "" if anchor == "start" else f' text-anchor="{anchor}"'
     bold = "" if weight == 400 else f' font-weight="{weight}"'
@@ -112,31 +112,31 @@ def words(
 
 
 def line(x1: float, y1: float, x2: float, y2: float, ink: str | None = None, width: float = 1, dash: str = "") -> str:
-    """A straight line; `ink` None takes the colour of the group."""
+    """Draw a straight line; `ink` None takes the colour of the group."""
     return path(f"M{n(x1)} {n(y1)}L{n(x2)} {n(y2)}", ink, width, dash)
 
 
 def path(shape: str, ink: str | None = None, width: float = 1, dash: str = "") -> str:
-    """An open path."""
+    """Draw an open path."""
     colour = f'class="{ink}" stroke="{_INKS[ink]}"' if ink else 'stroke="currentColor"'
     dashes = f' stroke-dasharray="{dash}"' if dash else ""
     return f'<path d="{shape}" {colour} fill="none" stroke-width="{n(width)}"{dashes} stroke-linejoin="round"/>'
 
 
 def circle(x: float, y: float, radius: float, title: str = "", *, filled: bool = True) -> str:
-    """A dot in the colour of the group, or a ring; `title` is shown by a browser that points at it."""
+    """Draw a dot in the colour of the group, or a ring; a browser shows `title` where the mouse points at it."""
     fill = 'fill="currentColor"' if filled else f'class="hole" fill="{_INKS["paper"]}"'
     place = f'cx="{n(x)}" cy="{n(y)}" r="{n(radius)}"'
     return f'<circle {place} {fill} stroke="currentColor" stroke-width="1.5"><title>{escape(title)}</title></circle>'
 
 
 def group(name: str, colour: str, parts: Iterable[str]) -> str:
-    """What belongs together and has one colour; `name` becomes a class."""
+    """Put parts of one colour together; `name` becomes their class."""
     return f'<g class="{escape(name)}" color="{colour}">{"".join(parts)}</g>'
 
 
 def n(value: float) -> str:
-    """A length to a tenth, without trailing zeros."""
+    """Write a length to a tenth, without trailing zeros."""
     return f"{value:.1f}".removesuffix(".0")
 
 

@@ -1,4 +1,4 @@
-"""`Pieces`: the melodies that are measured, and how anybody's files become such.
+"""`Pieces`: the melodies that are measured. `read_pieces` makes them from anybody's files.
 
 A longer melody gives its first `bars` bars, a shorter one of 6 bars or more is kept whole; a file that gives nothing
 is counted under its reason in `Pieces.skipped`.
@@ -45,7 +45,7 @@ class Pieces:
     def of(
         cls, events: Sequence[ArrayLike] | NDArray[np.integer], groups: ArrayLike | None = None, name: str = ""
     ) -> Pieces:
-        """Pieces from tokens, an array (n, steps) or a list of (steps,), that need not be canonical.
+        """Make pieces from tokens, an array (n, steps) or a list of (steps,), that need not be canonical.
 
         `groups` (n,) says which song each belongs to; every piece is its own if not given. Raises ValueError for
         anything else than whole bars, 6 or more, of tokens 0..89.
@@ -73,7 +73,7 @@ class Pieces:
         return f"Pieces({self.name!r}, {len(self):,} piece{'' if len(self) == 1 else 's'})"
 
     def batches(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int8]]]:
-        """Pieces of equal length together: their indices (k,) and events (k, steps), the shortest first."""
+        """Group pieces of equal length: yield their indices (k,) and events (k, steps), the shortest first."""
         sizes = np.array([row.size for row in self.events], np.int64)
         for size in np.unique(sizes):
             indices = np.flatnonzero(sizes == size)
@@ -81,7 +81,7 @@ class Pieces:
 
 
 def corpus_pieces(corpus: Corpus, split: Split, most: int | None = None, *, seed: int = 0, bars: int = 64) -> Pieces:
-    """Windows of `bars` bars of a split in which no phrase is silent; at most `most`, drawn by `seed`.
+    """Take windows of `bars` bars of a split in which no phrase is silent; at most `most`, chosen by `seed`.
 
     A piece's group is its song's. Raises CantilenaError where there is no such window.
     """
@@ -93,11 +93,11 @@ def corpus_pieces(corpus: Corpus, split: Split, most: int | None = None, *, seed
     name = f"{corpus.directory.name}:{split}"
     if not len(windows):
         raise CantilenaError(f"{name}: no window of {bars} bars without a silent phrase")
-    return window_pieces(corpus, windows[_draw(len(windows), most, seed)], name, bars=bars)
+    return window_pieces(corpus, windows[_some(len(windows), most, seed)], name, bars=bars)
 
 
 def window_pieces(corpus: Corpus, windows: NDArray[np.int64], name: str, *, bars: int = 64) -> Pieces:
-    """Pieces of listed windows (n, 2): melody and first phrase, as `Corpus.windows` gives them."""
+    """Cut pieces at listed windows (n, 2): melody and first phrase, as `Corpus.windows` gives them."""
     steps = bars * BAR_STEPS
     first = windows[:, 1] * PHRASE_STEPS
     events = [canonical(corpus.events(m)[f : f + steps]) for m, f in zip(windows[:, 0], first, strict=True)]
@@ -105,7 +105,7 @@ def window_pieces(corpus: Corpus, windows: NDArray[np.int64], name: str, *, bars
 
 
 def read_pieces(source: str | Path, *, bars: int = 64, most: int = 10_000, seed: int = 0) -> Pieces:
-    """Pieces from anybody's files, at most `most`, drawn by `seed`.
+    """Read pieces from anybody's files, at most `most`, chosen by `seed`.
 
     `source` is a folder of MIDI files (searched through) or one such file, of which each gives the melody that
     `extract` chooses; an `.npz` with `events` (n, steps), or an `.npy` of that shape; or a corpus: "DIR:train",
@@ -125,7 +125,7 @@ def read_pieces(source: str | Path, *, bars: int = 64, most: int = 10_000, seed:
 
 
 def open_split(source: str | Path) -> tuple[Corpus, Split] | None:
-    """The corpus and split that "DIR:SPLIT", or DIR for its test split, name; None where `source` is no corpus."""
+    """Open the corpus and split that "DIR:SPLIT" names, or DIR for its test split; None where that is no corpus."""
     directory, _, name = str(source).rpartition(":")
     split = next((split for split in SPLITS if split == name), None)
     if directory and split and not Path(source).exists():
@@ -133,8 +133,8 @@ def open_split(source: str | Path) -> tuple[Corpus, Split] | None:
     return (Corpus.open(source), "test") if Path(source, "manifest.json").is_file() else None
 
 
-def _draw(n: int, most: int | None, seed: int) -> NDArray[np.int64]:
-    """Which of n: all, or `most` of them in ascending order."""
+def _some(n: int, most: int | None, seed: int) -> NDArray[np.int64]:
+    """Choose which of n are taken: all, or `most` of them in ascending order."""
     if most is None or n <= most:
         return np.arange(n)
     return np.sort(np.random.default_rng(seed).choice(n, most, replace=False))
@@ -187,6 +187,6 @@ def _arrays(path: Path, bars: int, most: int, seed: int) -> Pieces:
     if events.ndim != 2 or not len(events):
         raise CantilenaError(f"{path}: events are (n, steps), n 1 or more, not {events.shape}")
     try:
-        return Pieces.of(events[_draw(len(events), most, seed), : bars * BAR_STEPS], name=path.name)
+        return Pieces.of(events[_some(len(events), most, seed), : bars * BAR_STEPS], name=path.name)
     except ValueError as error:
         raise CantilenaError(f"{path}: {error}") from error

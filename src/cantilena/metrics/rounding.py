@@ -10,7 +10,7 @@ DASH = "–"
 
 
 def score(value: float | None) -> str:
-    """A score to two places without its leading zero.
+    """Write a score to two places, without its leading zero.
 
     >>> score(0.973), score(1.0), score(None)
     ('.97', '1.00', '–')
@@ -19,7 +19,7 @@ def score(value: float | None) -> str:
 
 
 def number(value: float | None) -> str:
-    """Any other figure, to three digits.
+    """Write any other figure to three digits.
 
     >>> number(0.01234), number(12345.6), number(3.0)
     ('0.0123', '12,346', '3')

@@ -60,12 +60,12 @@ class Overlaps:
 
     @property
     def moments(self) -> dict[str, Moments]:
-        """Moments of "pitch" and "duration": a reference measured once, to be given to `scores`."""
+        """The moments of "pitch" and "duration"; those of a reference may be given to `scores`."""
         return {"pitch": moments(self.pitch), "duration": moments(self.duration)}
 
 
 def overlaps(pieces: Pieces) -> Overlaps:
-    """Framewise overlap of every piece, in the order of `pieces`; pieces may differ in length.
+    """Measure the framewise overlap of every piece, in the order of `pieces`; pieces may differ in length.
 
     >>> from cantilena.metrics.pieces import Pieces
     >>> overlaps(Pieces.of(np.zeros((1, 128), np.int8))).pitch  # two empty windows are alike
@@ -84,7 +84,7 @@ def overlaps(pieces: Pieces) -> Overlaps:
 
 
 def moments(values: list[NDArray[np.float64]]) -> Moments:
-    """Moments of the overlaps of some pieces, one array (windows - 1,) a piece; ValueError where there is none.
+    """Return the moments of overlaps, one array (windows - 1,) for each piece; ValueError where there is none.
 
     >>> moments([np.array([0.25, 0.75]), np.array([1.0, 1.0])])
     Moments(mean=0.75, var_pieces=0.0625, var_pooled=0.09375)
@@ -97,7 +97,7 @@ def moments(values: list[NDArray[np.float64]]) -> Moments:
 
 
 def consistency(mu: float, mu_gt: float) -> float:
-    """max(0, 1 - |mu - mu_GT| / mu_GT): 1 where the mean overlap is the reference's; ValueError unless mu_GT > 0.
+    """Return max(0, 1 - |mu - mu_GT| / mu_GT), 1 where the mean overlap is the reference's. ValueError if mu_GT <= 0.
 
     It falls alike for melodies that wander more and that wander less than the reference.
     """
@@ -105,7 +105,7 @@ def consistency(mu: float, mu_gt: float) -> float:
 
 
 def variance(s2: float, s2_gt: float) -> float:
-    """max(0, 1 - |s2 - s2_GT| / s2_GT): 1 where the overlap varies as the reference's; ValueError unless s2_GT > 0.
+    """Return max(0, 1 - |s2 - s2_GT| / s2_GT), 1 where the overlap varies as the reference's. ValueError if s2_GT <= 0.
 
     A model of which every third piece fails can have the right variance.
     """
@@ -119,7 +119,7 @@ def scores(
     resamples: int = 1000,
     seed: int = 0,
 ) -> dict[str, dict[str, Estimate]]:
-    """Scores of `pieces` against `reference`: `["pitch" or "duration"]["C", "var_pieces" or "var_pooled"]`.
+    """Score `pieces` against `reference`: `["pitch" or "duration"]["C", "var_pieces" or "var_pooled"]`.
 
     `reference` may be pieces, their overlaps, or `Overlaps.moments`. Intervals come of `resamples` draws of as many
     songs as there are, with replacement, by `seed`; pieces of one song only give an interval of no width. Raises

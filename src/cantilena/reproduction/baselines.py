@@ -64,12 +64,12 @@ _BATCH = 64  # melodies made together, and kept together
 
 
 def is_invented(row: str, setting: Setting) -> bool:
-    """Whether no note of a row comes from real music: each piece is then a song of its own, and may be passed on."""
+    """Say whether no note of a row comes from real music: each piece is then its own song, and may be passed on."""
     return setting == "unconditional" and row in _FROM_NOTHING
 
 
 class Stopped(Exception):
-    """Raised in the middle of a row, when its maker is told to stop."""
+    """Ends a row in the middle, where `Bench.stopping` says so."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +94,7 @@ class Bench:
     def make(
         self, row: str, setting: Setting, cache: RowCache | None = None, on_made: Callable[[int], None] = lambda _: None
     ) -> Pieces:
-        """The pieces of a row; real ones and what was made of them keep their songs as groups.
+        """Make the pieces of a row; real ones and what is made of them keep their songs as groups.
 
         What `cache` holds already is taken from it, and what is made is kept in it; `on_made` is told how many there
         are, now and then. Raises Stopped where it is told to stop.
@@ -155,7 +155,7 @@ class Bench:
     def _compose(
         self, composer: Composer, real: Tokens, setting: Setting, seeds: Sequence[int], sampling: Sampling
     ) -> Tokens:
-        """A model without a label but "no rests", which is what the paper trains on."""
+        """Compose with no label but "no rests", the data that the paper trains on."""
         condition = None
         if setting == "infilling":
             condition = Condition(composer.model.to_latents(real), np.tile(HELD, (len(real), 1)))
@@ -225,12 +225,12 @@ def sample_mixture(mixture: Mixture, noise: SeededNoise) -> Latents:
 
 
 def interpolate(z_first: Latents, z_last: Latents, points: int) -> Latents:
-    """`points` phrases from z_first to z_last (B, Z), both included, along the sphere: (B, points, Z)."""
+    """Lead from z_first to z_last (B, Z), both included, along the sphere: `points` phrases (B, points, Z)."""
     return np.stack([slerp(z_first, z_last, u) for u in np.linspace(0, 1, points)], axis=1).astype(np.float32)
 
 
 def slerp(a: Latents, b: Latents, u: float) -> Latents:
-    """Spherical interpolation (Shoemake 1985; White 2016) at 0 <= u <= 1 of vectors (B, Z); straight where parallel.
+    """Interpolate vectors (B, Z) along the sphere at 0 <= u <= 1 (Shoemake 1985; White 2016); straight if parallel.
 
     >>> slerp(np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]]), 0.5).round(4)
     array([[0.7071, 0.7071]])

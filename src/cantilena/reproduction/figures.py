@@ -1,4 +1,4 @@
-"""The pictures of a `results.json`, as SVG: scores, overlap along the bars, latent space, novelty; and of a sweep.
+"""Draws a `results.json` as SVG: scores, overlap along the bars, latent space, novelty; and of a sweep.
 
 Colours are Okabe and Ito's, which colour-blind readers tell apart; what matters is said by a place, a shape or a word
 as well. Each part of the results that is missing leaves its picture out.
@@ -38,7 +38,7 @@ _INFILLED = (17, 49)  # bars 17 to 48, up to the next bar line
 
 
 def figures(results: Results) -> dict[str, str]:
-    """File name -> SVG for all that results hold: scores, overlap, latent, novelty and sweep.svg."""
+    """Return SVG by file name for all that results hold: scores, overlap, latent, novelty and sweep.svg."""
     made = {
         "scores.svg": (_scores, results.get("rows")),
         "overlap.svg": (_overlap, results.get("curves", {}).get("overlap_along")),
@@ -223,7 +223,7 @@ def _overlap(results: Results) -> str:
 
 
 def sweep(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Quality and time over the number of steps, a line a sampler: rows of `reproduce --sweep`.
+    """Draw quality and time over the number of steps, a line for each sampler: rows of `reproduce --sweep`.
 
     Each has sampler, steps, seconds (a melody), and any of pitch_C, duration_C, pitch_var, duration_var, frechet.
     """

@@ -1,4 +1,4 @@
-"""Tables laid out: as Markdown, and for a terminal."""
+"""Lays tables out, as Markdown and for a terminal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["table_markdown", "table_text"]
 
 
 def table_markdown(results: Results) -> str:
-    """Everything as Markdown: a paragraph, the tables, and the cells where a baseline is ahead of diffusion."""
+    """Write everything as Markdown: a paragraph, the tables, and the cells where a baseline is ahead of diffusion."""
     parts = ["# The paper's table, reproduced", about_text(results)]
     parts.append("\n".join(f"- **{row_title(r)}**: {ROWS[r]}" for r in row_names(results.get("rows", {})) if r in ROWS))
     for table in (*tables(results), ahead_table(results)):
@@ -35,7 +35,7 @@ def _markdown(table: Table) -> str:
 
 
 def table_text(results: Results, width: int = 100) -> str:
-    """Everything for a terminal of `width` characters; a table that is wider goes on below."""
+    """Write everything for a terminal of `width` characters; a wider table goes on below."""
     parts = [about_text(results)]
     for table in (*tables(results), ahead_table(results)):
         parts.append("\n".join([table.title, *_text(table, width)]) if table.lines else f"{table.title}\n{table.note}")

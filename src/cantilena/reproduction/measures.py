@@ -1,4 +1,4 @@
-"""`Measures`: every metric of the paper's table and of ours, of some pieces, against one reference."""
+"""`Measures`: applies every metric, the paper's and ours, to pieces, against one reference."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NEIGHBOURS = 5  # pairs of neighbouring phrases of each melody, for the latent f
 
 
 class Measures:
-    """All metrics of pieces against one reference, which is measured once.
+    """Measures pieces by all metrics against one reference, which it measures once.
 
     Latent figures are of pairs of neighbouring phrases: what a melody is made of, and how it goes on. They depend on
     how many there are, so the reference gives as many melodies as a row has: `n`; the floor compares two halves of
@@ -49,7 +49,7 @@ class Measures:
         self.music_means = {k: row["mean"] for k, row in music_table(self.music, self.music).items()}
 
     def __call__(self, pieces: Pieces) -> dict[str, Any]:
-        """Scores, latent, music, novelty, and the overlap along the bars."""
+        """Return scores, latent, music and novelty figures, and the overlap along the bars."""
         found = overlaps(pieces)
         table: dict[str, dict[str, Any]] = {
             kind: {name: cell._asdict() for name, cell in cells.items()}
@@ -70,11 +70,11 @@ class Measures:
         }
 
     def frechet(self, pieces: Pieces) -> float:
-        """The Frechet distance alone."""
+        """Return the Frechet distance alone."""
         return frechet_distance(self.neighbours(pieces), self.real)
 
     def neighbours(self, pieces: Pieces) -> NDArray[np.float32]:
-        """Latents of NEIGHBOURS pairs of phrases that follow one another in each melody: (n NEIGHBOURS, 2 D)."""
+        """Encode NEIGHBOURS pairs of phrases that follow one another in each melody: (n NEIGHBOURS, 2 D)."""
         random = np.random.default_rng(0)
         found = []
         for batch in _blocks(pieces.events, 64):

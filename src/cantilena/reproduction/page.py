@@ -1,4 +1,4 @@
-"""One self-contained HTML page on which every row of the table can be heard and seen: the paper's supplement, anew.
+"""Writes one self-contained HTML page on which every row of the table can be heard and seen.
 
     page.html   the frame: style, script (piano rolls on canvas, a plucked voice by Web Audio), <!--places--> to fill
     page(...)   fills them: tables, figures, a section for each row and setting, and all notes as one JSON
@@ -49,7 +49,7 @@ _REAL = ("train", "test")  # nothing in them is made
 
 
 def sample_name(row: str, setting: str, number: int) -> str:
-    """The file of a sample, `number` counted from 1: what the page links to, in the folder `samples` beside it.
+    """Name the file of a sample, `number` counted from 1; the page links to it in the folder `samples` beside it.
 
     >>> sample_name("diffusion", "infilling", 7)
     'diffusion-infilling-07.mid'
@@ -58,7 +58,7 @@ def sample_name(row: str, setting: str, number: int) -> str:
 
 
 def page(results: Results, samples: Samples) -> str:
-    """The whole page. If `results["about"]["heard"]` is there, it says in a sentence where real music comes from."""
+    """Write the whole page. If `results["about"]["heard"]` is there, that sentence says where real music comes from."""
     drawn, scores = figures(results), tables(results)
     heard = results.get("about", {}).get("heard", "")
     parts = {
@@ -78,7 +78,7 @@ def page(results: Results, samples: Samples) -> str:
 
 
 def encode(melody: Melody) -> str:
-    """The events of a melody as letters, two a change.
+    """Write the events of a melody as letters, two for each change.
 
     >>> encode(Melody.from_notes([0, 4], [4, 6], [60, 64]))
     "M'Q$#-"
@@ -96,7 +96,7 @@ def encode(melody: Melody) -> str:
 
 
 def decode(text: str, qpm: float = 120.0) -> Melody:
-    """The inverse of `encode`."""
+    """Read a melody back from letters: the inverse of `encode`."""
     events: list[int] = []
     for token, length in zip(text[::2], text[1::2], strict=True):
         events += [LETTERS.index(token)] + [HOLD] * (LETTERS.index(length) - 1)
@@ -104,7 +104,7 @@ def decode(text: str, qpm: float = 120.0) -> Melody:
 
 
 def notes(html: str) -> dict[str, dict[str, list[Melody]]]:
-    """The melodies in a page that `page` has made; ValueError where there are none."""
+    """Read the melodies back out of a page that `page` has written; ValueError where there are none."""
     found = re.search(r'<script type="application/json" id="notes">(.*?)</script>', html, re.DOTALL)
     if not found:
         raise ValueError("not a page of samples: it holds no notes")

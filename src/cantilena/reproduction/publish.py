@@ -1,4 +1,4 @@
-"""Everything that `cantilena reproduce` leaves in a folder."""
+"""Writes all that `cantilena reproduce` leaves in a folder, and reads it back."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def publish(folder: str | Path, results: Results, samples: Samples, reference: N
 
 
 def published(folder: str | Path) -> tuple[Results, Samples] | None:
-    """What `publish` left in a folder: the results, and the melodies that are heard on the page. None where nothing is.
+    """Read what `publish` left in a folder: results, and the melodies of the page. None where there is nothing.
 
     CantilenaError where it is damaged.
     """

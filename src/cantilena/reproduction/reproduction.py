@@ -1,4 +1,4 @@
-"""The paper's table, computed: every row's melodies, what the metrics say of them, and the numbers as one dict.
+"""Computes the paper's table: makes the melodies of every row, measures them, and returns the figures as one dict.
 
     Reproduction(...)   draws the real windows, says what it will cost, makes and measures each row
     results.json        what `run` returns; `table`, `figures` and `page` show it
@@ -51,7 +51,7 @@ class _Made(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Reproduction:
-    """The table of a model on a corpus. Raises CorpusError where the corpus has too few windows of 64 bars."""
+    """Makes the table of a model on a corpus. Raises CorpusError where the corpus has too few windows of 64 bars."""
 
     composer: Composer
     corpus: Corpus
@@ -67,7 +67,7 @@ class Reproduction:
     def bench(
         self, corpus: Corpus | None = None, n: int | None = None, stopping: Callable[[], bool] = lambda: False
     ) -> Bench:
-        """What makes the rows: from the test songs of the corpus, or of another one for `n` melodies to listen to."""
+        """Return what makes the rows, from test songs of the corpus or, for `n` melodies to hear, of another one."""
         config, size = self.config, n or self.config.n * self.config.seeds
         train = self.reference.train(size) if corpus is None else corpus_pieces(corpus, "train", size)
         test = test_windows(self.corpus if corpus is None else corpus, size)
@@ -96,7 +96,7 @@ class Reproduction:
     # -- running -------------------------------------------------------------------------------
 
     def seconds(self, places: Sequence[Place]) -> float:
-        """A guess of what `run` takes, from a few timed calls of each network."""
+        """Estimate the seconds that `run` takes, from a few timed calls of each network."""
         melodies = self.config.n * self.config.seeds
         each = sorted(melodies * self._costs[place] for place in places)
         return max((BEGINNING + sum(each)) / self.config.workers, each[-1])
@@ -167,7 +167,7 @@ class Reproduction:
         return depends
 
     def samples(self, n: int = 20, listen: Corpus | None = None) -> dict[str, dict[str, list[Melody]]]:
-        """`n` melodies of each row that `run` made; rows with real notes in them of `listen`, if it is given."""
+        """Return `n` melodies of each row that `run` made; those with real notes are made from `listen`, if given."""
         other = self.bench(listen, n) if listen else None
         found: dict[str, dict[str, list[Melody]]] = {}
         for row, setting in (place for place in self.places() if place in self._made):
@@ -179,7 +179,7 @@ class Reproduction:
         return found
 
     def measures(self, n: int, **more: Any) -> Measures:
-        """All metrics against the reference, for rows of `n` melodies."""
+        """Return all metrics against the reference, for rows of `n` melodies."""
         return Measures(self.composer.model, self.reference.pieces, self.reference.moments, n, **more)
 
     def about(self) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""The shape of `results.json`: figures of rows put together, and rows added to those of another day.
+"""Builds `results.json` from the figures of rows, and adds rows to a table that is there.
 
-about                       what was used, and the plan
-reference.overlap           moments of the truth, by pitch and duration
+about                       what was used: model, corpus, sampling
+reference.overlap           moments of the reference, by pitch and duration
 rows.<row>.<setting>.<pitch|duration>.<C|var_pieces|var_pooled>     {value, low, high}
 published                   the paper's own figures
 latent, music, novelty      .rows.<row>.<setting>, and what they are compared with: .floor, .reference
@@ -42,7 +42,7 @@ _OF_ROW = {  # what one row alone depends on
 
 
 def assemble(figures: Mapping[tuple[str, str], Mapping[str, Any]], measures: Measures) -> dict[str, Any]:
-    """What `measures` says of each row and setting, in the shape of results.json."""
+    """Put what `measures` says of each row and setting into the shape of results.json."""
     parts: dict[str, dict[str, dict[str, Any]]] = {k: {} for k in ("scores", "latent", "music", "novelty", "along")}
     for (row, setting), found in figures.items():
         for name, rows in parts.items():
@@ -57,7 +57,7 @@ def assemble(figures: Mapping[tuple[str, str], Mapping[str, Any]], measures: Mea
 
 
 def check_added(older: Results, about: Mapping[str, Any], rows: Iterable[str]) -> None:
-    """ValueError where `rows`, of what `about` says, cannot stand in one table with those of `older` that stay.
+    """Raise ValueError where `rows`, made as `about` says, cannot join those of `older` that stay in one table.
 
     That is of another model, corpus or number, or where a row that stays has other settings.
     """
@@ -71,7 +71,7 @@ def check_added(older: Results, about: Mapping[str, Any], rows: Iterable[str]) -
 
 
 def add_rows(older: Results, newer: Results) -> dict[str, Any]:
-    """`older` results with the rows of `newer` added or exchanged, and the time that both took; see `check_added`."""
+    """Add the rows of `newer` to `older` results, or exchange them, and sum the time of both; see `check_added`."""
     before, now = older["about"], newer["about"]
     check_added(older, now, newer["rows"])
     seconds = round(before.get("seconds", 0) + now["seconds"], 1)

@@ -1,4 +1,4 @@
-"""Melodies that took long to make, kept on disk while they are made: a table that was stopped goes on where it was.
+"""Keeps melodies on disk while they are made, so that a table that was stopped goes on where it was.
 
     DIR/ROW-SETTING.npz     events int8 (k, 1024)   the first k melodies of a row
                             recipe                  JSON: all that these melodies depend on, but for their number
@@ -29,13 +29,16 @@ __all__ = ["RowCache"]
 
 @dataclass(frozen=True)
 class RowCache:
-    """The melodies of one row in a file; those that depend on other things do not count."""
+    """Keeps the melodies of one row in a file; it does not count melodies that depend on other things."""
 
     path: Path  # .npz
     depends_on: Mapping[str, Any]  # all that the melodies depend on, but for their number; what JSON can hold
 
     def read(self) -> NDArray[np.int8]:
-        """Read the events (k, 1024) that are there, none that depend on other things. CantilenaError if damaged."""
+        """Read the events (k, 1024) that are there; none of melodies that depend on other things.
+
+        Raises CantilenaError where the file is damaged.
+        """
         none = np.zeros((0, WINDOW_PHRASES * PHRASE_STEPS), np.int8)
         if not self.path.exists():
             return none

@@ -1,4 +1,4 @@
-"""Random notes that score: what the paper's metric is worth when somebody builds for it.
+"""Builds random notes that score high, to show what the paper's metric misses.
 
 Every piece is one random phrase, repeated; some of its phrases are replaced by other random ones, for pitch and for
 rhythm apart. The more are replaced, the less neighbouring windows overlap: so any mean overlap can be had. For each
@@ -30,12 +30,12 @@ _GRIDS = (1, 2, 4, 8)  # a phrase's notes start this many sixteenths apart
 
 @dataclass(frozen=True)
 class Spurious:
-    """Random melodies of 64 bars with given overlaps: `moments` of "pitch" and "duration"."""
+    """Makes random melodies of 64 bars with given overlaps: `moments` of "pitch" and "duration"."""
 
     moments: Mapping[str, Moments]
 
     def make(self, seeds: Sequence[int]) -> NDArray[np.int8]:
-        """One melody a seed: tokens (seeds, 32, 32)."""
+        """Make one melody for each seed: tokens (seeds, 32, 32)."""
         return np.stack([self._piece(np.random.default_rng(seed)) for seed in seeds])
 
     def _piece(self, random: np.random.Generator) -> NDArray[np.int8]:

@@ -1,4 +1,4 @@
-"""`cantilena reproduce --sweep`: what more steps of which sampler buy, and where quality stops growing."""
+"""`cantilena reproduce --sweep`: measures how quality and time grow with the steps of each sampler."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SWEEP += [("dpm_solver_pp", s) for s in (5, 10, 20, 50)]
 
 
 def sweep(made: Reproduction, n: int = 200, say: Say = lambda _: None) -> list[dict[str, Any]]:
-    """Quality of `n` unconditional melodies by sampler and steps, one after the other for the sake of the clock.
+    """Measure `n` unconditional melodies for each sampler and number of steps, one after the other to time them.
 
     One visit of each level and no settling: the samplers as their papers have them. `say` gets a line for each.
     """

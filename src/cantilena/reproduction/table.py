@@ -1,4 +1,4 @@
-"""The paper's table (Mittal et al. 2021, table 1) made of a `results.json`, before it has a form.
+"""Makes the tables (Mittal et al. 2021, table 1, and ours) from a `results.json`; `layout` and `page` print them.
 
     results --tables--> [Table] --layout.table_markdown--> table.md
                                 --layout.table_text------> the terminal
@@ -62,7 +62,7 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True)
 class Table:
-    """A table before it has a form: `head` names each column from the general to the particular."""
+    """A table as data: `head` names each column from the general to the particular."""
 
     title: str
     note: str
@@ -82,17 +82,17 @@ class Ahead(NamedTuple):
 
 
 def row_names(part: Mapping[str, Any]) -> list[str]:
-    """The rows of a part of the results in the table's order; rows that the table does not know come last."""
+    """List the rows of a part of the results in the table's order; rows that the table does not know come last."""
     return [row for row in ROWS if row in part] + [row for row in part if row not in ROWS]
 
 
 def row_title(row: str) -> str:
-    """How a row is called in print."""
+    """Return the name of a row in print."""
     return _TITLES.get(row, row)
 
 
 def ahead(results: Results) -> list[Ahead]:
-    """Every single cell in which a baseline is ahead of diffusion."""
+    """Find every cell in which a baseline is ahead of diffusion."""
     rows, found = results.get("rows", {}), []
     for row in (row for row in BASELINES if row in rows):
         for setting, attribute, name in ((s, a, n) for s in SETTINGS for a in ATTRIBUTES for n in ("C", *READINGS)):
@@ -107,7 +107,7 @@ def ahead(results: Results) -> list[Ahead]:
 
 
 def tables(results: Results) -> list[Table]:
-    """All tables: both readings of the scores, latent space, music, novelty."""
+    """Make all tables: both readings of the scores, latent space, music, novelty."""
     parts = [*(_scores(results, reading) for reading in READINGS), _latent(results), _music(results), _novelty(results)]
     return [table for table in parts if table.lines]
 
@@ -166,7 +166,7 @@ def _novelty(results: Results) -> Table:
 
 
 def ahead_table(results: Results) -> Table:
-    """The cells in which a baseline is ahead of diffusion; no lines where there is none."""
+    """List the cells in which a baseline is ahead of diffusion; no lines where there is none."""
     lines = [
         Line(row_title(a.row), [a.setting, a.attribute, a.score, f"+{a.by:.3f}", "apart" if a.clear else "overlap"])
         for a in ahead(results)
@@ -177,7 +177,7 @@ def ahead_table(results: Results) -> Table:
 
 
 def about_text(results: Results) -> str:
-    """A short paragraph: how much of what was measured, with what."""
+    """Write a short paragraph that says what was measured, how much of it, and with which settings."""
     about = dict(results.get("about", {}))
     n, names = about.pop("n", None), ", ".join(row_title(row) for row in row_names(results.get("rows", {})))
     text = f"{n:,} melodies of 64 bars a row and setting" if isinstance(n, int) else "Melodies"

@@ -214,7 +214,7 @@ def _write_model_json(new: Path, model: dict[str, Any]) -> None:
 
 @contextmanager
 def _replacing(folder: Path, mark: str = "model.json", what: str = "a model") -> Iterator[Path]:
-    """Give an empty folder to fill; complete, it takes the place of `folder`, which may hold an older one (`mark` says so)."""
+    """Give an empty folder to fill. Complete, it takes the place of `folder`, if that is empty or holds `mark`."""
     folder = folder.resolve()
     if folder.exists() and not (folder / mark).is_file() and not (folder.is_dir() and not any(folder.iterdir())):
         raise ModelError(f"{folder}: holds something else than {what}; choose another name")
