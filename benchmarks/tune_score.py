@@ -5,7 +5,7 @@ tiers cc0, ccby, mit and pd are learnt from, and OpenEWLD up to 1930. Which part
 lieder and songs the first sung voice, of hymns the soprano, of session tunes and lead sheets the only one; left hands,
 lowest parts and basses are none, nor are violas, second violins and right hands beneath a voice. Windows of 8, 16, 32
 and 64 bars in 4/4 are weighed so that every collection counts alike on either side. Files of a tenth of all titles are
-held out: how many of their windows are told right is printed, by collection. The weights go to WEIGHTS (tune_score.json).
+held out: how many of their windows are told right is printed, by collection. The weights go to WEIGHTS.
 """
 
 from __future__ import annotations
@@ -40,11 +40,10 @@ def part_of(row: dict[str, str], names: list[str]) -> list[int | None]:
     """What each track of a file is: TUNE, OTHER, BASS, or None where its source does not tell."""
     sung = [k for k, name in enumerate(names) if "(lyrics)" in name]
     kinds: list[int | None] = [None] * len(names)
-    if row["collection"] in ("openewld", "cre_irish", "lilypond_songs") or row["style"] == "folk":
+    if row["collection"] in ("openewld", "cre_irish", "lilypond_songs", "openhymnal") or row["style"] == "folk":
         kinds[0] = TUNE
-    elif row["collection"] == "openhymnal" or row["style"] in ("lied", "song"):
-        if sung or row["collection"] == "openhymnal":
-            kinds[sung[0] if sung else 0] = TUNE
+    elif sung and row["style"] in ("lied", "song"):
+        kinds[sung[0]] = TUNE
     if row["style"] in ("lied", "song", "hymn", "quartet"):
         for k, name in enumerate(names):
             if kinds[k] is None and k:
@@ -76,17 +75,17 @@ def windows(job: tuple[dict[str, str], bytes]) -> list[tuple[str, bool, int, np.
 
 
 def jobs(archive: str, index: str) -> Iterator[tuple[dict[str, str], bytes]]:
-    opened = lzma.open(index, "rt") if index.endswith(".xz") else open(index)
-    with opened as file:
-        rows = {row["file"]: row for row in csv.DictReader(file, delimiter="\t") if row["tier"] in TIERS}
+    data = Path(index).read_bytes()
+    text = (lzma.decompress(data) if index.endswith(".xz") else data).decode()
+    rows = {row["file"]: row for row in csv.DictReader(text.splitlines(), delimiter="\t") if row["tier"] in TIERS}
     with tarfile.open(archive) as tar:
         for member in tar:
             row = rows.get(member.name.removeprefix("./")) or rows.get(member.name.split("/", 1)[-1])
             if row is None or not member.isfile() or row["style"] == "church":
                 continue
             late = row["collection"] == "openewld" and not 0 < int(row["year"][:4] or 0) <= LATEST
-            if not late and (data := tar.extractfile(member)):
-                yield row, data.read()
+            if not late and (content := tar.extractfile(member)):
+                yield row, content.read()
 
 
 def fit(x: np.ndarray[Any, Any], y: np.ndarray[Any, Any], weight: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
