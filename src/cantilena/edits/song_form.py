@@ -173,7 +173,7 @@ def _spans(draw: int, events: Tokens, bars: int) -> Iterator[_Span]:
         part = Melody.from_tokens(events[begin : begin + bars * BAR_STEPS])
         cut = 0.5 * bool(((start < begin) & (end > begin)).any())
         if (quality := span_quality(part)) > _UNFIT:
-            lifted = part.transpose(_octaves(part, _CENTRE))
+            lifted = Melody.from_tokens(transpose(part.events, _octaves(part, _CENTRE)))
             quality += 0.25 * float(np.clip(tune_score(lifted), -4, 4))
             yield _Span(quality - cut, draw, first, part.events)
 
