@@ -27,11 +27,12 @@ from cantilena.music.melody import BAR_STEPS, PHRASE_STEPS, REST, Melody, transp
 from cantilena.music.tune_score import tune_score
 from cantilena.writing import Bounds
 
-__all__ = ["DRAWS", "SHORTEST", "Part", "compose_song", "layout", "span_quality"]
+__all__ = ["DRAWS", "SAMPLES", "SHORTEST", "Part", "compose_song", "layout", "span_quality"]
 
 SHORTEST = 8  # bars
 DRAWS = 4
 ENDINGS = 2  # of which the better is taken
+SAMPLES = 2  # of the draws, and of the endings; more where no draw is good enough
 ROUNDS = 3  # of draws, until one has spans that are tunes
 _UNFIT = -50.0  # the quality of bars with hardly a note
 _ENOUGH = 1.0  # the quality of a span that may open a song
