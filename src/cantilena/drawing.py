@@ -18,7 +18,7 @@ from cantilena.diffusion.windows import windowed
 from cantilena.edits.draw import WINDOW, Correct, Draw
 from cantilena.model import LABEL_NULLS, Model
 from cantilena.music.melody import Melody
-from cantilena.sampling import OnStep, Sampling, Voice, sampler_of, voice_of
+from cantilena.sampling import OnEstimate, OnStep, Sampling, Voice, sampler_of, voice_of
 
 __all__ = ["Drawing"]
 
@@ -31,6 +31,7 @@ class Drawing:
 
     model: Model
     on_step: OnStep | None = None  # who is told the steps done, and in all, of each sample
+    on_estimate: OnEstimate | None = None  # who is shown each x0_hat, and where in the melody it begins
 
     def sample(
         self,
@@ -44,6 +45,7 @@ class Drawing:
         ties: Ties | None = None,
         correct: Correct | None = None,
         cost: Cost | None = None,
+        at: int = 0,
         **sampling: Unpack[Sampling],
     ) -> NDArray[np.float32]:
         """Latents of new melodies: (seeds, P, D), P = `phrases`, at least 32. Keywords as in `Sampling`.
@@ -52,8 +54,8 @@ class Drawing:
         (`diffusion.windowed`). `x_t` (seeds, P, D) at level `start` is where to start from, or noise.
         `condition` holds phrases of each melody fixed, `ties` draw several as one. `correct` is given every x0_hat
         (n, P, D) and returns the one to go on with; `cost` says what each of its phrases costs, and the sample is
-        steered to cost little (`diffusion.branching`, of the sampler "ddpm" alone). Raises ValueError where these do
-        not fit together.
+        steered to cost little (`diffusion.branching`, of the sampler "ddpm" alone). `at` is the step of the melody that
+        the sample begins on, for who looks on. Raises ValueError where these do not fit together.
         """
         if phrases < WINDOW:
             raise ValueError(f"a sample has at least {WINDOW} phrases, not {phrases}")
@@ -77,6 +79,8 @@ class Drawing:
             for step in sample(denoise, begin, self.model.schedule, noise, condition=held, start=start):
                 if on_step:
                     on_step(k * step.steps + step.i, len(batches) * step.steps)
+                if self.on_estimate:
+                    self.on_estimate(step.x0_hat, at)
             found.append(step.x0_hat)
         return np.concatenate(found) if found else np.zeros((0, phrases, self.model.space.D), np.float32)
 

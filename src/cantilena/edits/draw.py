@@ -33,4 +33,5 @@ class Draw(Protocol):
         ties: Ties | None = None,  # phrases that are drawn as one
         correct: Correct | None = None,  # given every x0_hat
         cost: Cost | None = None,  # what the sample is steered by
+        at: int = 0,  # the step of the melody that it begins on
     ) -> NDArray[np.float32]: ...
