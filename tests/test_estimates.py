@@ -23,7 +23,7 @@ def song(composer: Composer) -> Melody:
 def last_seen(composer: Composer, request) -> tuple[np.ndarray, int, int]:
     """The last estimate as notes on the melody's own steps; how many there were."""
     seen: list[tuple[np.ndarray, int]] = []
-    after = composer(request, on_estimate=lambda x0_hat, at: seen.append((x0_hat, at))).melody
+    after = composer(request, on_estimate=lambda x0_hat, at, _: seen.append((x0_hat, at))).melody
     x0_hat, at = seen[-1]
     shown = composer.model.literal().to_phrases(x0_hat[0]).reshape(-1)
     inside = slice(max(0, -at), after.events.size - at)
@@ -51,11 +51,19 @@ def test_an_estimate_stands_where_its_notes_come_to_stand(composer, song, ask):
 
 def test_every_step_of_a_new_tune_is_shown_and_what_is_raised_ends_the_work(composer):
     shapes = []
-    composer(Compose(bars=4, steps=5), on_estimate=lambda x0_hat, at: shapes.append((x0_hat.shape, at)))
+    composer(Compose(bars=4, steps=5), on_estimate=lambda x0_hat, at, _: shapes.append((x0_hat.shape, at)))
     assert [(shape[1] * PHRASE_STEPS, at) for shape, at in shapes] == 5 * [(64 * BAR_STEPS, 0)]
 
-    def stop(x0_hat, at):
+    def stop(x0_hat, at, labels):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         composer(Compose(bars=4), on_estimate=stop)
+
+
+def test_the_last_estimate_written_in_its_own_voice_is_the_tune(composer):
+    seen = []
+    after = composer(Compose(seed=5, bars=64, voice="flute"), on_estimate=lambda *told: seen.append(told)).melody
+    x0_hat, _, labels = seen[-1]
+    phrases = composer.model.told(labels, [5]).to_phrases(x0_hat[0])
+    assert Melody.from_phrases(phrases, after.qpm) == after

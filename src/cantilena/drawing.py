@@ -31,7 +31,7 @@ class Drawing:
 
     model: Model
     on_step: OnStep | None = None  # who is told the steps done, and in all, of each sample
-    on_estimate: OnEstimate | None = None  # who is shown each x0_hat, and where in the melody it begins
+    on_estimate: OnEstimate | None = None  # who is shown each x0_hat: where it begins, and what it is asked to be
 
     def sample(
         self,
@@ -80,7 +80,7 @@ class Drawing:
                 if on_step:
                     on_step(k * step.steps + step.i, len(batches) * step.steps)
                 if self.on_estimate:
-                    self.on_estimate(step.x0_hat, at)
+                    self.on_estimate(step.x0_hat, at, labels)
             found.append(step.x0_hat)
         return np.concatenate(found) if found else np.zeros((0, phrases, self.model.space.D), np.float32)
 

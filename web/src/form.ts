@@ -164,7 +164,7 @@ export class Form {
       });
       [control, read] = [number, () => (number.value === "" ? undefined : Number(number.value))];
     } else {
-      const text = h("input", { ...base, ...on(), type: "text", autocomplete: "off", spellcheck: false, placeholder: nullable ? "" : "" });
+      const text = h("input", { ...base, ...on(), type: "text", autocomplete: "off", spellcheck: false, placeholder: nullable && field.examples ? "as it suits" : "" });
       const examples = field.examples ?? [];
       if (examples.length) {
         text.setAttribute("list", `${id}-list`);

@@ -93,7 +93,7 @@ export class Page {
   }
 
   private async firstTune(): Promise<void> {
-    await this.work.run({ verb: "compose", seed: 7, bars: 32 }, 1, true, { bars: "none" });
+    await this.work.run({ verb: "compose", seed: 27, bars: 32, rules: { range: "C4-A5" } }, 1, true, { bars: "none" });
     this.say("A tune to begin with. Drag over bars to open a region, then fill it; press ? for all keys.");
   }
 
@@ -135,14 +135,6 @@ export class Page {
       h(
         "header.top", {},
         h("div.title", {}, this.name, this.meta),
-        h("div.transport", { role: "toolbar", "aria-label": "Transport" }, this.play, this.clock, loop, context),
-        h(
-          "div.tools", { role: "toolbar", "aria-label": "Tools" }, this.undo, this.redo, draw,
-          button("−", "Show more bars (−)", () => this.roll.zoom(0.8), { className: "icon", "aria-label": "Zoom out" }),
-          button("+", "Show fewer bars (+)", () => this.roll.zoom(1.25), { className: "icon", "aria-label": "Zoom in" }),
-          button("◐", "Light or dark", () => this.theme(), { className: "icon", "aria-label": "Light or dark" }),
-          button("?", "All keys", () => this.help.showModal(), { className: "icon", "aria-label": "Keys" }),
-        ),
         h(
           "div.files", { role: "group", "aria-label": "Files" },
           button("Open …", "A MIDI file; or drop it anywhere on the page", () => {
@@ -152,11 +144,24 @@ export class Page {
           h("span.by", {}, "Save"), this.midi,
           button("WAV", "Download the melody as sound", () => void this.download("wav")),
           button("SVG", "Download the melody as a picture", () => void this.download("svg")),
+          button("◐", "Light or dark", () => this.theme(), { className: "icon", "aria-label": "Light or dark" }),
+          button("?", "All keys", () => this.help.showModal(), { className: "icon", "aria-label": "Keys" }),
         ),
       ),
       h(
         "main", {},
-        h("div.stage", {}, this.canvas, h("div.under", {}, this.status, h("div.field.inline", {}, h("label", { htmlFor: "track" }, "Melody"), this.track)), this.alert, this.tray),
+        h(
+          "div.stage", {},
+          h(
+            "div.bar", {},
+            h("div.transport", { role: "toolbar", "aria-label": "Transport" }, this.play, this.clock, loop, context),
+            h(
+              "div.tools", { role: "toolbar", "aria-label": "Tools" }, this.undo, this.redo, draw,
+              button("−", "Show more bars (−)", () => this.roll.zoom(0.8), { className: "icon", "aria-label": "Zoom out" }),
+              button("+", "Show fewer bars (+)", () => this.roll.zoom(1.25), { className: "icon", "aria-label": "Zoom in" }),
+            ),
+          ),
+          this.canvas, h("div.under", {}, this.status, h("div.field.inline", {}, h("label", { htmlFor: "track" }, "Melody"), this.track)), this.alert, this.tray),
         h(
           "div.side", {},
           h(
@@ -325,7 +330,7 @@ export class Page {
   private trayKey = "";
 
   private showTray(): void {
-    const { work } = this, open = work.candidates.length > 0 && !(work.job?.keeps ?? false);
+    const { work } = this, open = work.song !== null && work.candidates.length > 0 && !(work.job?.keeps ?? false);
     this.tray.hidden = !open;
     const key = open ? JSON.stringify([work.looked, work.candidates.map((c) => [c.state, c.said, c.i, c.made?.sha256, [...c.taken]])]) : "";
     if (key === this.trayKey) return;
@@ -510,6 +515,7 @@ export class Page {
     const { candidates } = this.work;
     if (candidates.some((c) => c.made)) {
       const bars = candidates[0]!.bars;
+      if (bars?.length) this.roll.reveal(bars[0]!);
       this.status.textContent = `${candidates.length} candidate${candidates.length === 1 ? "" : "s"}${bars ? `: bars ${spans(bars)} are new` : ""}. A and B compare; keep or drop.`;
     }
   }

@@ -189,12 +189,12 @@ export function toBase64(bytes: Uint8Array): string {
 
 /** The shape of a melody, as a path in a box of `width` by `height`: what the drawings call the skyline. */
 export function skyline(song: Song, notes: Note[], width: number, height: number, from = 0, to = song.bars.at(-1)!): string {
-  const low = Math.min(...notes.map((n) => n[2]), 127), high = Math.max(...notes.map((n) => n[2]), 0);
+  notes = notes.filter(([start, end]) => end > from && start < to);
+  const pitches = notes.map((n) => n[2]), low = Math.min(...pitches, 127), high = Math.max(...pitches, 0);
   const x = (tick: number) => (((tick - from) / Math.max(to - from, 1)) * width).toFixed(1);
   let path = "";
   for (const [start, end, pitch] of notes) {
-    if (end <= from || start >= to) continue;
-    const y = (height - 3 - ((pitch - low) / Math.max(high - low, 12)) * (height - 6)).toFixed(1);
+    const y = (height - 4 - ((pitch - low) / Math.max(high - low, 7)) * (height - 7)).toFixed(1);
     path += `M${x(start)} ${height}V${y}H${x(end)}V${height}z`;
   }
   return path;

@@ -62,8 +62,8 @@ def extend(model: Model, locks: Locks, draw: Draw, *, seed: int, rules: Rules | 
         judged = np.zeros(held.size // BAR_STEPS, np.bool_)
         judged[(fresh[: free.size] if after else fresh[-free.size :]) // BAR_STEPS] = True
         steering = Steering(model, rules, judged, held.reshape(-1))
-        steered = {"cost": steering.cost(), "ties": steering.ties(len(held))}
-        x_0 = draw(seed, phrases=len(held), condition=condition, at=at, **steered)
+        cost, ties = steering.cost(), steering.ties(len(held))
+        x_0 = draw(seed, phrases=len(held), condition=condition, cost=cost, ties=ties, at=at)
         phrases = steering.decode(x_0[0], bounds)[here].reshape(-1)
     tokens[first:stop] = phrases[: free.size] if after else phrases[-free.size :]
     return locks.paste(tokens)

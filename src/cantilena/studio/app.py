@@ -43,7 +43,7 @@ _MIDI_KINDS = ("audio/midi", "audio/mid", "audio/x-midi", "application/octet-str
 _KINDS = {"mid": "audio/midi", "svg": "image/svg+xml", "wav": "audio/wav"}
 
 
-class Refused(Exception):  # noqa: N818
+class Refused(Exception):
     """A request is answered by a status and one line."""
 
     def __init__(self, status: int, why: str, **more: Any) -> None:
@@ -61,7 +61,7 @@ def make_app(
     files: Files | None = None,
 ) -> Starlette:
     """The studio; `places` jobs are performed at once. `hosts` and `token` as of `Guard`."""
-    studio = _Studio(jobs or Jobs(composer, places), files or Files())
+    studio = _Studio(Jobs(composer, places) if jobs is None else jobs, Files() if files is None else files)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 
-from cantilena.errors import CantilenaError
 from cantilena.requests import AnyRequest, Sampled
 from cantilena.sources import Source
 from cantilena.studio.asks import Change
@@ -42,7 +41,7 @@ def describe(version: str) -> dict[str, Any]:
     """OpenAPI 3.1. A request's own keys say more for forms: `x-group` "sampling", and `examples` of names."""
     kinds = [AnyRequest, Done, Error, Queued, Step, Shown, Change, Stored]
     refs, schemas = msgspec.json.schema_components(kinds, schema_hook=_hook, ref_template=_REF)
-    sampled = set(Sampled.__struct_fields__) - {"voice"} | {"sampling_steps"}
+    sampled = set(Sampled.__struct_fields__) - {"voice"} | {"sampling_steps", "grid", "loop_resample"}
     for schema in schemas.values():
         for name, field in schema.get("properties", {}).items():
             if "verb" in schema["properties"] and name in sampled:
@@ -51,7 +50,7 @@ def describe(version: str) -> dict[str, Any]:
                 field["examples"] = list(VOICES)
     schemas["AskedRules"]["properties"].pop("own", None)
     schemas["Source"] = _MUSIC
-    request, done, error, queued, step, shown, change, stored = refs
+    request, done, error, queued, step, _, change, stored = refs
     body = {"content": {"application/json": {"schema": request}}, "required": True}
     events = {"description": "An event in each message.", "anyOf": [queued, step, done, error]}
     bytes_ = {"type": "string", "format": "binary"}
