@@ -1,13 +1,11 @@
-"""`on_estimate`: who looks on is shown every x0_hat, and where in the melody it stands."""
+"""`on_estimate`: who looks on is shown every x0_hat as notes, where they come to stand."""
 
 import numpy as np
 import pytest
 
 from cantilena.composer import Composer, load
-from cantilena.music.melody import BAR_STEPS, PHRASE_STEPS, Melody
+from cantilena.music.melody import BAR_STEPS, Melody
 from cantilena.requests import Compose, Extend, Infill, Vary
-
-FAR = 8 * BAR_STEPS
 
 
 @pytest.fixture(scope="module")
@@ -20,50 +18,52 @@ def song(composer: Composer) -> Melody:
     return composer.compose(seed=3, bars=96).melody
 
 
-def last_seen(composer: Composer, request) -> tuple[np.ndarray, int, int]:
-    """The last estimate as notes on the melody's own steps; how many there were."""
-    seen: list[tuple[np.ndarray, int]] = []
-    after = composer(request, on_estimate=lambda x0_hat, at, _: seen.append((x0_hat, at))).melody
-    x0_hat, at = seen[-1]
-    shown = composer.model.literal().to_phrases(x0_hat[0]).reshape(-1)
-    inside = slice(max(0, -at), after.events.size - at)
-    shown = shown[inside]
-    there = after.events[max(0, at) : max(0, at) + shown.size]
-    return (shown > 1) & (there == shown), int((there > 1).sum()), len(seen)
-
-
 @pytest.mark.parametrize(
-    "ask",
+    ("ask", "first", "last"),
     [
-        lambda song: Infill(song, "61-72", steps=8, resample=1),
-        lambda song: Infill(song, "62-71", steps=8, resample=1),  # phrases begin on even bars
-        lambda song: Extend(song, 9, steps=8, resample=1),
-        lambda song: Extend(song, 9, before=True, steps=8, resample=1),
-        lambda song: Vary(song, 0.2, steps=8),
+        (lambda song: Infill(song, "61-72", steps=8, resample=1), 61, 72),
+        (lambda song: Infill(song, "62-71", steps=8, resample=1), 62, 71),  # phrases begin on even bars
+        (lambda song: Infill(song, "61-72", steps=8, resample=1, rules={"density": "4..6"}), 61, 72),
+        (lambda song: Extend(song, 9, steps=8, resample=1), 97, 105),
+        (lambda song: Extend(song, 9, steps=8, resample=1, rules={"key": "C major"}), 97, 105),
+        (lambda song: Extend(song, 9, before=True, steps=8, resample=1), 1, 9),
     ],
 )
-def test_an_estimate_stands_where_its_notes_come_to_stand(composer, song, ask):
-    """One step off, hardly any note of the melody would agree with what was shown."""
-    agree, notes, seen = last_seen(composer, ask(song))
-    assert seen == 8
-    assert agree.sum() > 0.6 * notes
+def test_the_last_estimate_is_what_is_composed_at_its_own_place(composer, song, ask, first, last):
+    seen = []
+    after = composer(ask(song), on_estimate=lambda tokens, at: seen.append((tokens, at))).melody
+    assert len(seen) == 8
+    steps = np.arange((first - 1) * BAR_STEPS, last * BAR_STEPS)
+    new = after.events[steps]
+    shown = [tokens[steps - at] for tokens, at in seen]
+    agree = [((tokens > 1) & (tokens == new)).sum() / (new > 1).sum() for tokens in shown]
+    assert agree[-1] == 1
+    assert agree[0] < 1
 
 
-def test_every_step_of_a_new_tune_is_shown_and_what_is_raised_ends_the_work(composer):
-    shapes = []
-    composer(Compose(bars=4, steps=5), on_estimate=lambda x0_hat, at, _: shapes.append((x0_hat.shape, at)))
-    assert [(shape[1] * PHRASE_STEPS, at) for shape, at in shapes] == 5 * [(64 * BAR_STEPS, 0)]
+def test_of_a_variation_the_notes_that_change_are_shown(composer, song):
+    seen = []
+    request = Vary(song, 0.6, bars="41-56", steps=8)
+    after = composer(request, on_estimate=lambda tokens, at: seen.append((tokens, at))).melody
+    tokens, at = seen[-1]
+    steps = np.arange(40 * BAR_STEPS, 56 * BAR_STEPS)
+    shown, now, was = tokens[steps - at], after.events[steps], song.events[steps]
+    changed = (now > 1) & (now != was)
+    assert (shown[changed] == now[changed]).mean() == 1
+    assert changed.sum() > 5
 
-    def stop(x0_hat, at, labels):
+
+def test_every_step_of_a_new_tune_is_shown_and_the_last_is_the_tune(composer):
+    seen = []
+    asked = Compose(seed=5, bars=64, voice="flute", steps=6)
+    after = composer(asked, on_estimate=lambda tokens, at: seen.append((tokens, at))).melody
+    assert [(tokens.size, at) for tokens, at in seen] == 6 * [(64 * BAR_STEPS, 0)]
+    assert Melody.from_tokens(seen[-1][0], after.qpm) == after
+
+
+def test_what_it_raises_ends_the_work(composer):
+    def stop(tokens, at):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         composer(Compose(bars=4), on_estimate=stop)
-
-
-def test_the_last_estimate_written_in_its_own_voice_is_the_tune(composer):
-    seen = []
-    after = composer(Compose(seed=5, bars=64, voice="flute"), on_estimate=lambda *told: seen.append(told)).melody
-    x0_hat, _, labels = seen[-1]
-    phrases = composer.model.told(labels, [5]).to_phrases(x0_hat[0])
-    assert Melody.from_phrases(phrases, after.qpm) == after

@@ -34,8 +34,7 @@ STEERED = 0.985  # the temperature when rules steer: the best of several draws i
 MAX_RESAMPLE = 10
 BRANCHES = 8
 OnStep: TypeAlias = Callable[[int, int], None]  # steps done, and in all
-# x0_hat (B, P, D), the step of the melody that it begins on, and the labels (4,) of its voice
-OnEstimate: TypeAlias = Callable[[NDArray[np.float32], int, NDArray[np.int64]], None]
+OnEstimate: TypeAlias = Callable[[NDArray[np.int8], int], None]  # tokens (steps,), the step that they begin on
 
 
 class Sampling(TypedDict, total=False):

@@ -82,9 +82,9 @@ def made(result: Result) -> Made:
     )
 
 
-def heard(phrases: NDArray[np.int8], at: int, offset: float) -> list[Heard]:
-    """Phrases (P, 32) as notes in quarters of the song; the first begins `at` steps after `offset` quarters."""
-    start, end, pitch = Melody.from_phrases(phrases).notes
+def heard(tokens: NDArray[np.int8], at: int, offset: float) -> list[Heard]:
+    """Tokens (steps,) as notes in quarters of the song; the first stands `at` steps after `offset` quarters."""
+    start, end, pitch = Melody.from_tokens(tokens).notes
     begin, stop = ((steps + at) / QUARTER_STEPS + offset for steps in (start, end))
     return [n for n in zip(begin.tolist(), stop.tolist(), pitch.tolist(), strict=True) if n[0] >= offset]
 

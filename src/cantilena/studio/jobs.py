@@ -114,7 +114,6 @@ class _Work:
         if not self.show:
             self.tell(self.step)
 
-    def on_estimate(self, x0_hat: NDArray[np.float32], at: int, labels: NDArray[np.int64]) -> None:
-        """What the step that was just done has drawn, written as the result will be."""
-        phrases = self.composer.model.told(labels, [self.request.seed]).to_phrases(x0_hat[0])  # type: ignore[attr-defined]
-        self.tell(Step(self.step.i, self.step.of, self.step.seconds_left, heard(phrases, at, self.at)))
+    def on_estimate(self, tokens: NDArray[np.int8], at: int) -> None:
+        """What the step that was just done has drawn."""
+        self.tell(Step(self.step.i, self.step.of, self.step.seconds_left, heard(tokens, at, self.at)))
