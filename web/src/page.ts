@@ -187,6 +187,11 @@ export class Page {
       h("button", { type: "button", onclick: () => this.help.close() }, "Close"),
     );
     addEventListener("keydown", (event) => this.key(event));
+    addEventListener("click", (event) => {
+      // after a click the space bar plays again, and does not press the same button
+      const at = event.target as HTMLElement;
+      if (event.detail > 0 && at.closest("button, a.button") && !at.closest("dialog, [role=tablist]")) this.canvas.focus({ preventScroll: true });
+    });
     addEventListener("dragover", (event) => event.preventDefault());
     addEventListener("drop", (event) => {
       event.preventDefault();
