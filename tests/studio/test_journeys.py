@@ -7,8 +7,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-
 from browser import ARGUMENTS, CHROMIUM, Page, Server, needs_browser
+
 from cantilena.music.chunks import Event, track_chunk
 from cantilena.music.midi import read_song, to_midi
 from melodies import random_melody

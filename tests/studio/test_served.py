@@ -1,6 +1,5 @@
 """The studio over a real socket: its schema holds, who leaves is forgotten, and what is slow or too much is refused."""
 
-import asyncio
 import json
 import socket
 import threading
@@ -29,7 +28,9 @@ def composer() -> Composer:
 @pytest.fixture(scope="module")
 def address(composer):
     listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(make_app(composer, places=1), log_level="error", timeout_graceful_shutdown=1))
+    server = uvicorn.Server(
+        uvicorn.Config(make_app(composer, places=1), log_level="error", timeout_graceful_shutdown=1)
+    )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     yield f"http://127.0.0.1:{listening.getsockname()[1]}"
@@ -93,19 +94,31 @@ QUICK = {"bars": 4, "steps": 2, "resample": 1, "of": 2, "k": 1, "sampling_steps"
 
 def test_the_schema_holds(composer):
     """Whatever fits the schema is answered by it, and nothing breaks the server: made by schemathesis, small and quick."""
-    schema = schemathesis.openapi.from_asgi("/api/schema", make_app(composer, hosts=["127.0.0.1", "testserver", "localhost"]))
+    schema = schemathesis.openapi.from_asgi(
+        "/api/schema", make_app(composer, hosts=["127.0.0.1", "testserver", "localhost"])
+    )
     operations = [result.ok() for result in schema.get_all_operations()]
-    assert {operation.path for operation in operations} == {"/healthz", "/api/perform", "/api/files", "/api/files/{sha256}", "/api/notes"}
+    assert {operation.path for operation in operations} == {
+        "/healthz",
+        "/api/perform",
+        "/api/files",
+        "/api/files/{sha256}",
+        "/api/notes",
+    }
     statuses = set()
     for operation in operations:
 
-        @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), database=None, derandomize=True)
+        @settings(
+            max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), database=None, derandomize=True
+        )
         @given(case=operation.as_strategy())
         def answers(case):
             body = case.body
             if isinstance(body, dict) and "verb" in body:
                 body |= {name: value for name, value in QUICK.items() if isinstance(body.get(name), int)}
-            answer = case.call_and_validate(checks=[not_a_server_error, response_schema_conformance, status_code_conformance])
+            answer = case.call_and_validate(
+                checks=[not_a_server_error, response_schema_conformance, status_code_conformance]
+            )
             statuses.add((case.path, answer.status_code))
 
         answers()

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.diffusion.condition import Condition
-from cantilena.edits.draw import WINDOW, Draw
+from cantilena.edits.bound_sampler import WINDOW, BoundSampler
 from cantilena.edits.recompose import recompose
 from cantilena.edits.steer import Steering
 from cantilena.model import Model
@@ -26,7 +26,9 @@ __all__ = ["bridge", "extend"]
 _CONTEXT = 16, 24  # phrases that are held: at least, however many are composed, and at most
 
 
-def extend(model: Model, locks: Locks, draw: Draw, *, seed: int, rules: Rules | None = None) -> NDArray[np.int8]:
+def extend(
+    model: Model, locks: Locks, sample: BoundSampler, *, seed: int, rules: Rules | None = None
+) -> NDArray[np.int8]:
     """New tokens (steps,) with the locked ones among them; the free steps are the first or the last of all.
 
     Held are the 16 to 24 phrases at the joint, as many as one window has room for. What is sampled beyond the new bars
@@ -58,7 +60,7 @@ def extend(model: Model, locks: Locks, draw: Draw, *, seed: int, rules: Rules | 
     bounds = Bounds.fixing(held, np.tile(whole[:, None], PHRASE_STEPS))  # the song is heard by what goes on from it
     if rules is None:
         read = functools.partial(model.to_phrases, bounds=bounds)
-        x_0 = draw(seed, phrases=len(held), condition=condition, at=at, read=read)
+        x_0 = sample(seed, phrases=len(held), condition=condition, at=at, read=read)
         phrases = read(x_0[0])[here].reshape(-1)
     else:
         fresh = np.arange(here.start * PHRASE_STEPS, here.stop * PHRASE_STEPS)
@@ -67,13 +69,15 @@ def extend(model: Model, locks: Locks, draw: Draw, *, seed: int, rules: Rules | 
         steering = Steering(model, rules, judged, held.reshape(-1))
         cost, ties = steering.cost(), steering.ties(len(held))
         read = functools.partial(steering.decode, bounds=bounds)
-        x_0 = draw(seed, phrases=len(held), condition=condition, cost=cost, ties=ties, at=at, read=read)
+        x_0 = sample(seed, phrases=len(held), condition=condition, cost=cost, ties=ties, at=at, read=read)
         phrases = read(x_0[0])[here].reshape(-1)
     tokens[first:stop] = phrases[: free.size] if after else phrases[-free.size :]
     return locks.paste(tokens)
 
 
-def bridge(model: Model, locks: Locks, draw: Draw, *, seed: int, rules: Rules | None = None) -> NDArray[np.int8]:
+def bridge(
+    model: Model, locks: Locks, sample: BoundSampler, *, seed: int, rules: Rules | None = None
+) -> NDArray[np.int8]:
     """New tokens (steps,) with the locked ones among them; the free steps lie between, and a phrase begins there."""
     first = int(np.flatnonzero(~locks.locked)[0])
-    return recompose(model, locks, draw, seed=seed, lead=first // BAR_STEPS % 2, rules=rules)
+    return recompose(model, locks, sample, seed=seed, lead=first // BAR_STEPS % 2, rules=rules)

@@ -23,12 +23,13 @@ from torch import Tensor, nn
 from cantilena.errors import ModelError
 from cantilena.latent import LatentSpace
 from cantilena.model import FORMAT
+from cantilena.reproduction.baseline_networks import FORMAT as BASELINES_FORMAT
 from cantilena.training.networks import LABEL_SIZES, Denoiser, MelodyVAE
 from cantilena.training.paper import PaperDenoiser
 from cantilena.training.phrase_decoder import PhraseDecoder
 from cantilena.writing import CONTEXT
 
-__all__ = ["Baseline", "exchange_parts", "export_model", "read_weights", "vae_fingerprint"]
+__all__ = ["Baseline", "exchange_parts", "export_baselines", "export_model", "read_weights", "vae_fingerprint"]
 
 _OPSET = 17
 LITERAL = {"sigma": 0.0, "temperature": 0.0, "floor": 0.0}  # literally: until a decoder learns what a denoiser leaves
@@ -45,10 +46,10 @@ def vae_fingerprint(network: MelodyVAE) -> str:
 
 
 class Baseline(NamedTuple):
-    """A rival that a model folder carries for the paper's table; its large weights are kept in half precision."""
+    """A trained network for the paper's table; its large weights are kept in half precision."""
 
     network: nn.Module
-    about: Mapping[str, Any]  # goes into model.json, beside the network's config
+    about: Mapping[str, Any]  # goes into JSON, beside the network's config
 
 
 class _Encode(nn.Module):
@@ -123,14 +124,12 @@ def export_model(
     diffusion: Mapping[str, Any],
     provenance: Mapping[str, Any],
     card: str,
-    baselines: Mapping[str, Baseline] | None = None,
 ) -> None:
     """Write a model folder in one step; an older one of this name is replaced only when the new one is complete.
 
     `diffusion` is the schedule's config under "schedule", the "prediction", and "self_conditioning": false where the
     denoiser never saw its own x0_hat, which is then no input of the graph. `provenance` says where the weights come
-    from; `card` is the README; `baselines` may hold an "mdn" and a "paper" denoiser, whose `about` is as `diffusion`.
-    Raises ModelError when it cannot be written.
+    from; `card` is the README. Raises ModelError when it cannot be written.
     """
     with _replacing(folder) as new:
         _to_onnx(_Encode(vae.eval()), new / "encoder.onnx", {"tokens": torch.ones(2, 32, dtype=torch.long)},
@@ -152,21 +151,19 @@ def export_model(
             "provenance": dict(provenance),
         }
         (new / "README.md").write_text(card)
-        _write_baselines(new, model, baselines or {})
+        _write_model_json(new, model)
 
 
 def exchange_parts(
     source: Path,
     folder: Path,
-    baselines: Mapping[str, Baseline],
     decoder: Baseline | None = None,
     reading: Mapping[str, Any] | None = None,
 ) -> None:
     """Write the model folder `source` to `folder`, which may be the same, with some of its parts exchanged.
 
     `decoder` is a new PhraseDecoder of the same VAE, kept in half precision, `reading` says how it is to read composed
-    latents, `baselines` are added or exchanged. Everything else stays bit for bit. Raises ModelError when it cannot be
-    written.
+    latents. Everything else stays bit for bit. Raises ModelError when it cannot be written.
     """
     with _replacing(folder) as new:
         shutil.copytree(source, new, dirs_exist_ok=True)
@@ -180,36 +177,47 @@ def exchange_parts(
             about |= {"config": asdict(network.config), **decoder.about}
         about |= reading or {}
         model |= {"format": FORMAT, "name": folder.resolve().name, "decoder": about}
-        _write_baselines(new, model, baselines)
+        _write_model_json(new, model)
 
 
-def _write_baselines(new: Path, model: dict[str, Any], baselines: Mapping[str, Baseline]) -> None:
-    """The graphs of rivals in half precision, and model.json, which names them."""
-    for name, baseline in baselines.items():
-        path = new / f"{name}.onnx"
-        if name == "mdn":
-            sequence = {"x_0": torch.zeros(2, 3, int(model["denoiser"]["config"]["D"]))}
-            outputs = ["log_pi", "mean", "log_std"]
-            _to_onnx(_Next(baseline.network), path, sequence, outputs, {"x_0": {1: "phrases"}})
-        else:
-            _denoiser_to_onnx(baseline.network, path, baseline.about)
-        _halve(path)
-        config: Any = baseline.network.config
-        model[name] = {"config": asdict(config), **baseline.about}
+def export_baselines(folder: Path, baselines: Mapping[str, Baseline], latent: str, D: int) -> None:
+    """Write an "mdn", a "paper" denoiser or both to a folder of baselines, in half precision, and baselines.json.
+
+    They belong to the model whose latent space has the fingerprint `latent` and D dimensions; `about` of "paper" holds
+    its "schedule" and "prediction". A baseline of the same latent space that is there and not given stays. Raises
+    ModelError when the folder cannot be written, or holds something else.
+    """
+    with _replacing(folder, "baselines.json", "baselines") as new:
+        about: dict[str, Any] = {"format": BASELINES_FORMAT, "latent": latent}
+        if (folder / "baselines.json").is_file():
+            before = json.loads((folder / "baselines.json").read_text(encoding="utf-8"))
+            if before.get("latent") == latent:
+                shutil.copytree(folder, new, dirs_exist_ok=True)
+                about = before | about
+        for name, baseline in baselines.items():
+            path = new / f"{name}.onnx"
+            if name == "mdn":
+                outputs = ["log_pi", "mean", "log_std"]
+                _to_onnx(_Next(baseline.network), path, {"x_0": torch.zeros(2, 3, D)}, outputs, {"x_0": {1: "phrases"}})
+            else:
+                _denoiser_to_onnx(baseline.network, path, baseline.about)
+            _halve(path)
+            config: Any = baseline.network.config
+            about[name] = {"config": asdict(config), **baseline.about}
+        (new / "baselines.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+
+
+def _write_model_json(new: Path, model: dict[str, Any]) -> None:
     model["provenance"] = model.pop("provenance", {})  # last, as it is the longest
     (new / "model.json").write_text(json.dumps(model, indent=1) + "\n")
 
 
 @contextmanager
-def _replacing(folder: Path) -> Iterator[Path]:
-    """An empty folder to fill, which takes the place of `folder`, an older model or nothing, when it is complete."""
+def _replacing(folder: Path, mark: str = "model.json", what: str = "a model") -> Iterator[Path]:
+    """Give an empty folder to fill. Complete, it takes the place of `folder`, if that is empty or holds `mark`."""
     folder = folder.resolve()
-    if (
-        folder.exists()
-        and not (folder / "model.json").is_file()
-        and not (folder.is_dir() and not any(folder.iterdir()))
-    ):
-        raise ModelError(f"{folder}: holds something else than a model; choose another name")
+    if folder.exists() and not (folder / mark).is_file() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise ModelError(f"{folder}: holds something else than {what}; choose another name")
     temporary, old = (folder.with_name(f".{folder.name}.{kind}{os.getpid()}") for kind in ("", "old."))
     try:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -220,7 +228,7 @@ def _replacing(folder: Path) -> Iterator[Path]:
         os.rename(temporary, folder)
         shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
-        raise ModelError(f"{folder}: cannot write the model ({error.strerror or error})") from error
+        raise ModelError(f"{folder}: cannot be written ({error.strerror or error})") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

@@ -152,7 +152,7 @@ class Denoiser(nn.Module):
         return out
 
 
-# -- the autoregressive rival ----------------------------------------------------------------------
+# -- the autoregressive baseline -------------------------------------------------------------------
 
 
 class Mixture(NamedTuple):

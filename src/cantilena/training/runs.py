@@ -25,7 +25,14 @@ from cantilena.training.calibration import calibrate
 from cantilena.training.data import Phrases
 from cantilena.training.decoder import DecoderConfig, DecoderTask
 from cantilena.training.denoiser import DenoiserTask, DiffusionConfig
-from cantilena.training.export import Baseline, exchange_parts, export_model, read_weights, vae_fingerprint
+from cantilena.training.export import (
+    Baseline,
+    exchange_parts,
+    export_baselines,
+    export_model,
+    read_weights,
+    vae_fingerprint,
+)
 from cantilena.training.latents import MAX_SILENT, Latents, encode_corpus
 from cantilena.training.loop import (
     LoopConfig,
@@ -44,6 +51,7 @@ from cantilena.training.recipes import NETWORKS, DataConfig, Kind, LossConfig, R
 from cantilena.training.vae import VAETask
 
 __all__ = [
+    "export_baseline_runs",
     "export_calibrated",
     "export_parts",
     "export_run",
@@ -239,14 +247,8 @@ def export_run(
     *,
     data: str,
     licence: str,
-    mdn: Path | None = None,
-    paper: Path | None = None,
 ) -> None:
-    """Write the model folder of a denoiser's run and its VAE, with the baselines `mdn` and `paper` where given.
-
-    `mdn` is a run of the autoregressive rival, `paper` a denoiser's run with the paper's own choices, both in the
-    latent space of `run`. RecipeError where runs do not belong together.
-    """
+    """Write the model folder of a denoiser's run and its VAE. RecipeError where the runs do not belong together."""
     denoiser, meta = load_latent_network(run, "denoiser")
     assert isinstance(denoiser, Denoiser | PaperDenoiser)
     vae = load_vae(vae_source)
@@ -261,7 +263,6 @@ def export_run(
         diffusion=_diffusion(meta),
         provenance=provenance,
         card=_card(folder.name, provenance),
-        baselines=_baselines(run, meta["latent"], mdn, paper),
     )
 
 
@@ -271,18 +272,19 @@ def export_parts(
     *,
     decoder: Path | None = None,
     reading: Mapping[str, Any] | None = None,
-    mdn: Path | None = None,
-    paper: Path | None = None,
 ) -> None:
     """Write the model `source` (a folder, or a shipped model's name) to `folder` with parts of it exchanged.
 
     `decoder` is a run of `train_decoder`; `reading` is how composed latents are read (`writing.Manner`: "sigma",
-    "temperature", "floor", and "leanings" of `calibrate`); baselines as in `export_run`. RecipeError where there is
-    none of them, or where a run does not belong to the model.
+    "temperature", "floor", and "leanings" of `calibrate`). RecipeError where neither is given, or where the run does
+    not belong to the model.
     """
     source = find_model(source)
-    if decoder is None and reading is None and mdn is None and paper is None:
-        raise RecipeError(f"{source}: is a model already; say which part is exchanged: --decoder, --mdn or --paper")
+    if decoder is None and reading is None:
+        raise RecipeError(
+            f"{source}: is a model already; say what is exchanged (--decoder, --sigma, --temperature, --floor, "
+            "--calibrate), or which baselines are written (--mdn, --paper)"
+        )
     about = json.loads((source / "model.json").read_text())
     new = None
     if decoder is not None:
@@ -292,26 +294,33 @@ def export_parts(
         network = PhraseDecoder(PhraseDecoderConfig(**meta["network"]))
         network.load_state_dict(load_weights(checkpoint))
         new = Baseline(network, {"training": _provenance(meta)})
-    exchange_parts(source, folder, _baselines(source, about["denoiser"]["latent"], mdn, paper), new, reading)
+    exchange_parts(source, folder, new, reading)
 
 
 def export_calibrated(source: Path, folder: Path, corpus: Path, told: Callable[[str], None] = lambda _: None) -> None:
     """Write the model `source` to `folder`, leaning to the intervals of a corpus: see `calibration.calibrate`."""
     model = Model.load(source)
     leanings = calibrate(model, Corpus.open(corpus), told=told)
-    exchange_parts(model.folder, folder, {}, reading={"leanings": leanings})
+    exchange_parts(model.folder, folder, reading={"leanings": leanings})
 
 
-def _baselines(model: Path, latent: str, mdn: Path | None, paper: Path | None) -> dict[str, Baseline]:
-    """The rivals of these runs, in the latent space `latent` of `model`."""
+def export_baseline_runs(source: Path, folder: Path, *, mdn: Path | None = None, paper: Path | None = None) -> None:
+    """Write runs to a folder of baselines for the model `source` (a folder, or a shipped model's name).
+
+    `mdn` is a run of the autoregressive baseline, `paper` a denoiser's run with the paper's own choices. RecipeError
+    where one is of another latent space than the model's.
+    """
+    denoiser = json.loads((find_model(source) / "model.json").read_text())["denoiser"]
     found = {}
-    for key, source, kind in (("mdn", mdn, "mdn"), ("paper", paper, "denoiser")):
-        if source is not None:
-            network, meta = load_latent_network(source, kind)  # type: ignore[arg-type]
-            if meta["latent"] != latent:
-                raise RecipeError(f"{source}: trained in latent space {meta['latent']}, and {model} in {latent}")
+    for key, run, kind in (("mdn", mdn, "mdn"), ("paper", paper, "denoiser")):
+        if run is not None:
+            network, meta = load_latent_network(run, kind)  # type: ignore[arg-type]
+            if meta["latent"] != denoiser["latent"]:
+                raise RecipeError(
+                    f"{run}: trained in latent space {meta['latent']}, and {source} in {denoiser['latent']}"
+                )
             found[key] = Baseline(network, {**_diffusion(meta), "training": _provenance(meta)})
-    return found
+    export_baselines(folder, found, denoiser["latent"], int(denoiser["config"]["D"]))
 
 
 def _diffusion(meta: Mapping[str, Any]) -> dict[str, Any]:
@@ -373,8 +382,10 @@ def _latents(
 
 
 def _warm_start(network: nn.Module, source: Path, kind: Kind) -> None:
-    """Weights from a model, by folder or name, or from a run."""
-    if (model := _model_folder(source)) is not None:
+    """Take the weights of a model, by folder or name, of a folder of baselines, or of a run."""
+    if kind == "mdn" and (source / "baselines.json").is_file():
+        weights = read_weights(source, kind)
+    elif kind != "mdn" and (model := _model_folder(source)) is not None:
         weights = read_weights(model, kind)
     else:
         weights = load_weights(load_checkpoint(source)[1])

@@ -52,7 +52,7 @@ def settled(request: S, rules: Rules | None = None, *, voice: str | Voice, resam
 
 
 def drawn_by(request: Sampled) -> Sampling:
-    """How a settled request wants its samples drawn, as keywords of `Drawing.sample`."""
+    """How a settled request wants its samples drawn, as keywords of `Engine.sample`."""
     every = ((field.name, getattr(request, field.name)) for field in fields_of(Sampled))
     return {name: value for name, value in every if value is not None}  # type: ignore[return-value]
 
