@@ -514,6 +514,7 @@ export class Page {
     const edits = Boolean(this.schemaOf(verb).properties?.["song"]);
     const ways = edits ? Math.min(4, Math.max(1, Number(this.ways.value) || 1)) : 1;
     this.alert.hidden = true;
+    this.status.textContent = "Composing …";
     this.work.opened = this.barsOf(verb) === "region";
     await this.work.run(request, ways, verb === "compose", { bars: this.barsOf(verb) });
     this.seed.value = String(Number(request["seed"]) + ways);

@@ -298,7 +298,7 @@ export class Roll {
         ctx.strokeStyle = bar === 1 || bar === last + 1 ? ink.edge : ink.bar;
         line(ctx, x, top, x, bottom);
       }
-      if (bar <= last && (bar - 1) % every === 0) {
+      if (bar <= last && (bar - 1) % every === 0 && x < this.width - RIGHT - 10) {
         const told = shown.region && bar >= shown.region[0] && bar <= shown.region[1];
         ctx.fillStyle = told || bar === shown.cursor ? ink.text : ink.mute;
         ctx.font = `${told ? "600 " : ""}11.5px ${SANS}`;
