@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from browser import Server
+
 from cantilena.music.midi import read_song, to_midi
 from melodies import random_melody
 
