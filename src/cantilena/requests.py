@@ -42,7 +42,7 @@ class Sampled(Request, frozen=True, kw_only=True):
     steps: takes.Steps = 20
     temperature: takes.Temperature = None
     resample: takes.Visits = None
-    guidance: takes.Guidance = 1.0
+    guidance: takes.Guidance = None
     sampler: takes.Sampler = "ddpm"
     settle: takes.Settle = None
     branches: takes.Branches = None
@@ -54,6 +54,7 @@ class Compose(Sampled, frozen=True, tag="compose"):
     seed: takes.Seed = 0
     bars: takes.Length = 64
     qpm: takes.Tempo = None
+    plain: takes.Plain = False
     loop: takes.Loop = False
     loop_resample: takes.LoopVisits = None
     motif: takes.Motif = None

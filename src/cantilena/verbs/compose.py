@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from msgspec.structs import asdict, replace
@@ -14,7 +16,8 @@ from cantilena.edits.bound_sampler import WINDOW
 from cantilena.edits.finish import finish
 from cantilena.edits.length import WHOLE, Length, lead_round
 from cantilena.edits.motif import develop, read_motif, two_bars
-from cantilena.edits.pick import choose, denoising_error
+from cantilena.edits.pick import choose, denoising_error, unlike_a_tune
+from cantilena.edits.song_form import SHORTEST, compose_song
 from cantilena.edits.steer import Steering
 from cantilena.engine import Engine
 from cantilena.music.melody import PHRASE_STEPS, Melody
@@ -27,11 +30,15 @@ from cantilena.voices import Voice, voice_of
 
 __all__ = ["compose", "compose_many", "pick"]
 
+SONG_GUIDANCE = 3.0  # benchmarks/tunes.py
 LONG_RESAMPLE = 2  # above 64 bars: with one visit the key wanders, with four the tune stands still (docs/findings.md)
 
 
 def compose(engine: Engine, request: Compose) -> Outcome:
-    """A new melody. Fewer than 64 bars are the part of 64 that stands best alone; more have no seam."""
+    """A new melody: a song of parts that come again, see `edits.song_form`, or where that is not asked one draw.
+
+    Of one draw fewer than 64 bars are the part of 64 that stands best alone; more have no seam.
+    """
     return compose_many(engine, request, [request.seed])[0]
 
 
@@ -45,6 +52,9 @@ def compose_many(engine: Engine, request: Compose, seeds: Sequence[int]) -> list
             develop(engine.told(drawn_by(request), seed), sample, theme, bars, seed=seed, cadence=cadence)
             for seed in seeds
         ]
+    elif _is_song(request):
+        sample = partial(engine.sample, **drawn_by(request))
+        melodies = [compose_song(sample, partial(engine.told, drawn_by(request)), seed, request.bars) for seed in seeds]
     elif rules is not None:
         melodies = [_steered(engine, request, seed, length, rules) for seed in seeds]
     else:
@@ -60,6 +70,7 @@ def pick(engine: Engine, request: Pick) -> Outcome:
     where the rest would be near-duplicates.
     """
     one = Compose(**{name: value for name, value in asdict(request).items() if name not in ("k", "of")})
+    one = replace(one, plain=True)  # one draw each: a song is itself the best of several
     tunes = compose_many(engine, one, range(request.seed, request.seed + request.of))
     melodies = [tune.melody for tune in tunes]
     whole = [Melody.from_tokens(np.resize(m.events, WINDOW * PHRASE_STEPS)) for m in melodies]  # 64 bars of each
@@ -67,9 +78,15 @@ def pick(engine: Engine, request: Pick) -> Outcome:
     denoise = engine.denoiser(np.tile(drew.labels, (request.of, 1)))
     errors = denoising_error(denoise, np.stack([engine.encode(m) for m in whole]), engine.model.schedule)
     rules = asked_rules(request.rules)
-    costs = [rules.total(m) if rules else 0.0 for m in melodies]
+    costs = [unlike_a_tune(m) + (rules.total(m) if rules else 0.0) for m in melodies]
     best = [tunes[i] for i in choose(melodies, request.k, costs, errors.tolist())]
     return Outcome(best[0].request, best[0].melody, best[0].midi, best[0].name, rows=best[0].rows, parts=tuple(best))
+
+
+def _is_song(request: Compose) -> bool:
+    """Whether a melody is laid out as a song: it is to be sung, and nothing else shapes it."""
+    shaped = request.plain or request.loop or request.motif is not None or request.rules is not None
+    return not shaped and request.bars >= SHORTEST and request.voice not in ("any", "bass")
 
 
 def _theme(request: Compose) -> Melody | None:
@@ -81,9 +98,12 @@ def _theme(request: Compose) -> Melody | None:
 
 
 def _settled(request: Compose, rules: Rules | None, theme: Melody | None) -> Compose:
-    visits = RESAMPLE if theme is not None else LONG_RESAMPLE if request.bars > WHOLE else 1
+    long = request.bars > WHOLE and not _is_song(request)
+    visits = RESAMPLE if theme is not None else LONG_RESAMPLE if long else 1
     closes = request.loop and request.bars < WHOLE
-    more = {"loop_resample": request.resample or RESAMPLE} if closes else {}
+    more: dict[str, Any] = {"loop_resample": request.resample or RESAMPLE} if closes else {}
+    if _is_song(request):
+        more["guidance"] = SONG_GUIDANCE
     voice = "lead" if theme is None else Voice(purity=0)
     qpm = 120.0 if theme is None else theme.qpm
     request = settled(request, rules, voice=voice, resample=visits, qpm=qpm, **more)

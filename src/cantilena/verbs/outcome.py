@@ -43,7 +43,7 @@ def settled(request: S, rules: Rules | None = None, *, voice: str | Voice, resam
     A temperature of its own and the branches belong to `rules` that steer.
     """
     steers = rules is not None and not all(isinstance(rule, HardRule) for rule in rules.rules)
-    suits = {"voice": voice, "resample": resample, **more}
+    suits = {"voice": voice, "resample": resample, "guidance": 1.0, **more}
     if request.sampler == "ddpm":
         suits |= (
             {"temperature": STEERED, "branches": BRANCHES} if steers else {"temperature": TEMPERATURE, "settle": 0.0}
