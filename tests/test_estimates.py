@@ -55,7 +55,7 @@ def test_of_a_variation_the_notes_that_change_are_shown(composer, song):
 
 def test_every_step_of_a_new_tune_is_shown_and_the_last_is_the_tune(composer):
     seen = []
-    asked = Compose(seed=5, bars=64, voice="flute", steps=6)
+    asked = Compose(seed=5, bars=64, voice="flute", steps=6, plain=True)
     after = composer(asked, on_estimate=lambda tokens, at: seen.append((tokens, at))).melody
     assert [(tokens.size, at) for tokens, at in seen] == 6 * [(64 * BAR_STEPS, 0)]
     assert Melody.from_tokens(seen[-1][0], after.qpm) == after

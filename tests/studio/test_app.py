@@ -52,7 +52,7 @@ def test_a_result_is_what_the_library_makes(client, composer):
 
 
 def test_each_step_is_told_and_shown_and_the_last_one_is_nearly_the_result(client):
-    events = events_of(perform(client, show=True, verb="compose", seed=5, bars=64, steps=10))
+    events = events_of(perform(client, show=True, verb="compose", seed=5, bars=64, steps=10, plain=True))
     steps = [event for event in events if event["event"] == "step"]
     assert [step["i"] for step in steps] == list(range(1, 11))
     assert steps[-1]["seconds_left"] == 0

@@ -72,7 +72,7 @@ def outside(data: bytes, first: int, last: int) -> list[tuple[int, int, int]]:
 
 
 def test_a_tune_is_there_and_plays_at_the_first_look(page):
-    assert page.ask("studio.work.step.title") == "compose, seed 27"
+    assert page.ask("studio.work.step.title") == "compose, seed 39"
     assert page.ask(f"{NOTES}.length") > 40
     page.press("Space")
     page.until("studio.player.playing && studio.player.seconds > 0.3")
@@ -263,7 +263,7 @@ def test_two_tabs_share_their_history_and_not_their_place(desk):
     one.go()
     one.entered(2)
     other.until("studio.work.history.steps.size === 2")
-    assert other.ask("studio.work.step.title") == "compose, seed 27"
+    assert other.ask("studio.work.step.title") == "compose, seed 39"
     other.region(3, 4)
     other.go()
     one.tab("infill")
@@ -302,7 +302,7 @@ def test_by_keyboard_alone(page):
     page.press("ArrowUp")
     page.entered(3)
     page.press("Control+z", "Control+z")
-    assert page.ask("studio.work.step.title") == "compose, seed 27"
+    assert page.ask("studio.work.step.title") == "compose, seed 39"
 
 
 def test_on_a_phone(desk):

@@ -93,7 +93,7 @@ export class Page {
   }
 
   private async firstTune(): Promise<void> {
-    await this.work.run({ verb: "compose", seed: 27, bars: 32, rules: { range: "C4-A5" } }, 1, true, { bars: "none" });
+    await this.work.run({ verb: "compose", seed: 39, bars: 32 }, 1, true, { bars: "none" });
     this.say("A tune to begin with. Drag over bars to open a region, then fill it; press ? for all keys.");
   }
 
