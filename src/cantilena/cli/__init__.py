@@ -19,6 +19,7 @@ from cantilena.cli.evaluate import evaluate
 from cantilena.cli.export import export
 from cantilena.cli.inspect import inspect
 from cantilena.cli.reproduce import reproduce
+from cantilena.cli.studio import studio
 from cantilena.cli.train import app as train_app
 from cantilena.cli.verbs import COMMANDS
 from cantilena.errors import CantilenaError
@@ -36,7 +37,7 @@ app = typer.Typer(
 )
 for command in COMMANDS.values():
     app.command()(command)
-for other in (again, evaluate, inspect, export, reproduce):
+for other in (again, evaluate, inspect, export, reproduce, studio):
     app.command()(other)
 app.add_typer(corpus_app, name="corpus")
 app.add_typer(train_app, name="train")
