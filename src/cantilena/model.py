@@ -33,11 +33,15 @@ LABEL_NULLS = (3, 17, 3, 2)  # role, family, purity, has rests: the index of eac
 
 
 def find_model(name: str | Path) -> Path:
-    """The folder of a shipped model by its name, or any folder with a model in it. ModelError where there is none."""
+    """The folder of a shipped model by its name, or any folder with a model in it. ModelError where there is none.
+
+    A shipped name is never a folder of where one happens to work: that one is called ./NAME.
+    """
     shipped = shipped_models()
-    for folder in (Path(name), shipped.get(str(name))):
-        if folder is not None and (folder / "model.json").is_file():
-            return folder
+    if (found := shipped.get(str(name) if isinstance(name, str) else "")) is not None:
+        return found
+    if (Path(name) / "model.json").is_file():
+        return Path(name)
     names = ", ".join(shipped) or "missing"
     raise ModelError(f"{name}: no model there (a shipped model is {names}, or give a folder with model.json)")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from io import TextIOWrapper
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -31,10 +31,28 @@ app = typer.Typer(
     name="cantilena",
     help="Composes melodies with latent diffusion.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"cantilena {version('cantilena')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Composes melodies with latent diffusion."""
+
+
 for command in COMMANDS.values():
     app.command()(command)
 for other in (again, evaluate, inspect, export, reproduce, studio):

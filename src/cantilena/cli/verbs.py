@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from cantilena.cli.command import command, given_to
-from cantilena.cli.places import check_new, check_output, check_place
+from cantilena.cli.places import check_output, check_place, free_stem
 from cantilena.cli.shell import BlendPlan, Output, Shell, Steps, Tunes
 from cantilena.codec import sources_of
 from cantilena.requests import Blend, Bridge, Compose, Extend, Infill, Morph, Pick, Request, Vary
@@ -38,16 +38,14 @@ def _compose(given: dict[str, Any]) -> None:
     if shell.any:
         given["voice"] = "any"
     request: Compose = given_to(Pick if "k" in given else Compose, _seeded(given))
-    read = [source.path for source in sources_of(request) if source.path is not None]
     results, several = _tunes(_load(shell), request, shell.number)
     for result in results:
         seed = result.receipt.request.seed
         stem = folder / (f"tune-{seed}" if several else "tune")
+        if not output.force:
+            stem = free_stem(stem, output.formats)
         for suffix in output.formats:
-            file = stem.with_suffix(f".{suffix}")
-            if not output.force:
-                check_new(file, read, ", or --force to replace it")
-            result.save(file)
+            result.save(stem.with_suffix(f".{suffix}"))
         _say(f"{stem}.{'|'.join(output.formats)}  seed {seed}  {result.melody!r}", result, output)
 
 
