@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import secrets
+import sys
 from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import typer
 
 from cantilena.cli.command import command, given_to
 from cantilena.cli.places import check_output, check_place, free_stem
@@ -39,6 +41,7 @@ def _compose(given: dict[str, Any]) -> None:
         given["voice"] = "any"
     request: Compose = given_to(Pick if "k" in given else Compose, _seeded(given))
     results, several = _tunes(_load(shell), request, shell.number)
+    made = []
     for result in results:
         seed = result.receipt.request.seed
         stem = folder / (f"tune-{seed}" if several else "tune")
@@ -47,6 +50,8 @@ def _compose(given: dict[str, Any]) -> None:
         for suffix in output.formats:
             result.save(stem.with_suffix(f".{suffix}"))
         _say(f"{stem}.{'|'.join(output.formats)}  seed {seed}  {result.melody!r}", result, output)
+        made.append(result)
+    _check_kept(made)
 
 
 def _tunes(composer: Composer, request: Compose, number: int) -> tuple[Iterator[Result], bool]:
@@ -80,6 +85,7 @@ def _edit(kind: type[Request], shell: type[Shell] = Shell) -> Callable[[dict[str
             for k, part in enumerate(result.parts, 1):
                 part.save(folder / f"morph-{k:0{width}}.mid")
         _say(f"{file}  {_told(result)}  {result.melody!r}", result, output)
+        _check_kept([result])
 
     return run
 
@@ -135,6 +141,17 @@ def _say(line: str, result: Result, output: Output) -> None:
     print(line)
     if result.receipt.rows:
         print(result.receipt.table())
+
+
+def _check_kept(results: list[Result]) -> None:
+    """Exit with 3, and say it in one line, where a rule is kept in fewer than half of its bars."""
+    from cantilena.verbs.outcome import HALF, least_kept
+
+    failed = [result for result in results if least_kept(result.receipt.rows) < HALF]
+    if failed:
+        seeds = ", ".join(str(result.receipt.request.seed) for result in failed[:5])
+        print(f"cantilena: a rule is kept in fewer than half of its bars (seed {seeds}): ask for less", file=sys.stderr)
+        raise typer.Exit(3)
 
 
 def _verb(kind: type[Request], shell: type[Shell] = Shell, **more: Any) -> Callable[..., None]:

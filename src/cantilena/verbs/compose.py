@@ -20,17 +20,19 @@ from cantilena.edits.motif import develop, read_motif, two_bars
 from cantilena.edits.pick import choose, denoising_error, unlike_a_tune
 from cantilena.edits.song_form import SAMPLES, SHORTEST, compose_song
 from cantilena.edits.steer import Steering
+from cantilena.edits.window import own_seed
 from cantilena.engine import Engine
 from cantilena.music.melody import PHRASE_STEPS, Melody
 from cantilena.music.midi import to_midi
 from cantilena.requests import Compose, Pick
 from cantilena.rules import Chords, Rules, chord_notes
 from cantilena.sources import Source
-from cantilena.verbs.outcome import RESAMPLE, Outcome, drawn_by, measured, settled
+from cantilena.verbs.outcome import HALF, RESAMPLE, Outcome, drawn_by, has_notes, least_kept, measured, settled
 from cantilena.voices import Voice, voice_of
 
 __all__ = ["compose", "compose_many", "pick"]
 
+TRIES = 8  # draws of a melody by rules, until it keeps them
 SONG_GUIDANCE = 3.0  # benchmarks/tunes.py
 LONG_RESAMPLE = 2  # above 64 bars: with one visit the key wanders, with four the tune stands still (docs/findings.md)
 
@@ -139,7 +141,25 @@ def _finished(
 
 
 def _steered(engine: Engine, request: Compose, seed: int, length: Length, rules: Rules) -> Melody:
-    """A melody of this length by rules, which see its first bars: a part that stands alone is not looked for."""
+    """A melody of this length by rules, which see its first bars: a part that stands alone is not looked for.
+
+    Where it hardly has notes, or keeps a rule in fewer than half of its bars, it is drawn again, TRIES times at most,
+    out of the same seed; then the one that keeps most is taken.
+    """
+    best: tuple[float, Melody] | None = None
+    for k in range(TRIES):
+        drawn = seed if k == 0 else own_seed(seed, 200 + k)
+        melody = _drawn_by_rules(engine, request, drawn, length, rules)
+        kept = least_kept(rules.rows(melody)) if has_notes(melody) else -1.0
+        if best is None or kept > best[0]:
+            best = kept, melody
+        if kept >= HALF:
+            break
+    assert best is not None
+    return best[1]
+
+
+def _drawn_by_rules(engine: Engine, request: Compose, seed: int, length: Length, rules: Rules) -> Melody:
     asked = length.asked
     steering = Steering.alone(engine.told(drawn_by(request), seed), rules, asked["phrases"], length.bars)
     asked |= {"cost": steering.cost(), "ties": steering.ties(asked["phrases"])}
