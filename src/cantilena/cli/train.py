@@ -68,11 +68,12 @@ def _train(
 ) -> None:
     recipes, runs = training_modules("training")
     from cantilena.corpus.store import Corpus
+    from cantilena.training.tunes import Tunes
 
     recipe = recipes.read_recipe(recipe_path, settings)
     if recipe.kind != kind:
         raise RecipeError(f"{recipe_path.name}: a recipe for `cantilena train {recipe.kind}`, not {kind}")
-    corpus = Corpus.open(corpus_path)
+    corpus = Tunes.open(corpus_path) if corpus_path.suffix == ".npz" else Corpus.open(corpus_path)
     if dry:
         print(recipes.describe(recipe, corpus, run))
         return

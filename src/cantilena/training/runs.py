@@ -28,6 +28,7 @@ from cantilena.training.denoiser import DenoiserTask, DiffusionConfig
 from cantilena.training.export import Baseline, exchange_parts, export_model, read_weights, vae_fingerprint
 from cantilena.training.latents import MAX_SILENT, Latents, encode_corpus
 from cantilena.training.loop import (
+    choose_device,
     LoopConfig,
     Progress,
     Task,
@@ -40,7 +41,19 @@ from cantilena.training.mdn import MDNTask
 from cantilena.training.networks import Denoiser, MelodyVAE, VAEConfig
 from cantilena.training.paper import PaperDenoiser
 from cantilena.training.phrase_decoder import PhraseDecoder, PhraseDecoderConfig
-from cantilena.training.recipes import NETWORKS, DataConfig, Kind, LossConfig, Recipe, make_network, training_flops
+from cantilena.training.recipes import (
+    NETWORKS,
+    DataConfig,
+    Kind,
+    LossConfig,
+    Recipe,
+    TunesConfig,
+    make_network,
+    training_flops,
+)
+from cantilena.training.sequences import encoded_tunes
+from cantilena.training.tune_denoiser import TuneTask
+from cantilena.training.tunes import Tunes
 from cantilena.training.vae import VAETask
 
 __all__ = [
@@ -63,15 +76,24 @@ Encoding: TypeAlias = Callable[[int, int], None]  # phrases done, and in all
 
 
 def train_vae(
-    recipe: Recipe, corpus: Corpus, run: Path, *, init: Path | None = None, progress: Progress | None = None
+    recipe: Recipe, corpus: Corpus | Tunes, run: Path, *, init: Path | None = None, progress: Progress | None = None
 ) -> int:
     """Train a MelodyVAE in `run`; returns the step reached. `init` warm-starts from a run or a model folder."""
     loop, loss = recipe.table("loop", LoopConfig), recipe.table("loss", LossConfig)
     torch.manual_seed(loop.seed)  # initial weights only; every later draw has its own generator
-    network: MelodyVAE = make_network(recipe, 0)  # type: ignore[assignment]
+    styles = len(corpus.styles) if isinstance(corpus, Tunes) else None
+    network: MelodyVAE = make_network(recipe, 0, styles)  # type: ignore[assignment]
     if init is not None:
         _warm_start(network, init, "vae")
-    train, validation = (phrases_of(corpus, split) for split in ("train", "validation"))
+    if loss.frozen:
+        if init is None:
+            raise RecipeError(f"{recipe.name}: a frozen encoder has to come from somewhere: give --init")
+        for name, weight in network.named_parameters():
+            weight.requires_grad = name.startswith("decoder.")
+    if isinstance(corpus, Tunes):
+        train, validation = (Phrases.of_tunes(corpus, split) for split in (0, 1))
+    else:
+        train, validation = (phrases_of(corpus, split) for split in ("train", "validation"))
     task = VAETask(network, train, validation, beta=loss.beta, beta_warmup=loss.beta_warmup, sigma=loss.sigma)
     meta = {"kind": "vae", "network": asdict(network.config), "recipe": recipe.tables, "corpus": corpus.fingerprint}
     return fit(task, loop, run, meta=meta, progress=progress)
@@ -134,7 +156,7 @@ def load_vae(source: Path) -> MelodyVAE:
 
 def train_denoiser(
     recipe: Recipe,
-    corpus: Corpus,
+    corpus: Corpus | Tunes,
     run: Path,
     *,
     init: Path | None = None,
@@ -145,6 +167,10 @@ def train_denoiser(
 
     `encoding` gets phrases done and in all. Returns the step reached.
     """
+    if (recipe.network == "tune") != isinstance(corpus, Tunes):
+        raise RecipeError(f"{recipe.name}: network_type = tune goes with tunes.npz, and the others with a corpus")
+    if isinstance(corpus, Tunes):
+        return _train_on_tunes(recipe, corpus, run, init=init, progress=progress)
     diffusion = recipe.table("diffusion", DiffusionConfig)
 
     def make_task(network: nn.Module, space: LatentSpace, draws: list[Latents], validation: Latents | None) -> Task:
@@ -209,6 +235,41 @@ def _train_on_latents(
         "flops_a_step": training_flops(recipe, network, 1),
     }
     return fit(make_task(network, space, draws, validation), loop, run, meta=about, progress=progress)
+
+
+def _train_on_tunes(
+    recipe: Recipe, tunes: Tunes, run: Path, *, init: Path | None, progress: Progress | None
+) -> int:
+    """Train a TuneDenoiser in `run`; the tunes are encoded first, on the device, once a run."""
+    loop, data = recipe.table("loop", LoopConfig), recipe.table("tunes", TunesConfig)
+    if not data.vae:
+        raise RecipeError(f"{recipe.name}: say which VAE encodes the tunes, with --set tunes.vae=RUN or a model folder")
+    device, diffusion = choose_device(loop.device, process_rank()), recipe.table("diffusion", DiffusionConfig)
+    torch.set_num_threads(loop.threads)
+    vae = load_vae(Path(data.vae)).to(device)
+    told = {"vae": vae_fingerprint(vae), "tunes": tunes.fingerprint, "shares": data.shares, "shifts": data.shifts,
+            "parts": data.parts}  # fmt: skip
+    space, train, validation = encoded_tunes(vae, tunes, run, told, precision=data.precision, init=init)
+    torch.manual_seed(loop.seed)
+    network: Any = make_network(recipe, space.D, len(tunes.styles))
+    if init is not None:
+        _warm_start(network, init, "denoiser")
+    task = TuneTask(
+        network, space, train, validation, diffusion, steps=loop.steps, final=data.final, device=device
+    )
+    about = {
+        "kind": "denoiser",
+        "network_type": recipe.network,
+        "network": asdict(network.config),
+        "diffusion": {"schedule": task.schedule.to_config(), "prediction": diffusion.prediction},
+        "latent": space.fingerprint,
+        "vae": told["vae"],
+        "recipe": recipe.tables,
+        "corpus": tunes.fingerprint,
+        "styles": list(tunes.styles),
+        "flops_a_step": training_flops(recipe, network, 1),
+    }
+    return fit(task, loop, run, meta=about, progress=progress)
 
 
 def _space(run: Path, data: DataConfig, init: Path | None, latents: Latents) -> LatentSpace:
