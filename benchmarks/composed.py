@@ -13,9 +13,9 @@ import numpy as np
 
 from cantilena.composer import load
 from cantilena.corpus.store import Corpus
-from cantilena.evaluation.features import pitch_range
-from cantilena.evaluation.pieces import Pieces, corpus_pieces
-from cantilena.evaluation.scores import consistency, overlaps
+from cantilena.metrics.features import pitch_range
+from cantilena.metrics.pieces import Pieces, corpus_pieces
+from cantilena.metrics.scores import consistency, overlaps
 from cantilena.model import DEFAULT_MODEL
 from cantilena.music.melody import BAR_STEPS
 from cantilena.requests import Compose

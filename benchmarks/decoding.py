@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from cantilena.composer import load
 from cantilena.corpus.store import WINDOW_PHRASES, Corpus
-from cantilena.evaluation.features import repeated_phrases, scale_consistency
+from cantilena.metrics.features import repeated_phrases, scale_consistency
 from cantilena.model import DEFAULT_MODEL
 from cantilena.music.extract import ROLES
 from cantilena.music.melody import BAR_STEPS, Melody

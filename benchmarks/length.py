@@ -25,7 +25,7 @@ from cantilena.edits.cadence import has_cadence
 from cantilena.edits.finish import finish
 from cantilena.edits.length import WHOLE, Length, best_crop, chain, lead_round
 from cantilena.edits.motif import develop, likeness, two_bars
-from cantilena.evaluation.overlap import normal_overlap, window_moments
+from cantilena.metrics.overlap import normal_overlap, window_moments
 from cantilena.model import DEFAULT_MODEL
 from cantilena.music.extract import ROLES
 from cantilena.music.melody import BAR_STEPS, PHRASE_STEPS, Melody
@@ -93,7 +93,7 @@ def again(melody: Melody, low: int, high: int) -> float:
 
 def chained(composer: Composer, seed: int, resample: int) -> Melody:
     parts: list[NDArray[np.float32]] = []
-    for x_0 in islice(chain(composer.draw({"resample": resample}), seed), 1 + (BARS // 2 - 32) // 16):
+    for x_0 in islice(chain(composer.bound_sampler({"resample": resample}), seed), 1 + (BARS // 2 - 32) // 16):
         parts.append(x_0)
     return Melody.from_phrases(composer.decode(np.concatenate(parts)))
 
@@ -180,7 +180,7 @@ def loops(composer: Composer, number: int) -> None:
         size, phrases = Length(bars, loop=True), bars // 2
         drawn = [list(composer.sample(range(number), **_ring(bars), resample=r)) for r in (1, RESAMPLE)]
         if bars < WHOLE:
-            draw = composer.draw({"resample": RESAMPLE})
+            draw = composer.bound_sampler({"resample": RESAMPLE})
             drawn.append([lead_round(composer.model, draw, x, bars, seed=s) for s, x in enumerate(whole)])
         ways = ("a ring", f"a ring, resample {RESAMPLE}", "a crop led round")
         for label, found in zip(ways, drawn, strict=False):
@@ -223,7 +223,7 @@ def motifs(corpus: Corpus, composer: Composer, number: int) -> None:
     print(heading("\nmotifs, 8 bars, %", ("motif", "cadence", "likeness", "best", "range", "in key", "seconds")))
     given = [two_bars(s) for s in songs]
     began = time.process_time()
-    draw = composer.draw({**FREE, "resample": RESAMPLE})
+    draw = composer.bound_sampler({**FREE, "resample": RESAMPLE})
     tunes = [develop(composer.model, draw, m, 8, seed=s, cadence=True) for s, m in enumerate(given)]
     seconds = (time.process_time() - began) / len(tunes)
     free = [composer.compose(s, bars=8, **FREE) for s in range(len(given))]

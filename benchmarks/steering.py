@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 
 from cantilena.composer import Composer, load
 from cantilena.corpus.store import Corpus
-from cantilena.evaluation.pieces import Pieces
-from cantilena.evaluation.scores import overlaps
+from cantilena.metrics.pieces import Pieces
+from cantilena.metrics.scores import overlaps
 from cantilena.model import DEFAULT_MODEL
 from cantilena.music.melody import BAR_STEPS, Melody, pitch_name
 from cantilena.rules import Chords, Density, Form, Key, Range, estimate_key, parse_rule

@@ -24,12 +24,12 @@ from cantilena.corpus.store import Corpus
 from cantilena.diffusion.path import ddim_invert
 from cantilena.edits.morph import NOISE, morph, on_sphere
 from cantilena.edits.vary import changed_steps, noise_level, vary
-from cantilena.evaluation.features import intervals, notes_a_bar, repeated_phrases, rests, scale_consistency
-from cantilena.evaluation.figures import COLOURS
-from cantilena.evaluation.panel import Panel, circle, group, path, sheet, words
+from cantilena.metrics.features import intervals, notes_a_bar, repeated_phrases, rests, scale_consistency
+from cantilena.metrics.panel import Panel, circle, group, path, sheet, words
 from cantilena.model import DEFAULT_MODEL
 from cantilena.music.locks import Locks, lock_melody
 from cantilena.music.melody import BAR_STEPS, Melody
+from cantilena.reproduction.figures import COLOURS
 from cantilena.sampling import Voice
 
 STRENGTHS = [k / 10 for k in range(11)]
@@ -52,13 +52,13 @@ def invert(composer: Composer, x_0: Latents, *, to: float) -> Latents:
 
 def varied(composer: Composer, melody: Melody, strength: float, seed: int, bars: tuple[int, int]) -> Melody:
     locks = lock_melody(melody, (bars,))
-    stays, tokens = vary(composer.model, locks, composer.draw({"voice": VOICE}), strength=strength, seed=seed)
+    stays, tokens = vary(composer.model, locks, composer.bound_sampler({"voice": VOICE}), strength=strength, seed=seed)
     return Melody.from_tokens(stays.paste(tokens), melody.qpm)
 
 
 def turned(composer: Composer, melody: Melody, seed: int) -> list[Melody]:
     """The other way, at every strength; only what differs from the way up and down alone is taken over."""
-    schedule, draw = composer.model.schedule, composer.draw({"voice": VOICE, "sampler": "ddim"})
+    schedule, draw = composer.model.schedule, composer.bound_sampler({"voice": VOICE, "sampler": "ddim"})
     level = noise_level(schedule, NOISE)
     x_0 = composer.encode(melody)[None]
     alpha_bar = float(schedule.alpha_bar_at(level))
@@ -147,7 +147,7 @@ def main(corpus_dir: str, name: str = DEFAULT_MODEL, number: str = "40", svg: st
         cut = [[Melody.from_tokens(m.events[inside]) for m in some] for some in (melodies, new)]
         print(f"{'':18}{strength:8.2f}{np.mean([kept(a, b) for a, b in zip(*cut, strict=True)]):10.3f}")
     print("morphs of 8 steps: kept from step to step (mean; at each), and the music of the 6 between")
-    draw = composer.draw({"voice": VOICE, "sampler": "ddim"})
+    draw = composer.bound_sampler({"voice": VOICE, "sampler": "ddim"})
     pairs = list(pairwise(melodies))[:16]
     morphs = {
         "noises mixed (morph)": [

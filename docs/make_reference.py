@@ -9,7 +9,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from cantilena.asked import AskedRules
 from cantilena.cli.command import flags
-from cantilena.cli.shell import Output, Plan, Steps, Tunes
+from cantilena.cli.shell import BlendPlan, Output, Steps, Tunes
 from cantilena.fields import Described, Field, fields_of
 from cantilena.requests import Blend, Bridge, Compose, Extend, Infill, Morph, Pick, Sampled, Vary
 from cantilena.sources import Source
@@ -102,7 +102,7 @@ def reference() -> str:
         parts.append(section(struct.__name__.lower(), struct, Sampled, sampled))
     parts += [section("morph", Morph), section("blend", Blend)]
     parts += [section("sampling", Sampled), section("rules", AskedRules)]
-    shells = [field for struct in (Output, Tunes, Steps, Plan) for field in fields_of(struct)]
+    shells = [field for struct in (Output, Tunes, Steps, BlendPlan) for field in fields_of(struct)]
     once = list({field.name: field for field in shells}.values())
     said = "Where a result goes, and by which model. This is no part of a request: no path of yours gets into a file."
     parts.append(f"## On the command line only\n\n{said}\n\n{table(once)}\n")

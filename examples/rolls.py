@@ -19,7 +19,7 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.evaluation.panel import Panel, line, n, path, sheet, words
+from cantilena.metrics.panel import Panel, line, n, path, sheet, words
 from cantilena.music.melody import BAR_STEPS, Melody, pitch_name
 
 __all__ = ["INKS", "Roll", "inks", "matrix", "picture"]

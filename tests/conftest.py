@@ -15,7 +15,7 @@ from cantilena.corpus.build import build
 from cantilena.corpus.store import Corpus
 from cantilena.latent import LatentSpace
 from cantilena.music.midi import to_midi
-from cantilena.training.export import Baseline, export_model
+from cantilena.training.export import Baseline, export_baselines, export_model
 from cantilena.training.networks import Denoiser, DenoiserConfig, MDNConfig, MelodyVAE, TransformerMDN, VAEConfig
 from melodies import random_melody
 
@@ -63,17 +63,16 @@ def toy_model(tmp_path_factory: pytest.TempPathFactory, toy_networks: tuple[Melo
 
 
 @pytest.fixture(scope="session")
-def toy_rivals(tmp_path_factory: pytest.TempPathFactory, toy_networks: tuple[MelodyVAE, Denoiser, LatentSpace]) -> Path:
-    """The toy model with both rivals of the paper's table, untrained as well."""
-    folder = tmp_path_factory.mktemp("models") / "rivals"
-    vae, denoiser, space = toy_networks
+def toy_baselines(
+    tmp_path_factory: pytest.TempPathFactory, toy_networks: tuple[MelodyVAE, Denoiser, LatentSpace]
+) -> Path:
+    """Both baselines of the toy model, untrained as well, as a folder."""
+    folder = tmp_path_factory.mktemp("baselines") / "toy"
+    space = toy_networks[2]
     torch.manual_seed(5)
     mdn = TransformerMDN(MDNConfig(D=space.D, width=16, layers=1, heads=2, hidden=16, components=3))
     paper = Denoiser(DenoiserConfig(D=space.D, width=16, layers=1, heads=2, hidden=16))
-    diffusion = {"schedule": {"name": "cosine", "T": 1000, "s": 0.008}, "prediction": "v"}
     linear = {"schedule": {"name": "linear", "T": 1000}, "prediction": "eps"}
-    export_model(
-        folder, vae, denoiser, space, diffusion=diffusion, provenance={"data": "none"}, card="# toy\n",
-        baselines={"mdn": Baseline(mdn, {}), "paper": Baseline(paper, linear)},
-    )  # fmt: skip
+    baselines = {"mdn": Baseline(mdn, {}), "paper": Baseline(paper, linear)}
+    export_baselines(folder, baselines, space.fingerprint, space.D)
     return folder

@@ -1,8 +1,11 @@
 """What is said in two places of the project says the same in both."""
 
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -16,6 +19,19 @@ def test_the_citation_is_of_this_version():
     citation = (ROOT / "CITATION.cff").read_text()
     assert f"\nversion: {PROJECT['version']}\n" in citation
     assert f"\nlicense: {PROJECT['license']}\n" in citation
+
+
+def test_the_wheel_holds_the_model_and_no_baseline_and_no_test(tmp_path):
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = tmp_path.iterdir()
+    names = [Path(name) for name in ZipFile(wheel).namelist()]
+    own = [name.relative_to("cantilena") for name in names if name.parts[0] == "cantilena"]
+    assert {name.parts[0] for name in names} == {"cantilena", f"cantilena-{PROJECT['version']}.dist-info"}
+    assert {Path("cli/reproduce.py"), Path("reproduction/page.html"), Path("py.typed")} <= set(own)
+    networks = {path.name for path in own if path.suffix == ".onnx"}
+    assert networks == {"encoder.onnx", "decoder.onnx", "decoder_start.onnx", "decoder_step.onnx", "denoiser.onnx"}
+    assert not [path for path in own if path.stem.startswith("test_") or path.name == "conftest.py"]
 
 
 def test_the_hooks_run_what_make_lint_runs():

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cantilena.asked import AskedRules
-from cantilena.cli.shell import Output, Plan, Shell, Steps, Tunes
+from cantilena.cli.shell import BlendPlan, Output, Shell, Steps, Tunes
 from cantilena.fields import fields_of
 from cantilena.requests import Blend, Bridge, Compose, Extend, Infill, Morph, Pick, Sampled, Vary
 
@@ -22,7 +22,23 @@ def test_it_is_up_to_date():
 
 @pytest.mark.parametrize(
     "struct",
-    [Compose, Pick, Infill, Extend, Bridge, Vary, Morph, Blend, Sampled, AskedRules, Output, Shell, Tunes, Steps, Plan],
+    [
+        Compose,
+        Pick,
+        Infill,
+        Extend,
+        Bridge,
+        Vary,
+        Morph,
+        Blend,
+        Sampled,
+        AskedRules,
+        Output,
+        Shell,
+        Tunes,
+        Steps,
+        BlendPlan,
+    ],
 )
 def test_every_field_of_every_struct_is_in_it(struct):
     for field in fields_of(struct):

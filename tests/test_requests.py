@@ -13,7 +13,7 @@ from midi_files import song, track, tune
 
 from cantilena import vocabulary
 from cantilena.asked import AskedRules
-from cantilena.cli.shell import Output, Plan, Steps, Tunes
+from cantilena.cli.shell import BlendPlan, Output, Steps, Tunes
 from cantilena.codec import decode, encode, sources_of, with_sources
 from cantilena.composer import load
 from cantilena.diffusion import SAMPLERS
@@ -149,7 +149,7 @@ def test_music_that_is_not_there_is_named(composer, here):
 # -- fields -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", [*VERBS, AskedRules, Output, Tunes, Steps, Plan])
+@pytest.mark.parametrize("kind", [*VERBS, AskedRules, Output, Tunes, Steps, BlendPlan])
 def test_every_field_says_what_it_is(kind):
     """A sentence, and a default or that there is none; docs/reference.md is made of the same (tests/test_reference.py)."""
     assert kind.__doc__.strip().endswith(".")

@@ -9,6 +9,7 @@ import torch
 
 import cantilena
 from cantilena.model import DEFAULT_MODEL, Model, find_model
+from cantilena.reproduction.baseline_networks import BaselineNetworks, checkout_baselines
 from cantilena.requests import Compose
 from cantilena.training.export import read_weights, vae_fingerprint
 from cantilena.training.networks import LABEL_SIZES, Denoiser, DenoiserConfig, MelodyVAE, VAEConfig
@@ -22,20 +23,20 @@ def model() -> Model:
 
 
 def test_it_is_small_and_says_where_it_comes_from(model):
-    assert sum(p.stat().st_size for p in model.folder.iterdir()) <= 25e6
+    assert sum(p.stat().st_size for p in model.folder.iterdir()) <= 17e6
     provenance = model.about["provenance"]
     assert {"data", "licence", "corpus", "steps", "cantilena"} <= provenance.keys()
     assert "research" in provenance["licence"]
 
 
-def test_it_holds_the_rivals_of_the_papers_table_trained_at_its_own_cost(model):
-    assert model.baselines == ("mdn", "paper")
+def test_the_checkout_holds_its_baselines_trained_at_its_own_cost(model):
+    networks = BaselineNetworks.load(checkout_baselines(), model)
+    assert networks.parts == ("mdn", "paper")
     flops = model.about["provenance"]["flops"]
-    for rival in model.baselines:
-        training = model.about[rival]["training"]
+    for training in networks.training.values():
         assert training["flops"] == pytest.approx(flops, rel=0.02)
         assert training["corpus"] == model.about["provenance"]["corpus"]
-    choices = model.about["paper"]
+    choices = networks.about["paper"]
     assert (choices["schedule"]["name"], choices["prediction"], choices["self_conditioning"]) == (
         "linear",
         "eps",

@@ -13,8 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Concatenate, ParamSpec, Unpack, cast
 
-from cantilena.drawing import Drawing
 from cantilena.edits.length import stream
+from cantilena.engine import Engine
 from cantilena.fields import fields_of
 from cantilena.model import DEFAULT_MODEL, Model
 from cantilena.music.melody import Melody
@@ -63,10 +63,10 @@ class Composer:
     """
 
     def __init__(self, model: Model) -> None:
-        self.model, self.engine = model, Drawing(model)
+        self.model, self.engine = model, Engine(model)
         # what research asks of the engine
-        self.sample, self.draw, self.denoiser = self.engine.sample, self.engine.draw, self.engine.denoiser
-        self.encode, self.decode = self.engine.encode, self.engine.decode
+        self.sample, self.bound_sampler = self.engine.sample, self.engine.bound_sampler
+        self.denoiser, self.encode, self.decode = self.engine.denoiser, self.engine.encode, self.engine.decode
 
     def __call__(self, request: Request, on_step: OnStep | None = None) -> Result:
         """Do what is asked; `on_step` is told the steps that are done, and how many there are, of each sample."""
@@ -92,10 +92,10 @@ class Composer:
         """A melody without an end: a generator of its next bars, two or a few more at a time.
 
         The first come after one sample of 64 bars; then 32 bars are composed after each 32 that were taken. The same
-        seed gives the same music. Keywords are those of `Drawing.sample`. Raises ValueError for a wrong one.
+        seed gives the same music. Keywords are those of `Engine.sample`. Raises ValueError for a wrong one.
         """
-        draw = self.draw({"resample": RESAMPLE, **sampling})
-        return stream(self.engine.told(sampling, seed), draw, seed, qpm)
+        sample = self.bound_sampler({"resample": RESAMPLE, **sampling})
+        return stream(self.engine.told(sampling, seed), sample, seed, qpm)
 
     def _result(self, outcome: Outcome) -> Result:
         parts = tuple(self._result(part) for part in outcome.parts)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,21 +23,13 @@ from cantilena.writing import SIZES, Bounds, Manner, write
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # before the import: a composer's machine reports to nobody
 import onnxruntime
 
-__all__ = ["DEFAULT_MODEL", "FORMAT", "LABEL_NULLS", "Mixture", "Model", "find_model", "shipped_models"]
+__all__ = ["DEFAULT_MODEL", "FORMAT", "LABEL_NULLS", "Model", "find_model", "open_network", "shipped_models"]
 
 FORMAT = 2  # 1 had a decoder that did not hear what it wrote
 DEFAULT_MODEL = "pop-64"
 PARTS = ("encoder", "decoder", "decoder_start", "decoder_step", "denoiser")  # .onnx
 READING = ("sigma", "temperature", "floor", "leanings")  # of model.json's "decoder": how composed latents are read
 LABEL_NULLS = (3, 17, 3, 2)  # role, family, purity, has rests: the index of each that means "not said"
-
-
-class Mixture(NamedTuple):
-    """K diagonal Gaussians in D dimensions a melody: what an autoregressive model expects the next phrase to be."""
-
-    log_pi: NDArray[np.float32]  # (B, K) log weights
-    mean: NDArray[np.float32]  # (B, K, D)
-    log_std: NDArray[np.float32]  # (B, K, D)
 
 
 def find_model(name: str | Path) -> Path:
@@ -98,7 +90,7 @@ class Model:
             raise ModelError(
                 f"{folder}: the denoiser was trained in latent space {named}, latent.npz is {space.fingerprint}"
             )
-        sessions = {part: _session(folder / f"{part}.onnx", threads) for part in PARTS}
+        sessions = {part: open_network(folder / f"{part}.onnx", threads) for part in PARTS}
         return cls(folder, about, space, schedule, prediction, manner, leanings, threads, sessions)
 
     @property
@@ -203,43 +195,11 @@ class Model:
         wanted = {i.name for i in session.get_inputs()}
         return np.asarray(session.run(None, {k: v for k, v in given.items() if k in wanted})[0], np.float32)
 
-    # -- baselines of the paper's table ---------------------------------------------------------
-
-    @property
-    def baselines(self) -> tuple[str, ...]:
-        """Which rivals of its denoiser the folder holds: "mdn" (autoregressive), "paper" (its own choices)."""
-        return tuple(part for part in ("mdn", "paper") if part in self.about)
-
-    def baseline_fingerprint(self, part: str) -> str:
-        """16 hexadecimal digits over the network of a rival, "mdn" or "paper", that the folder holds."""
-        return self._digest(f"{part}.onnx")
-
-    def next_phrase(self, x_0: NDArray[np.float32]) -> Mixture:
-        """Phrases so far (B, t, D), 0 <= t < 32 -> the mixture of the next one, by the autoregressive rival.
-
-        Raises ModelError where the folder holds none.
-        """
-        place = np.zeros((len(x_0), 1, self.space.D), np.float32)  # of the phrase that is asked for: never looked at
-        x_0 = np.concatenate([np.asarray(x_0, np.float32), place], axis=1)
-        return Mixture(*self._baseline("mdn").run(None, {"x_0": x_0}))
-
-    def rival(self) -> Model:
-        """The model with the paper's own choices in place of its denoiser: schedule, prediction and weights.
-
-        Raises ModelError where the folder holds none.
-        """
-        sessions = {**self._sessions, "denoiser": self._baseline("paper")}
-        about = self.about["paper"]
+    def with_denoiser(self, network: onnxruntime.InferenceSession, about: Mapping[str, Any]) -> Model:
+        """The model with another denoiser of the same latent space; `about` holds its "schedule" and "prediction"."""
         schedule = NoiseSchedule.from_config(about["schedule"])
+        sessions = {**self._sessions, "denoiser": network}
         return replace(self, schedule=schedule, prediction=about["prediction"], _sessions=sessions)
-
-    def _baseline(self, part: str) -> onnxruntime.InferenceSession:
-        """A rival's session, opened when it is first asked for: composing needs none."""
-        if part not in self.about:
-            raise ModelError(f"{self.folder}: holds no {part}.onnx; `cantilena export --{part} RUN` adds it")
-        if part not in self._sessions:
-            self._sessions[part] = _session(self.folder / f"{part}.onnx", self.threads)
-        return self._sessions[part]
 
 
 def _leaning(told: Mapping[str, Any]) -> dict[str, Any]:
@@ -250,14 +210,15 @@ def _leaning(told: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
+def open_network(path: Path, threads: int = 1) -> onnxruntime.InferenceSession:
+    """Open an ONNX graph on the CPU, with `threads` that do not spin; ModelError (one line) where that fails."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     if not path.is_file():
-        raise ModelError(f"{path}: missing from the model folder")
+        raise ModelError(f"{path}: missing from the folder")
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises its own C++ exceptions

@@ -1,12 +1,11 @@
-"""What one may ask of Cantilena, each verb once: a frozen struct with its fields and defaults.
+"""Describes every verb of Cantilena once, as a frozen struct with fields and defaults.
 
-What a field takes (its type, range and help) says `vocabulary`.
-
-A request is the call in Python, the command, the JSON body and what a receipt holds; there is no fifth description.
+`vocabulary` holds the type, range and help of each field. A request is the call in Python, the command, the JSON body
+and what a receipt holds; there is no fifth description.
 
     Compose(seed=7, bars=16) == decode('{"verb": "compose", "seed": 7, "bars": 16}')
 
-None is what suits: `cantilena.verbs` says what that is, and every receipt what it was.
+None lets Cantilena choose: `cantilena.verbs` says how, and every receipt holds what it chose.
 """
 
 from __future__ import annotations
@@ -23,27 +22,27 @@ __all__ = [
 
 
 class Request(Described, frozen=True, tag_field="verb"):
-    """Something that is asked for. Raises ValueError (one line) for what cannot be."""
+    """Asks for one piece of work. Raises ValueError (one line) for fields that do not fit."""
 
     @property
     def verb(self) -> str:
-        """Its name: "compose"."""
+        """The name of the verb: "compose"."""
         return str(type(self).__struct_config__.tag)
 
     @property
     def title(self) -> str:
-        """For people: "compose, seed 7"."""
+        """The request in a few words: "compose, seed 7"."""
         return f"{self.verb}, seed {values_of(self)['seed']}"
 
 
 class Sampled(Request, frozen=True, kw_only=True):
-    """How music is drawn: what every verb takes that samples."""
+    """Says how music is sampled. Every verb that samples takes these fields."""
 
     voice: takes.VoiceName = None
     steps: takes.Steps = 20
     temperature: takes.Temperature = None
     resample: takes.Visits = None
-    guidance: takes.Guidance = 1.0
+    guidance: takes.Guidance = None
     sampler: takes.Sampler = "ddpm"
     settle: takes.Settle = None
     branches: takes.Branches = None
@@ -55,6 +54,7 @@ class Compose(Sampled, frozen=True, tag="compose"):
     seed: takes.Seed = 0
     bars: takes.Length = 64
     qpm: takes.Tempo = None
+    plain: takes.Plain = False
     loop: takes.Loop = False
     loop_resample: takes.LoopVisits = None
     motif: takes.Motif = None
@@ -74,7 +74,7 @@ class Compose(Sampled, frozen=True, tag="compose"):
 
 
 class Pick(Compose, frozen=True, kw_only=True, tag="pick"):
-    """Compose many melodies and keep the best, no two alike. `seed` is that of the first."""
+    """Compose many melodies and keep the best, no two alike. The first one has the seed `seed`."""
 
     k: takes.Kept
     of: takes.Drawn = 64

@@ -90,7 +90,8 @@ _RESAMPLE = (
     "is there, 2 for more than 64 bars, else 1."
 )
 Visits = Annotated[int | None, about(_RESAMPLE, 1, 10, says=_VISITS)]
-Guidance = Annotated[float, about("A guidance above 1 follows the voice more strictly.", 0, 10)]
+_GUIDANCE = "A guidance above 1 follows the voice more strictly; by default 3 for a song, else 1."
+Guidance = Annotated[float | None, about(_GUIDANCE, 0, 10)]
 _SAMPLERS = "a sampler is one of ddpm, ddim, dpm_solver_pp"
 Sampler = Annotated[
     Literal["ddpm", "ddim", "dpm_solver_pp"], about("This sampler turns noise into music.", says=_SAMPLERS)
@@ -104,6 +105,8 @@ Branches = Annotated[int | None, about(_BRANCHES, 1, 64)]
 _LENGTH = f"a melody has 2 to {MAX_BARS} bars"
 Length = Annotated[int, about("The melody has this many bars of 4/4.", 2, MAX_BARS, says=_LENGTH)]
 Tempo = Annotated[float | None, about("The quarter notes a minute; by default 120, or the motif's tempo.", 10, 400)]
+_PLAIN = "One unconditional draw, as the paper has it, and no song made of several."
+Plain = Annotated[bool, about(_PLAIN)]
 Loop = Annotated[bool, about("The end leads back to the start; the number of bars is even.")]
 _LOOP = "The sampler visits each level this often where a loop under 64 bars closes; by default as --resample, or 4."
 LoopVisits = Annotated[int | None, about(_LOOP, 1, 10, says=_VISITS)]

@@ -108,7 +108,7 @@ def test_what_was_there_stays_until_the_new_is_whole(desk, tmp_path, monkeypatch
 def test_it_needs_neither_pytorch_nor_a_model(desk):
     command = ["evaluate", str(desk / "tunes"), "--reference", str(desk / "tokens.npz")]
     code = (
-        "import sys, cantilena.evaluation.report, cantilena.evaluation.portrait\n"
+        "import sys, cantilena.metrics.report, cantilena.metrics.report_plot\n"
         "assert not {'torch', 'onnx', 'onnxruntime', 'scipy'} & set(sys.modules), 'too much is loaded'\n"
         "from cantilena.cli import app\n"
         f"app({command!r}, standalone_mode=False)\n"

@@ -148,7 +148,9 @@ def test_what_is_new_is_written_after_what_is_held(composer):
 def test_a_seed_is_the_same_music_and_another_is_another(composer):
     locks, between = make_room(8, after=random_melody(1)), make_room(8, after=random_melody(1), before=random_melody(2))
     for verb, room in ((extend, locks), (bridge, between)):
-        one, again, other = (verb(composer.model, room, composer.draw({"steps": 2}), seed=s) for s in (1, 1, 2))
+        one, again, other = (
+            verb(composer.model, room, composer.bound_sampler({"steps": 2}), seed=s) for s in (1, 1, 2)
+        )
         assert np.array_equal(one, again)
         assert not np.array_equal(one, other)
 
@@ -157,7 +159,7 @@ def test_a_seed_is_the_same_music_and_another_is_another(composer):
 
 
 def edited(composer, passage, verb, seed=0):
-    after = passage.melody(verb(composer.model, passage.locks, composer.draw({"steps": 1}), seed=seed))
+    after = passage.melody(verb(composer.model, passage.locks, composer.bound_sampler({"steps": 1}), seed=seed))
     return passage.write(after), after
 
 

@@ -200,7 +200,7 @@ def test_a_short_loop_is_a_crop_whose_last_quarter_leads_to_its_start(composer, 
 
     def draw(seed, **given):
         asked.append(given)
-        return composer.draw({"steps": 2})(seed, **given)
+        return composer.bound_sampler({"steps": 2})(seed, **given)
 
     x_0 = composer.sample([1], steps=2)[0]
     found = lead_round(composer.model, draw, x_0, bars, seed=1)
@@ -300,14 +300,14 @@ def test_each_link_of_a_chain_goes_on_from_the_16_phrases_before():
 
 def test_a_stream_begins_as_the_melody_of_its_seed_and_is_the_same_again(composer):
     model = composer.engine.told({}, 7)
-    pieces = list(islice(stream(model, composer.draw({"steps": 2}), 7, 90), 60))
-    assert pieces == list(islice(stream(model, composer.draw({"steps": 2}), 7, 90), 60))
+    pieces = list(islice(stream(model, composer.bound_sampler({"steps": 2}), 7, 90), 60))
+    assert pieces == list(islice(stream(model, composer.bound_sampler({"steps": 2}), 7, 90), 60))
     assert {p.qpm for p in pieces} == {90}
     events = np.concatenate([p.events for p in pieces])
     begins = composer.compose(7, steps=2).events
     notes = Melody.from_tokens(events[: begins.size]).notes
     np.testing.assert_array_equal(notes.start, Melody(begins).notes.start)
-    assert pieces != list(islice(stream(composer.engine.told({}, 8), composer.draw({"steps": 2}), 8, 90), 60))
+    assert pieces != list(islice(stream(composer.engine.told({}, 8), composer.bound_sampler({"steps": 2}), 8, 90), 60))
 
 
 def test_no_note_of_a_stream_is_cut_at_a_bar_line():

@@ -79,7 +79,7 @@ def test_from_a_melody_to_itself_nothing_changes(composer):
 @pytest.mark.parametrize(("one", "other", "bars"), [(64, 64, 64), (8, 20, 8), (71, 33, 33), (70, 90, 70)])
 def test_all_steps_are_as_long_as_the_shorter(composer, one, other, bars):
     a, b = random_melody(1, one), random_melody(2, other)
-    found = morph(composer.model, a, b, composer.draw({"sampler": "ddim", "steps": 2}), still, steps=3)
+    found = morph(composer.model, a, b, composer.bound_sampler({"sampler": "ddim", "steps": 2}), still, steps=3)
     assert {m.bars for m in found} == {bars}
     for whole, end in ((a, found[0]), (b, found[-1])):
         assert end == (whole if whole.bars == bars else whole.slice(1, bars))
@@ -96,7 +96,7 @@ def test_a_morph_has_two_steps_or_more(composer, steps):
 
 def test_where_one_song_weighs_all_its_own_notes_stand(composer):
     """Each phrase looks at the others on its way down, so that even one that is not mixed comes back another."""
-    songs, down = [random_melody(k, 64) for k in range(3)], composer.draw({"sampler": "ddim", "steps": 2})
+    songs, down = [random_melody(k, 64) for k in range(3)], composer.bound_sampler({"sampler": "ddim", "steps": 2})
     found = blend(composer.model, songs, [[1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1]], down, still)
     first, last = 7 * 32, 24 * 32  # steps up to which, and from which, one weighs 1
     assert {n for n in notes_of(songs[0]) if n[0] < first} <= notes_of(found)

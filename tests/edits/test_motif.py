@@ -97,7 +97,7 @@ def test_likeness_knows_repeats_sequences_and_rhythm():
 
 @pytest.mark.parametrize("bars", [4, 5, 8, 14, 32, 64, 70])
 def test_the_motif_opens_the_tune_and_the_tune_rests(composer, bars):
-    draw = composer.draw({"steps": 2})
+    draw = composer.bound_sampler({"steps": 2})
     tune = develop(composer.model, draw, MOTIF, bars, seed=3, cadence=True)
     assert (tune.bars, tune.qpm) == (bars, MOTIF.qpm)
     assert [n for n in notes_of(tune) if n[0] < 32] == notes_of(MOTIF)
@@ -159,4 +159,4 @@ def test_of_the_tunes_drawn_one_that_develops_the_motif_and_rests_is_taken():
 
 def test_a_tune_is_longer_than_its_motif(composer):
     with pytest.raises(ValueError, match="4 bars or more, not 3"):
-        develop(composer.model, composer.draw({"steps": 1}), MOTIF, 3)
+        develop(composer.model, composer.bound_sampler({"steps": 1}), MOTIF, 3)

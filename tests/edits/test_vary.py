@@ -36,7 +36,7 @@ def notes_of(melody):
 
 def varied(composer, melody, strength, *, bars=None, seed=1, lead=0, draw=None):
     locks = lock_melody(melody, parse_bars(bars) if bars else ((1, melody.bars),))
-    draw = draw or composer.draw({"steps": 2})
+    draw = draw or composer.bound_sampler({"steps": 2})
     stays, tokens = vary(composer.model, locks, draw, strength=strength, seed=seed, lead=lead)
     return Melody.from_tokens(stays.paste(tokens), melody.qpm)
 

@@ -1,4 +1,4 @@
-"""Writes evaluation.json: melodies and points made here, and the figures that `cantilena.evaluation` must find.
+"""Writes metrics.json: melodies and points made here, and the figures that `cantilena.metrics` must find.
 
 Plain Python, slow and from notes (the package works on tokens, all melodies at once), so that no mistake is made twice.
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from random import Random
 from statistics import NormalDist, fmean, median, pstdev, pvariance
 
-GOLDEN = Path(__file__).with_name("evaluation.json")
+GOLDEN = Path(__file__).with_name("metrics.json")
 Piece = dict  # {"bars": int, "notes": [[start, end, pitch], ...]}, in sixteenths
 
 

@@ -1,6 +1,7 @@
 """torch == ONNX, weights come back from the graphs, and a broken write leaves the old model."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,15 @@ import torch
 
 from cantilena.errors import ModelError
 from cantilena.model import LABEL_NULLS, Model
-from cantilena.training.export import Baseline, exchange_parts, export_model, read_weights, vae_fingerprint
+from cantilena.reproduction.baseline_networks import BaselineNetworks
+from cantilena.training.export import (
+    Baseline,
+    exchange_parts,
+    export_baselines,
+    export_model,
+    read_weights,
+    vae_fingerprint,
+)
 from cantilena.training.networks import (
     LABEL_SIZES,
     Denoiser,
@@ -112,29 +121,29 @@ def test_the_papers_network_exports_too(tmp_path, toy_networks):
 
 
 @torch.no_grad()
-def test_rivals_are_kept_in_half_precision_and_agree_with_torch(tmp_path, toy_networks):
-    vae, denoiser, space = toy_networks
+def test_baselines_are_kept_in_half_precision_and_agree_with_torch(tmp_path, toy_model, toy_networks):
+    space = toy_networks[2]
     torch.manual_seed(3)
     mdn = TransformerMDN(MDNConfig(D=space.D, width=48, layers=2, heads=2, hidden=64, components=4)).eval()
     for parameter in mdn.parameters():
         parameter.copy_((parameter + 0.05 * torch.randn_like(parameter)).half().float())  # loses nothing by it
     paper = Denoiser(DenoiserConfig(D=space.D, width=48, layers=1, heads=2, hidden=64)).eval()
     diffusion = {"schedule": {"name": "linear", "T": 1000}, "prediction": "eps"}
-    export_model(
-        tmp_path / "m", vae, denoiser, space, diffusion=diffusion, provenance={}, card="",
-        baselines={"mdn": Baseline(mdn, {}), "paper": Baseline(paper, diffusion)},
-    )  # fmt: skip
-    model = Model.load(tmp_path / "m")
+    export_baselines(
+        tmp_path / "b", {"mdn": Baseline(mdn, {}), "paper": Baseline(paper, diffusion)}, space.fingerprint, space.D
+    )
+    model = Model.load(toy_model)
+    networks = BaselineNetworks.load(tmp_path / "b", model)
     x_0 = np.random.default_rng(0).standard_normal((3, 32, space.D), np.float32)
     whole = mdn(torch.from_numpy(x_0))
     for t in (0, 1, 17, 31):
-        for expected, found in zip(whole, model.next_phrase(x_0[:, :t]), strict=True):
+        for expected, found in zip(whole, networks.next_phrase(x_0[:, :t]), strict=True):
             np.testing.assert_allclose(found, expected[:, t], atol=1e-4)
     parameters = sum(p.numel() for p in mdn.parameters())
-    assert (tmp_path / "m" / "mdn.onnx").stat().st_size < 2 * parameters + 100_000
+    assert (tmp_path / "b" / "mdn.onnx").stat().st_size < 2 * parameters + 100_000
     labels = np.tile(np.array(LABEL_SIZES), (3, 1))
     expected = paper(torch.from_numpy(x_0), torch.zeros(3), torch.zeros(3, 32, space.D), torch.from_numpy(labels))
-    found = model.rival().denoise(x_0, np.zeros(3, np.float32), np.zeros_like(x_0), labels)
+    found = networks.paper_model(model).denoise(x_0, np.zeros(3, np.float32), np.zeros_like(x_0), labels)
     np.testing.assert_allclose(found, expected, atol=3e-3)
 
 
@@ -142,43 +151,51 @@ def test_rivals_are_kept_in_half_precision_and_agree_with_torch(tmp_path, toy_ne
 def test_a_denoiser_that_never_saw_its_estimate_is_not_shown_one(tmp_path, toy_networks):
     vae, denoiser, space = toy_networks  # its weights for x0_prev are as large as the others
     diffusion = {"schedule": {"name": "linear", "T": 1000}, "prediction": "eps", "self_conditioning": False}
-    export_model(
-        tmp_path / "m", vae, denoiser, space, diffusion=diffusion, provenance={}, card="",
-        baselines={"paper": Baseline(denoiser, diffusion)},
-    )  # fmt: skip
+    export_model(tmp_path / "m", vae, denoiser, space, diffusion=diffusion, provenance={}, card="")
+    export_baselines(tmp_path / "b", {"paper": Baseline(denoiser, diffusion)}, space.fingerprint, space.D)
     model = Model.load(tmp_path / "m")
+    paper = BaselineNetworks.load(tmp_path / "b", model).paper_model(model)
     x_t, x0_prev = np.random.default_rng(0).standard_normal((2, 3, 32, space.D), np.float32)
     log_snr, labels = np.zeros(3, np.float32), np.zeros((3, 4), np.int64)
     given = [torch.from_numpy(a) for a in (x_t, log_snr, np.zeros_like(x_t), labels)]
     expected = denoiser(*given)
     np.testing.assert_allclose(model.denoise(x_t, log_snr, x0_prev, labels), expected, atol=1e-4)
-    np.testing.assert_allclose(model.rival().denoise(x_t, log_snr, x0_prev, labels), expected, atol=3e-2)
+    np.testing.assert_allclose(paper.denoise(x_t, log_snr, x0_prev, labels), expected, atol=3e-2)
     given[2] = torch.from_numpy(x0_prev)
     assert (denoiser(*given) - expected).abs().max() > 0.3
     for name, weight in read_weights(tmp_path / "m", "denoiser").items():
         assert torch.equal(weight, denoiser.state_dict()[name])
 
 
-def test_rivals_are_added_to_a_model_and_nothing_else_changes(tmp_path, toy_model, toy_networks):
+def test_a_baseline_joins_those_that_are_there(tmp_path, toy_model, toy_networks):
     _, denoiser, space = toy_networks
-    before = {p.name: p.read_bytes() for p in toy_model.iterdir()}
+    folder, model = tmp_path / "b", Model.load(toy_model)
     diffusion = {"schedule": {"name": "linear", "T": 1000}, "prediction": "eps", "self_conditioning": False}
-    exchange_parts(toy_model, tmp_path / "more", {"paper": Baseline(denoiser, {**diffusion, "training": {"steps": 1}})})
-    first, model = Model.load(toy_model), Model.load(tmp_path / "more")
-    assert model.fingerprint == first.fingerprint
-    assert model.baselines == ("paper",)
-    assert {**model.about, "name": first.name} == {**first.about, "paper": model.about["paper"]}
+    paper = Baseline(denoiser, {**diffusion, "training": {"steps": 1}})
+    export_baselines(folder, {"paper": paper}, space.fingerprint, space.D)
+    before = (folder / "paper.onnx").read_bytes()
+    assert BaselineNetworks.load(folder, model).parts == ("paper",)
     mdn = TransformerMDN(MDNConfig(D=space.D, width=16, layers=1, heads=2, hidden=16, components=3))
-    exchange_parts(tmp_path / "more", tmp_path / "more", {"mdn": Baseline(mdn, {})})  # in its own place
-    assert Model.load(tmp_path / "more").baselines == ("mdn", "paper")
-    assert {p.name: p.read_bytes() for p in toy_model.iterdir()} == before
-    assert [p.name for p in tmp_path.iterdir()] == ["more"]
+    export_baselines(folder, {"mdn": Baseline(mdn, {})}, space.fingerprint, space.D)
+    networks = BaselineNetworks.load(folder, model)
+    assert networks.parts == ("mdn", "paper")
+    assert networks.training == {"mdn": {}, "paper": {"steps": 1}}
+    assert (folder / "paper.onnx").read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["b"]
+
+
+def test_baselines_of_another_latent_space_do_not_stay_beside_new_ones(tmp_path, toy_baselines, toy_networks):
+    shutil.copytree(toy_baselines, tmp_path / "b")
+    _, denoiser, space = toy_networks
+    diffusion = {"schedule": {"name": "linear", "T": 1000}, "prediction": "eps"}
+    export_baselines(tmp_path / "b", {"paper": Baseline(denoiser, diffusion)}, "another", space.D)
+    assert sorted(p.name for p in (tmp_path / "b").iterdir()) == ["baselines.json", "paper.onnx"]
 
 
 def test_another_decoder_takes_the_place_of_the_decoder_alone(tmp_path, toy_model, toy_networks):
     torch.manual_seed(8)
     decoder = PhraseDecoder(toy_networks[0].decoder.config)
-    exchange_parts(toy_model, tmp_path / "m", {}, Baseline(decoder, {"training": {"steps": 1}}))
+    exchange_parts(toy_model, tmp_path / "m", Baseline(decoder, {"training": {"steps": 1}}))
     before, after = Model.load(toy_model), Model.load(tmp_path / "m")
     graphs = {"decoder.onnx", "decoder_start.onnx", "decoder_step.onnx"}
     for name in (p.name for p in toy_model.iterdir()):
@@ -198,7 +215,7 @@ def test_another_decoder_takes_the_place_of_the_decoder_alone(tmp_path, toy_mode
 
 @pytest.mark.parametrize("reading", [{"sigma": 0.3}, {"temperature": 0.7, "floor": 0.1}])
 def test_how_latents_are_read_is_part_of_the_model(tmp_path, toy_model, reading):
-    exchange_parts(toy_model, tmp_path / "m", {}, reading=reading)
+    exchange_parts(toy_model, tmp_path / "m", reading=reading)
     before, after = Model.load(toy_model), Model.load(tmp_path / "m")
     for name in (p.name for p in toy_model.iterdir()):
         same = (toy_model / name).read_bytes() == (tmp_path / "m" / name).read_bytes()
@@ -209,28 +226,19 @@ def test_how_latents_are_read_is_part_of_the_model(tmp_path, toy_model, reading)
     x_0 = np.random.default_rng(0).standard_normal((8, after.space.D), np.float32)
     assert not np.array_equal(after.to_phrases(x_0), before.to_phrases(x_0))
     np.testing.assert_array_equal(after.decode(x_0), before.decode(x_0))  # exact latents are read literally
-    exchange_parts(tmp_path / "m", tmp_path / "m", {}, reading=dict.fromkeys(reading, 0.0))
+    exchange_parts(tmp_path / "m", tmp_path / "m", reading=dict.fromkeys(reading, 0.0))
     assert Model.load(tmp_path / "m").fingerprint == before.fingerprint
 
 
-def test_a_rival_that_cannot_be_added_leaves_the_model(tmp_path, toy_model, toy_networks, monkeypatch):
-    _, denoiser, _ = toy_networks
-    exchange_parts(toy_model, tmp_path / "m", {})
+def test_a_decoder_that_cannot_be_written_leaves_the_model(tmp_path, toy_model, toy_networks, monkeypatch):
+    decoder = toy_networks[0].decoder
+    exchange_parts(toy_model, tmp_path / "m")
     before = {p.name: p.read_bytes() for p in (tmp_path / "m").iterdir()}
     monkeypatch.setattr("cantilena.training.export._halve", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
-        exchange_parts(tmp_path / "m", tmp_path / "m", {"paper": Baseline(denoiser, {})})
+        exchange_parts(tmp_path / "m", tmp_path / "m", Baseline(decoder, {}))
     assert {p.name: p.read_bytes() for p in (tmp_path / "m").iterdir()} == before
     assert [p.name for p in tmp_path.iterdir()] == ["m"]
-
-
-def test_a_model_without_rivals_says_so(toy_model):
-    model = Model.load(toy_model)
-    assert model.baselines == ()
-    with pytest.raises(ModelError, match=r"no mdn.onnx; `cantilena export --mdn RUN` adds it"):
-        model.next_phrase(np.zeros((1, 0, model.space.D), np.float32))
-    with pytest.raises(ModelError, match=r"no paper.onnx"):
-        model.rival()
 
 
 def test_weights_come_back_from_the_graphs_bit_for_bit(toy_model, toy_networks):

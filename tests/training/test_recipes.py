@@ -14,6 +14,7 @@ from cantilena import cli
 from cantilena.composer import load
 from cantilena.errors import CorpusError, ModelError, RecipeError
 from cantilena.latent import LatentSpace
+from cantilena.reproduction.baseline_networks import BaselineNetworks
 from cantilena.training.data import drop_labels
 from cantilena.training.export import read_weights, vae_fingerprint
 from cantilena.training.latents import PHRASES, Latents, encode_phrases
@@ -21,6 +22,7 @@ from cantilena.training.loop import find_checkpoint, load_weights
 from cantilena.training.networks import LABEL_SIZES
 from cantilena.training.recipes import describe, forward_flops, make_network, read_recipe, training_flops
 from cantilena.training.runs import (
+    export_baseline_runs,
     export_parts,
     export_run,
     load_vae,
@@ -271,7 +273,7 @@ def test_a_vae_from_before_its_decoder_heard_what_it_wrote_is_a_warm_start(runs,
         train_vae(read_recipe(RECIPES / "vae.toml", half), corpus, tmp_path / "half", init=tmp_path / "old")
 
 
-def test_a_model_folder_carries_its_rivals(runs, corpus, tmp_path):
+def test_runs_become_the_baselines_of_a_model(runs, corpus, tmp_path):
     common = [*TINY, f"data.vae={runs / 'vae'}", f"data.latent={runs / 'small'}", "loop.compile=false"]
     mdn = read_recipe(RECIPES / "mdn.toml", [*common, "network.components=3", "data.posterior=mean"])
     assert train_mdn(mdn, corpus, tmp_path / "mdn") == 20
@@ -279,50 +281,64 @@ def test_a_model_folder_carries_its_rivals(runs, corpus, tmp_path):
               if "validation" in line]  # fmt: skip
     assert losses[-1] < losses[0]
     train_denoiser(read_recipe(RECIPES / "paper_choices.toml", common), corpus, tmp_path / "paper")
-    rivals = {"mdn": tmp_path / "mdn", "paper": tmp_path / "paper"}
-    export_run(runs / "small", runs / "vae", tmp_path / "m", data="", licence="", **rivals)
+    export_run(runs / "small", runs / "vae", tmp_path / "m", data="", licence="")
+    before = {p.name: p.read_bytes() for p in (tmp_path / "m").iterdir()}
+    export_baseline_runs(tmp_path / "m", tmp_path / "b", mdn=tmp_path / "mdn", paper=tmp_path / "paper")
+    assert {p.name: p.read_bytes() for p in (tmp_path / "m").iterdir()} == before
     model = load(tmp_path / "m").model
-    assert model.baselines == ("mdn", "paper")
-    assert model.rival().prediction == "eps"
-    assert model.rival().schedule.config["name"] == "linear"
-    assert model.about["paper"]["self_conditioning"] is False
+    networks = BaselineNetworks.load(tmp_path / "b", model)
+    assert networks.parts == ("mdn", "paper")
+    assert networks.paper_model(model).prediction == "eps"
+    assert networks.paper_model(model).schedule.config["name"] == "linear"
+    assert networks.about["paper"]["self_conditioning"] is False
     assert "self_conditioning" not in model.about["denoiser"]  # it has it, as models do
-    assert model.about["mdn"]["training"]["flops"] == pytest.approx(
+    assert networks.training["paper"]["steps"] == 20
+    assert networks.training["mdn"]["flops"] == pytest.approx(
         training_flops(mdn, make_network(mdn, model.space.D), 20), rel=1e-3
     )
-    # warm start of the rival: weights come back, but for half precision
+    # warm start of the baseline: weights come back, but for half precision
     again = read_recipe(RECIPES / "mdn.toml", [*common, "network.components=3", "data.posterior=mean", "loop.lr=0", "loop.ema=0"])  # fmt: skip
-    train_mdn(again, corpus, tmp_path / "again", init=tmp_path / "m")
+    train_mdn(again, corpus, tmp_path / "again", init=tmp_path / "b")
     first = json.loads(next(line for line in (tmp_path / "again" / "metrics.jsonl").open() if "validation" in line))
     assert first["validation"]["nll"] == pytest.approx(losses[-1], abs=5e-3)
 
 
-def test_rivals_join_a_model_without_its_run(runs, corpus, tmp_path):
+def test_baselines_are_refused_where_they_do_not_belong(runs, corpus, tmp_path):
     export_run(runs / "small", runs / "vae", tmp_path / "m", data="", licence="")
-    common = [*TINY, f"data.vae={tmp_path / 'm'}", f"data.latent={tmp_path / 'm'}", "loop.compile=false"]
-    train_denoiser(read_recipe(RECIPES / "paper_choices.toml", common), corpus, tmp_path / "paper")
-    fingerprint = load(tmp_path / "m").model.fingerprint
-    export_parts(tmp_path / "m", tmp_path / "m", paper=tmp_path / "paper")
     model = load(tmp_path / "m").model
-    assert model.baselines == ("paper",)
-    assert model.fingerprint == fingerprint
-    assert model.about["paper"]["training"]["steps"] == 20
-    with pytest.raises(
-        RecipeError, match="is a model already; say which part is exchanged: --decoder, --mdn or --paper"
-    ):
-        export_parts(tmp_path / "m", tmp_path / "m")
     own_space = [*TINY, f"data.vae={tmp_path / 'm'}", "loop.compile=false", "data.windows=300", "loop.steps=2"]
     train_denoiser(read_recipe(RECIPES / "paper_choices.toml", own_space), corpus, tmp_path / "other")
     with pytest.raises(RecipeError, match=f"trained in latent space .*, and .* in {model.space.fingerprint}"):
-        export_parts(tmp_path / "m", tmp_path / "m", paper=tmp_path / "other")
+        export_baseline_runs(tmp_path / "m", tmp_path / "b", paper=tmp_path / "other")
     with pytest.raises(ModelError, match="no model there"):
-        export_parts(tmp_path / "paper", tmp_path / "m", paper=tmp_path / "paper")
+        export_baseline_runs(tmp_path / "other", tmp_path / "b", paper=tmp_path / "other")
+    with pytest.raises(RecipeError, match="a run of a denoiser, where one of a mdn is needed"):
+        export_baseline_runs(tmp_path / "m", tmp_path / "b", mdn=tmp_path / "other")
+    common = [
+        *TINY,
+        f"data.vae={tmp_path / 'm'}",
+        f"data.latent={tmp_path / 'm'}",
+        "loop.compile=false",
+        "loop.steps=2",
+    ]
+    train_mdn(read_recipe(RECIPES / "mdn.toml", [*common, "network.components=3"]), corpus, tmp_path / "mdn")
+    with pytest.raises(ModelError, match=r"holds something else than baselines; choose another name"):
+        export_baseline_runs(tmp_path / "m", tmp_path / "m", mdn=tmp_path / "mdn")
+    with pytest.raises(RecipeError, match="a run of a mdn, where one of a denoiser is needed"):
+        export_run(tmp_path / "mdn", runs / "vae", tmp_path / "n", data="", licence="")
+    assert not (tmp_path / "b").exists()
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["pop-64", "-o", "m"], "is a model already; say which part is exchanged: --decoder, --mdn or --paper"),
+        (["pop-64", "-o", "m"], "is a model already; say what is exchanged (--decoder, --sigma"),
+        (
+            ["pop-64", "--mdn", "r", "--sigma", "0", "-o", "m"],
+            "--mdn and --paper write a folder of baselines: give them",
+        ),
+        (["pop-64", "--mdn", "runs/nothing", "-o", "m"], "no checkpoint there"),
+        (["runs/nothing", "--paper", "r", "-o", "m"], "write the baselines of a model: export it first"),
         (["pop-64", "--vae", "pop-64", "-o", "m"], "is a model; --vae, --data and --licence are for a run"),
         (["runs/nothing", "-o", "m"], "no model there; of a run, say with --vae"),
     ],
@@ -332,15 +348,6 @@ def test_what_export_cannot_do_is_one_line(arguments, message, tmp_path, monkeyp
     result = CliRunner().invoke(cli.app, ["export", *arguments])
     assert message in str(result.exception)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_rival_of_another_latent_space_is_not_exported(runs, corpus, tmp_path):
-    settings = [*TINY, f"data.vae={runs / 'vae'}", "loop.compile=false", "data.windows=300", "loop.steps=2"]
-    train_mdn(read_recipe(RECIPES / "mdn.toml", settings), corpus, tmp_path / "mdn")
-    with pytest.raises(RecipeError, match="trained in latent space"):
-        export_run(runs / "small", runs / "vae", tmp_path / "m", data="", licence="", mdn=tmp_path / "mdn")
-    with pytest.raises(RecipeError, match="a run of a mdn, where one of a denoiser is needed"):
-        export_run(tmp_path / "mdn", runs / "vae", tmp_path / "m", data="", licence="")
 
 
 def test_a_warm_start_takes_the_latent_space_of_its_weights(runs, corpus, tmp_path):

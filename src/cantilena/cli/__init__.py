@@ -1,7 +1,7 @@
 """The command line: each command parses, makes one library call and prints.
 
-What is wrong with the world (`CantilenaError`, a full disk) is one line on standard error and exit code 1; a wrong
-argument likewise, with exit code 2. Ctrl-C exits with 130. Nothing heavy is imported before a command runs.
+An error of the world (`CantilenaError`, a full disk) prints one line on standard error and exits with 1; a wrong
+argument does the same and exits with 2, Ctrl-C with 130. Nothing heavy is imported before a command runs.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ app.add_typer(train_app, name="train")
 
 
 def main() -> None:
-    """Run the command line; whatever goes wrong is one line. CANTILENA_DEBUG=1 shows where it came from."""
+    """Run the command line, and print whatever goes wrong in one line. CANTILENA_DEBUG=1 shows where it came from."""
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # what a console cannot show must not stop it
     arguments = sys.argv[1:]
@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def _explained(error: Exception) -> tuple[str, int]:
-    """What to say of an error, and the exit code."""
+    """Return what to print for an error, and the exit code."""
     match error:
         case CantilenaError():
             return str(error), 1

@@ -1,4 +1,4 @@
-"""`cantilena again`."""
+"""`cantilena again`: performs the request in a file's receipt again, and compares the notes."""
 
 from __future__ import annotations
 
@@ -13,16 +13,21 @@ __all__ = ["again"]
 
 
 def again(
-    tune: Annotated[Path, typer.Argument(metavar="TUNE.mid", help="A file that Cantilena wrote, with its receipt.")],
+    tune: Annotated[
+        Path, typer.Argument(metavar="TUNE.mid", help="Read the receipt in this file, which Cantilena wrote.")
+    ],
     given: Annotated[
         list[Path] | None,
-        typer.Option("--with", metavar="SONG.mid", help="A file that it was made from, if that is not beside it."),
+        typer.Option(
+            "--with", metavar="SONG.mid", help="Use this file, which it was made from and which is not beside it."
+        ),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="OUT.mid", help="What is made again is written there.")
+        Path | None, typer.Option("--output", "-o", metavar="OUT.mid", help="Write what is made again to this file.")
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="Another model's name, or a folder; without it, the receipt's shipped model.")
+        str | None,
+        typer.Option(help="Compose with this model: a name or a folder; by default the shipped model of the receipt."),
     ] = None,
 ) -> None:
     """Make a tune or an edit again from the receipt in its file, and say whether the notes are the same."""

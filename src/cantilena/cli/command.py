@@ -1,4 +1,4 @@
-"""A command out of structs: each field is an option, with its help, its range and its default."""
+"""Makes commands from structs: each field becomes an option, with its help, its range and its default."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def command(
     run: Callable[[dict[str, Any]], None], name: str, help: str, kinds: Collection[type[Described]],
     *, needs: Collection[str] = (), may_lack: Collection[str] = (),
 ) -> Callable[..., None]:  # fmt: skip
-    """A function as typer wants it, which calls `run` with all that was given, by the names of the fields of `kinds`.
+    """Make a function for typer that calls `run` with the options that were given, by the field names of `kinds`.
 
-    In place of a field `rules` stand those of `AskedRules`. Options that `needs` names are required here, though the
-    structs have defaults for them; those that `may_lack` names are not.
+    The fields of `AskedRules` take the place of a field `rules`. Options that `needs` names are required here, though
+    the structs have defaults for them; those that `may_lack` names are not.
     """
     fields = {field.name: field for kind in kinds for field in _flat(kind)}
     parameters = [_parameter(f, (f.required and f.name not in may_lack) or f.name in needs) for f in fields.values()]
@@ -39,7 +39,7 @@ def command(
 
 
 def given_to(kind: type[D], given: Mapping[str, Any]) -> D:
-    """A struct out of what was given; ValueError for a wrong value, or one that is missing."""
+    """Make a struct from what was given; ValueError for a wrong value, or one that is missing."""
     mine = {field.name: given[field.name] for field in fields_of(kind) if field.name in given}
     names = {field.name for field in fields_of(kind)}
     asked = {field.name: given[field.name] for field in fields_of(AskedRules) if field.name in given}
@@ -73,19 +73,19 @@ def _parameter(field: Field, required: bool) -> inspect.Parameter:
 
 
 def _kind(field: Field) -> Any:
-    """The type of what is written: texts become what the field holds as its struct is made."""
+    """Return the type that the command line reads; the struct turns texts into what its field holds."""
     if field.plain in (int, float, bool):
         return field.plain
     return list[str] if get_origin(field.plain) is tuple and get_args(field.plain)[0] is Source else str
 
 
 def flags(field: Field) -> list[str]:
-    """How a field is written as an option: `["--track-b"]`."""
+    """Return the option of a field: `["--track-b"]`."""
     return field.flag.split() or [f"--{field.name.replace('_', '-')}"]
 
 
 def _told(field: Field) -> str:
-    """The help with range and default: "The melody has so many bars. [2 to 1000; 64]"."""
+    """Return the help with range and default: "Compose this many bars. [2 to 1000; 64]"."""
     told = [field.range] if field.range else [field.takes] if get_origin(field.plain) is Literal else []
     shown = isinstance(field.default, int | float | str) and not isinstance(field.default, bool)
     if shown and field.name != "seed":  # which the command line draws

@@ -1,4 +1,4 @@
-"""`cantilena corpus build` and `cantilena corpus show`."""
+"""`cantilena corpus build` makes a corpus; `cantilena corpus show` prints what one holds."""
 
 from __future__ import annotations
 
@@ -16,9 +16,14 @@ app = typer.Typer(help="Make a corpus of melodies from MIDI files, and look at o
 
 @app.command()
 def build(
-    sources: Annotated[list[Path], typer.Argument(metavar="SOURCE...", help="Folders, .mid files, .tar.* or .zip.")],
-    directory: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where the corpus goes.")],
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; all cores if not given.")] = None,
+    sources: Annotated[
+        list[Path],
+        typer.Argument(metavar="SOURCE...", help="Read these: folders, .mid files, .tar.* or .zip archives."),
+    ],
+    directory: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Write the corpus to this folder.")],
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Use this many processes; by default one for each core.")
+    ] = None,
 ) -> None:
     """Make a corpus: melodies, each tune once, split by song. Stopped, the same command goes on where it was."""
     from cantilena.cli.manifest import files_bar, print_manifest
@@ -41,7 +46,7 @@ def build(
 
 
 @app.command()
-def show(directory: Annotated[Path, typer.Argument(metavar="DIR", help="A corpus.")]) -> None:
+def show(directory: Annotated[Path, typer.Argument(metavar="DIR", help="Read this corpus.")]) -> None:
     """Print what a corpus holds, and what was left out and why."""
     from cantilena.cli.manifest import print_manifest
     from cantilena.corpus.store import Corpus

@@ -1,4 +1,4 @@
-"""`cantilena evaluate`: melodies of yours measured against others. No model and no PyTorch."""
+"""`cantilena evaluate`: measures melodies of yours against others. It needs no model and no PyTorch."""
 
 from __future__ import annotations
 
@@ -14,20 +14,24 @@ def evaluate(
     generated: Annotated[
         str,
         typer.Argument(
-            metavar="GENERATED", help="A folder of MIDI, an .npz with `events` (n, steps), or CORPUS:SPLIT."
+            metavar="GENERATED",
+            help="Measure these: a folder of MIDI, an .npz with `events` (n, steps), or CORPUS:SPLIT.",
         ),
     ],
-    reference: Annotated[str, typer.Option(metavar="REFERENCE", help="What it is measured against; likewise.")],
-    json: Annotated[Path | None, typer.Option(metavar="F.json", help="Write all figures there.")] = None,
-    plot: Annotated[Path | None, typer.Option(metavar="F.svg", help="Draw the comparison there.")] = None,
+    reference: Annotated[
+        str, typer.Option(metavar="REFERENCE", help="Compare with these: a folder, an .npz, or CORPUS:SPLIT.")
+    ],
+    json: Annotated[Path | None, typer.Option(metavar="F.json", help="Write all figures to this file.")] = None,
+    plot: Annotated[Path | None, typer.Option(metavar="F.svg", help="Draw the comparison to this file.")] = None,
     novelty: Annotated[bool, typer.Option("--novelty", help="Also find what is copied from REFERENCE.")] = False,
 ) -> None:
     """Measure melodies against others: the paper's scores, music features, and what is copied."""
     from json import dumps
 
-    from cantilena.evaluation.novelty import NoveltyIndex
-    from cantilena.evaluation.pieces import read_pieces
-    from cantilena.evaluation.report import evaluate as measure
+    from cantilena.metrics.novelty import NoveltyIndex
+    from cantilena.metrics.pieces import read_pieces
+    from cantilena.metrics.report import evaluate as measure
+    from cantilena.metrics.report_plot import report_plot
     from cantilena.music.midi import write_whole
 
     if plot is not None and plot.suffix.lower() != ".svg":
@@ -38,4 +42,4 @@ def evaluate(
     if json is not None:
         write_whole(json, (dumps(report.as_dict(), indent=1, allow_nan=False) + "\n").encode())
     if plot is not None:
-        write_whole(plot, report.picture().encode())
+        write_whole(plot, report_plot(report).encode())

@@ -1,4 +1,4 @@
-"""`cantilena export`: a trained run -> a model folder that runs without PyTorch; or a model with parts exchanged."""
+"""`cantilena export`: a run -> a model folder that runs without PyTorch; a model -> one with parts exchanged."""
 
 from __future__ import annotations
 
@@ -14,57 +14,68 @@ __all__ = ["export"]
 
 def export(
     source: Annotated[
-        Path, typer.Argument(metavar="RUN|MODEL", help="The denoiser's run; or a model, to exchange parts of it.")
+        Path, typer.Argument(metavar="RUN|MODEL", help="Export this run of a denoiser; or change this model.")
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="The model folder to write.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="Write this folder.")],
     vae: Annotated[
-        Path | None, typer.Option(metavar="RUN|FOLDER", help="The VAE that the run's denoiser belongs to.")
+        Path | None,
+        typer.Option(metavar="RUN|FOLDER", help="Take the VAE that the denoiser was trained with from here."),
     ] = None,
     decoder: Annotated[
-        Path | None, typer.Option(metavar="RUN", help="A run of `train decoder`, for a model that is there.")
+        Path | None, typer.Option(metavar="RUN", help="Give the model the decoder of this run of `train decoder`.")
     ] = None,
     sigma: Annotated[
-        float | None, typer.Option(min=0, max=1, help="How far the model doubts the latents that it composes.")
+        float | None, typer.Option(min=0, max=1, help="Set how far the model doubts the latents that it composes.")
     ] = None,
     temperature: Annotated[
-        float | None, typer.Option(min=0, max=2, help="How much chance is in what the decoder writes; 0: none.")
+        float | None, typer.Option(min=0, max=2, help="Set how much chance is in what the decoder writes; 0: none.")
     ] = None,
     floor: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="Leave out tokens less likely than this share of the likeliest."),
+        typer.Option(min=0, max=1, help="Leave out tokens that are less likely than this share of the likeliest."),
     ] = None,
     calibrate: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Let the model compose, and lean to the intervals of this corpus."),
+        typer.Option(metavar="DIR", help="Let the model compose, and make it lean to the intervals of this corpus."),
     ] = None,
     mdn: Annotated[
-        Path | None, typer.Option(metavar="RUN", help="The autoregressive rival's run, for the table.")
+        Path | None,
+        typer.Option(metavar="RUN", help="Write the autoregressive baseline of this run, for the paper's table."),
     ] = None,
     paper: Annotated[
-        Path | None, typer.Option(metavar="RUN", help="A denoiser's run with the paper's choices, for the table.")
+        Path | None,
+        typer.Option(metavar="RUN", help="Write this run of a denoiser with the paper's own choices, for the table."),
     ] = None,
-    data: Annotated[str | None, typer.Option(help="What the run was trained on, and under which terms.")] = None,
-    licence: Annotated[str | None, typer.Option(help="Terms of the run's weights.")] = None,
+    data: Annotated[str | None, typer.Option(help="Say what the run was trained on, and under which terms.")] = None,
+    licence: Annotated[str | None, typer.Option(help="Say under which terms the weights may be used.")] = None,
 ) -> None:
     """Write encoder, decoder and denoiser as ONNX, with the latent space, model.json and a model card.
 
-    Of a MODEL all that is there stays as it is, but for what --decoder, --mdn and --paper exchange, and for how its
-    decoder reads latents: --sigma, --temperature, --floor, --calibrate.
+    With a MODEL, --decoder exchanges its decoder, --sigma, --temperature, --floor and --calibrate change how that
+    reads latents, and all else stays as it is; --mdn and --paper write its baselines, which `reproduce` takes.
     """
     _, runs = training_modules("export")
     if runs.is_model(source):
         if vae or data or licence:
             raise ValueError(f"{source}: is a model; --vae, --data and --licence are for a run")
+        if mdn or paper:
+            if decoder or calibrate or {sigma, temperature, floor} != {None}:
+                raise ValueError("--mdn and --paper write a folder of baselines: give them without other changes")
+            runs.export_baseline_runs(source, output, mdn=mdn, paper=paper)
+            print(f"{output}: written; try `cantilena reproduce --model {source} --baselines {output}`")
+            return
         asked = {"sigma": sigma, "temperature": temperature, "floor": floor}
         reading = {name: value for name, value in asked.items() if value is not None}
-        if decoder or reading or mdn or paper or calibrate is None:
-            runs.export_parts(source, output, decoder=decoder, reading=reading or None, mdn=mdn, paper=paper)
+        if decoder or reading or calibrate is None:
+            runs.export_parts(source, output, decoder=decoder, reading=reading or None)
             source = output
         if calibrate is not None:
             runs.export_calibrated(source, output, calibrate, told=print)
+    elif mdn or paper:
+        raise ValueError(f"{source}: no model there; --mdn and --paper write the baselines of a model: export it first")
     elif vae is None:
         raise ValueError(f"{source}: no model there; of a run, say with --vae which VAE it belongs to")
     else:
         terms = {"data": data or "unknown data", "licence": licence or "unknown"}
-        runs.export_run(source, vae, output, **terms, mdn=mdn, paper=paper)
+        runs.export_run(source, vae, output, **terms)
     print(f"{output}: written; try `cantilena compose --model {output}`")

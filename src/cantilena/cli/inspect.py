@@ -1,4 +1,4 @@
-"""`cantilena inspect`: what a MIDI file, or a model folder, holds."""
+"""`cantilena inspect`: shows what a MIDI file, or a model folder, holds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ __all__ = ["inspect"]
 
 
 def inspect(
-    source: Annotated[Path, typer.Argument(metavar="SONG.mid|MODEL", help="A MIDI file, or a model's name or folder.")],
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="SONG.mid|MODEL", help="Look at this MIDI file, or at this model, by name or folder."),
+    ],
 ) -> None:
     """List the tracks of a song with what they are and why, or show what a model is."""
     is_file = source.exists() and not source.is_dir()
@@ -57,7 +60,7 @@ def _song(path: Path) -> None:
 
 
 def _told(found: Sequence[Candidate], where: Sequence[Stretch]) -> tuple[str, str]:
-    """Of one track: the bars of its melodies, as a DAW counts them, and what they are, or why it has none."""
+    """Say of one track which bars its melodies have, as a DAW counts them, and what they are, or why it has none."""
     spans, notes, played = [], 0, 0.0
     for c in found:
         if c.melody is not None:

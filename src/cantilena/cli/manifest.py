@@ -1,4 +1,4 @@
-"""A corpus's manifest as tables, and how fast one is built."""
+"""Prints the manifest of a corpus as tables, and shows how fast one is built."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["files_bar", "print_manifest"]
 
 
 def files_bar() -> Progress:
-    """A bar on standard error that counts files."""
+    """Make a bar on standard error that counts files."""
     columns = (TextColumn("files"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
     return Progress(*columns, console=Console(stderr=True))
 
@@ -29,7 +29,7 @@ class _Rate(ProgressColumn):
 
 
 def print_manifest(corpus: Corpus, console: Console | None = None) -> None:
-    """The manifest as tables, within 80 columns."""
+    """Print the manifest as tables, within 80 columns."""
     console = console or Console(highlight=False, markup=False)
     m = corpus.manifest
     console.print(f"{m['melodies']:,} melodies, fingerprint {m['fingerprint']}", style="bold")
@@ -89,5 +89,5 @@ def _table(title: str, head: Sequence[str], rows: Iterable[Sequence[str | int | 
 
 
 def _plain(name: str) -> str:
-    """A file's name as any terminal can print it."""
+    """Return a file's name as any terminal can print it."""
     return name.encode("utf-8", "replace").decode()

@@ -1,4 +1,4 @@
-"""Where a command may write: looked at before anything is composed."""
+"""Checks where a command may write, before anything is composed."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ __all__ = ["check_new", "check_output", "check_place"]
 
 
 def check_output(output: Path, read: Iterable[Path], *, force: bool | None = None) -> None:
-    """ValueError where `output` is no place for a MIDI file, or is one of the files that are `read`.
+    """Raise ValueError where `output` is no place for a MIDI file, or is one of the files that are `read`.
 
-    With `force` it may be; None is that of a command that has no --force.
+    With `force` it may be one of them; None stands for a command that has no --force.
     """
     check_place(output, output.parent)
     if output.suffix.lower() not in (".mid", ".midi") or output.is_dir():
@@ -22,14 +22,14 @@ def check_output(output: Path, read: Iterable[Path], *, force: bool | None = Non
 
 
 def check_new(output: Path, read: Iterable[Path], way: str) -> None:
-    """ValueError where `output` is one of the files that are `read`; `way` says what else may be done."""
+    """Raise ValueError where `output` is one of the files that are `read`; `way` says what else one may do."""
     for given in read:
         if output.exists() and given.exists() and output.samefile(given):
             raise ValueError(f"-o {output}: is what is read; give another name{way}")
 
 
 def check_place(output: Path, folder: Path) -> None:
-    """ValueError where `folder`, in which `output` is written, neither is there nor could be made: before composing."""
+    """Raise ValueError where `folder`, in which `output` is written, is not there and cannot be made."""
     there = next(p for p in (folder, *folder.absolute().parents) if p.exists())
     where = "" if there == output else f"{there} "
     if not there.is_dir():

@@ -1,4 +1,4 @@
-"""`cantilena reproduce`: the paper's table for a model and a corpus, with everything that belongs to it."""
+"""`cantilena reproduce`: makes the paper's table for a model and a corpus, with figures, samples and a page."""
 
 from __future__ import annotations
 
@@ -19,38 +19,72 @@ _SAMPLES = 20  # of each row and setting
 
 
 def reproduce(
-    corpus: Annotated[Path, typer.Option(metavar="DIR", help="What `cantilena corpus build` made.")],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where table, page and samples go.")],
-    model: Annotated[str | None, typer.Option(help="A shipped model's name, or a model folder; pop-64.")] = None,
-    number: Annotated[int, typer.Option("-n", min=10, help="Melodies a row and setting.")] = 1000,
-    seeds: Annotated[int, typer.Option(min=1, help="Repeat so many times with other noise and test windows.")] = 1,
+    corpus: Annotated[
+        Path, typer.Option(metavar="DIR", help="Take real melodies from this corpus, made by `cantilena corpus build`.")
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Write table, page and samples to this folder.")
+    ],
+    model: Annotated[
+        str | None,
+        typer.Option(help="Compose with this model: the name of a shipped one, or a folder; by default pop-64."),
+    ] = None,
+    number: Annotated[int, typer.Option("-n", min=10, help="Make this many melodies for each row and setting.")] = 1000,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="Repeat everything this many times, with other noise and test windows.")
+    ] = 1,
     steps: Annotated[
-        int | None, typer.Option(min=1, max=1000, help="Of the diffusion row, as what follows; 100 if not given.")
+        int | None, typer.Option(min=1, max=1000, help="Sample the diffusion row in this many steps; by default 100.")
     ] = None,
-    temperature: Annotated[float | None, typer.Option(min=0, max=1.5, help="Noise of each step; .99.")] = None,
+    temperature: Annotated[
+        float | None,
+        typer.Option(min=0, max=1.5, help="Scale the noise of each step of the diffusion row; by default .99."),
+    ] = None,
     settle: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Share of the levels, at the end, where notes are decided; .3.")
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Add no noise in this last share of the levels, and decide the notes there; by default .3.",
+        ),
     ] = None,
-    resample: Annotated[int | None, typer.Option(min=1, max=10, help="Visits of each level; 1.")] = None,
+    resample: Annotated[
+        int | None, typer.Option(min=1, max=10, help="Visit each level this many times; by default 1.")
+    ] = None,
     infill_steps: Annotated[
-        int | None, typer.Option(min=1, max=1000, help="Steps when infilling; 20, or --steps if fewer.")
+        int | None,
+        typer.Option(
+            min=1, max=1000, help="Sample in this many steps when infilling; by default 20, or --steps if fewer."
+        ),
     ] = None,
     infill_resample: Annotated[
-        int | None, typer.Option(min=1, max=10, help="Visits when infilling (RePaint); 6.")
+        int | None,
+        typer.Option(min=1, max=10, help="Visit each level this many times when infilling (RePaint); by default 6."),
     ] = None,
     paper_steps: Annotated[
-        int | None, typer.Option(min=1, max=1000, help="Of the row with the paper's choices (1000 there); --steps.")
+        int | None,
+        typer.Option(
+            min=1, max=1000, help="Sample the row `paper` in this many steps (its paper: 1000); by default as --steps."
+        ),
     ] = None,
     listen: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Another corpus for samples with real notes: one that may be passed on."),
+        typer.Option(metavar="DIR", help="Take samples with real notes from this corpus, which may be passed on."),
+    ] = None,
+    baselines: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Take the model's baselines from here; by default from a checkout's `baselines`."
+        ),
     ] = None,
     rows: Annotated[
         str | None,
-        typer.Option(metavar="ROW,ROW", help="Only these rows; those that a table in DIR has besides stay there."),
+        typer.Option(metavar="ROW,ROW", help="Make only these rows; other rows of a table in DIR stay as they are."),
     ] = None,
-    sweep: Annotated[bool, typer.Option("--sweep", help="Instead: samplers by steps, 200 melodies each.")] = False,
-    workers: Annotated[int, typer.Option(min=1, help="Rows made side by side.")] = os.cpu_count() or 1,
+    sweep: Annotated[
+        bool, typer.Option("--sweep", help="Compare samplers and steps instead, 200 melodies each.")
+    ] = False,
+    workers: Annotated[int, typer.Option(min=1, help="Make this many rows side by side.")] = os.cpu_count() or 1,
 ) -> None:
     """Make every row of the paper's table, measure it, and write results.json, table.md, figures and index.html.
 
@@ -59,23 +93,32 @@ def reproduce(
     check_place(output, output)
     from cantilena.composer import load
     from cantilena.corpus.store import Corpus
-    from cantilena.evaluation.baselines import ROWS
-    from cantilena.evaluation.layout import table_text
-    from cantilena.evaluation.page import Samples
-    from cantilena.evaluation.plan import Plan
-    from cantilena.evaluation.publish import publish, publish_sweep, published
-    from cantilena.evaluation.reproduction import Reproduction
-    from cantilena.evaluation.results import add_rows, check_added
-    from cantilena.evaluation.sweep import sweep as make_sweep
-    from cantilena.evaluation.table import row_names
+    from cantilena.errors import ModelError
+    from cantilena.reproduction.baseline_networks import BaselineNetworks, checkout_baselines
+    from cantilena.reproduction.baselines import ROWS
+    from cantilena.reproduction.layout import table_text
+    from cantilena.reproduction.page import Samples
+    from cantilena.reproduction.publish import publish, publish_sweep, published
+    from cantilena.reproduction.reproduction import Reproduction
+    from cantilena.reproduction.results import add_rows, check_added
+    from cantilena.reproduction.sampling_config import SamplingConfig
+    from cantilena.reproduction.sweep import sweep as make_sweep
+    from cantilena.reproduction.table import row_names
     from cantilena.sampling import chosen
 
     how = chosen(
         steps=steps, temperature=temperature, settle=settle, resample=resample, infill_steps=infill_steps,
         infill_resample=infill_resample, paper_steps=paper_steps,
     )  # fmt: skip
-    plan = Plan(number, seeds, workers=workers, **how)
-    made = Reproduction(load(model), Corpus.open(corpus), plan)
+    config, composer = SamplingConfig(number, seeds, workers=workers, **how), load(model)
+    networks, lacking = None, ""
+    try:
+        networks = BaselineNetworks.load(baselines or checkout_baselines(), composer.model)
+    except ModelError as error:
+        if baselines is not None:
+            raise
+        lacking = str(error)
+    made = Reproduction(composer, Corpus.open(corpus), config, networks)
     if sweep:
         output.mkdir(parents=True, exist_ok=True)  # before the work, so that a bad place is known at once
         publish_sweep(output, made.about(), make_sweep(made, say=print))
@@ -88,8 +131,10 @@ def reproduce(
     if there:
         check_added(there[0], made.about(), dict(places))
     output.mkdir(parents=True, exist_ok=True)
-    for row in () if asked else sorted(set(ROWS) - {row for row, _ in places}):
-        print(f"{row}: left out, the model folder does not hold that network")
+    left_out = [] if asked else [row for row in ROWS if row not in dict(places)]
+    if left_out:
+        why = f"{networks.folder} does not hold the network" if networks else lacking
+        print(f"{', '.join(left_out)}: left out ({why})")
     print(f"{number * seeds:,} melodies a row on {workers} worker(s): about {made.seconds(places) / 60:.0f} min")
     try:
         with _bars(places, number * seeds) as on_made:
@@ -103,7 +148,7 @@ def reproduce(
         samples = {**there[1], **samples}
     if heard:  # a table that is there may say it at more length
         results["about"].setdefault("heard", f"Real music that is heard here is of the corpus {heard.directory.name}.")
-    publish(output, results, {row: samples[row] for row in row_names(samples)}, made.truth.windows)
+    publish(output, results, {row: samples[row] for row in row_names(samples)}, made.reference.windows)
     print()
     print(table_text(results, shutil.get_terminal_size((120, 24)).columns))
     print(f"\n{output}/index.html: every row to hear and see ({results['about']['seconds'] / 60:.1f} min)")
@@ -111,7 +156,7 @@ def reproduce(
 
 @contextmanager
 def _bars(places: Sequence[tuple[str, str]], melodies: int) -> Iterator[Callable[[str, str, int], None]]:
-    """A bar for each row that is being made."""
+    """Show a bar for each row that is being made."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

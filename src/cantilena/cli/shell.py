@@ -1,4 +1,4 @@
-"""What only the command line takes, as structs like the requests: where a result goes, and by which model."""
+"""Holds what only the command line takes, as structs like the requests: output and model."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Annotated
 from cantilena.fields import Described, about
 from cantilena.vocabulary import Formats, formats
 
-__all__ = ["Output", "Plan", "Shell", "Steps", "Tunes"]
+__all__ = ["BlendPlan", "Output", "Shell", "Steps", "Tunes"]
 
 
 class Output(Described, frozen=True, kw_only=True):
-    """Where a result goes. It is no part of a request, so no path of yours gets into a file."""
+    """Says where a result goes. It is no part of a request, so no path of yours gets into a file."""
 
     where: Annotated[
-        str | None, about("Write the result there: OUT.mid, or a folder for new tunes.", flag="--output -o")
+        str | None, about("Write the result to this place: OUT.mid, or a folder for new tunes.", flag="--output -o")
     ] = None
     formats: Annotated[
         Formats,
@@ -33,32 +33,32 @@ class Output(Described, frozen=True, kw_only=True):
 
 
 class Shell(Described, frozen=True, kw_only=True):
-    """What only the command line takes."""
+    """Says which model performs the request."""
 
     model: Annotated[
         str | None,
-        about("Compose with this model, a shipped one's name or a folder; by default pop-64.", metavar="MODEL"),
+        about("Compose with this model: the name of a shipped one, or a folder; by default pop-64.", metavar="MODEL"),
     ] = None
 
 
 class Tunes(Shell, frozen=True, kw_only=True):
-    """... for new melodies."""
+    """Says how many melodies `compose` makes, and whether it asks for a voice."""
 
     number: Annotated[int, about("Compose this many melodies, with seeds from --seed up.", 1, 10_000, flag="-n")] = 1
-    any: Annotated[bool, about("Ask nothing of the voice, as --voice any does.")] = False
+    any: Annotated[bool, about("Compose in any voice, as --voice any does.")] = False
 
 
 class Steps(Shell, frozen=True, kw_only=True):
-    """... for a morph."""
+    """Says where `morph` writes its steps."""
 
     separate: Annotated[
         str | None,
-        about("Write each step as a file of its own there, too: morph-01.mid and so on.", metavar="DIR"),
+        about("Also write each step as a file to this folder: morph-01.mid and so on.", metavar="DIR"),
     ] = None
 
 
-class Plan(Shell, frozen=True, kw_only=True):
-    """... for a blend."""
+class BlendPlan(Shell, frozen=True, kw_only=True):
+    """Says which file `blend` reads songs and weights from."""
 
     plan: Annotated[
         str | None,

@@ -1,4 +1,4 @@
-"""`cantilena train vae`, `decoder`, `denoiser` and `mdn`. The only verbs, with `export`, that need PyTorch."""
+"""`cantilena train vae`, `decoder`, `denoiser` and `mdn`. Only these verbs and `export` need PyTorch."""
 
 from __future__ import annotations
 
@@ -21,13 +21,21 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-_Recipe = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe, such as recipes/vae.toml.")]
-_Corpus = Annotated[Path, typer.Option(metavar="DIR", help="What `cantilena corpus build` made.")]
-_Run = Annotated[
-    Path, typer.Option(metavar="DIR", help="Checkpoints and metrics.jsonl; the same command resumes there.")
+_Recipe = Annotated[
+    Path, typer.Argument(metavar="RECIPE", help="Follow this training recipe, such as recipes/vae.toml.")
 ]
-_Init = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Warm start from a model folder or a run.")]
-_Set = Annotated[list[str] | None, typer.Option("--set", metavar="TABLE.KEY=VALUE", help="Override the recipe.")]
+_Corpus = Annotated[Path, typer.Option(metavar="DIR", help="Learn from this corpus, made by `cantilena corpus build`.")]
+_Run = Annotated[
+    Path,
+    typer.Option(metavar="DIR", help="Write checkpoints and metrics.jsonl here; the same command goes on from them."),
+]
+_Init = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="Start with the weights of this model, run, or folder of baselines."),
+]
+_Set = Annotated[
+    list[str] | None, typer.Option("--set", metavar="TABLE.KEY=VALUE", help="Change a value of the recipe.")
+]
 _Dry = Annotated[bool, typer.Option("--dry-run", help="Say what would be trained, and stop.")]
 
 
@@ -59,7 +67,7 @@ def denoiser(
 def mdn(
     recipe: _Recipe, corpus: _Corpus, run: _Run, init: _Init = None, set_: _Set = None, dry_run: _Dry = False
 ) -> None:
-    """Train the autoregressive rival; --set data.vae=RUN and --set data.latent=RUN name what it shares."""
+    """Train the autoregressive baseline; --set data.vae=RUN and --set data.latent=RUN name what it shares."""
     _train("mdn", recipe, corpus, run, init, set_, dry_run)
 
 
@@ -72,7 +80,7 @@ def _train(
 
     recipe = recipes.read_recipe(recipe_path, settings)
     if recipe.kind != kind:
-        raise RecipeError(f"{recipe_path.name}: a recipe for `cantilena train {recipe.kind}`, not {kind}")
+        raise RecipeError(f"{recipe_path.name}: a training recipe for `cantilena train {recipe.kind}`, not {kind}")
     corpus = Tunes.open(corpus_path) if corpus_path.suffix == ".npz" else Corpus.open(corpus_path)
     if dry:
         print(recipes.describe(recipe, corpus, run))
@@ -83,6 +91,10 @@ def _train(
         given: dict[str, Any] = {"init": init, "progress": _progress(training)}
         if kind in ("denoiser", "mdn"):
             given["encoding"] = lambda done, total: encoding(done, total, "")
+        if isinstance(corpus, Tunes):
+            from cantilena.training import tune_runs as runs
+
+            given.pop("encoding", None)
         step = getattr(runs, f"train_{kind}")(recipe, corpus, run, **given)
     if not _is_first_process():
         return
@@ -93,7 +105,7 @@ def _train(
 
 
 def training_modules(what: str) -> tuple[ModuleType, ModuleType]:
-    """`training.recipes` and `training.runs`; RecipeError saying what to install for `what` without PyTorch."""
+    """Import `training.recipes` and `training.runs`; without PyTorch, RecipeError says what to install for `what`."""
     try:
         from cantilena.training import recipes, runs
     except ImportError as error:
@@ -104,7 +116,7 @@ def training_modules(what: str) -> tuple[ModuleType, ModuleType]:
 
 
 def _is_first_process() -> bool:
-    """Under torchrun only the first process draws and prints."""
+    """Say whether this process is the first; under torchrun only that one prints."""
     return int(os.environ.get("RANK", 0)) == 0
 
 

@@ -1,4 +1,4 @@
-"""The verbs on the command line: a request out of what was given, one call, and files."""
+"""Runs the verbs on the command line: makes a request from the options, performs it and saves the result."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import msgspec
 
 from cantilena.cli.command import command, given_to
 from cantilena.cli.places import check_new, check_output, check_place
-from cantilena.cli.shell import Output, Plan, Shell, Steps, Tunes
+from cantilena.cli.shell import BlendPlan, Output, Shell, Steps, Tunes
 from cantilena.codec import sources_of
 from cantilena.requests import Blend, Bridge, Compose, Extend, Infill, Morph, Pick, Request, Vary
 
@@ -26,7 +26,7 @@ _BATCH_BARS = 64 * 64  # composed at once
 _ALL_FORMATS = "mid,svg,wav"
 
 
-class _Plan(msgspec.Struct, forbid_unknown_fields=True):
+class _PlanFile(msgspec.Struct, forbid_unknown_fields=True):
     songs: list[str]
     weights: list[list[float]]
 
@@ -52,7 +52,7 @@ def _compose(given: dict[str, Any]) -> None:
 
 
 def _tunes(composer: Composer, request: Compose, number: int) -> tuple[Iterator[Result], bool]:
-    """What is composed, a batch at a time, and whether it is more than one."""
+    """Compose a batch at a time; also say whether there is more than one melody."""
     if isinstance(request, Pick):
         return iter(composer(request).parts), request.k > 1
     size, seeds = max(1, min(64, _BATCH_BARS // request.bars)), range(request.seed, request.seed + number)
@@ -68,7 +68,7 @@ def _edit(kind: type[Request], shell: type[Shell] = Shell) -> Callable[[dict[str
             folder = Path(more.separate)
             if folder.exists() and not folder.is_dir():
                 raise ValueError(f"--separate {folder}: is a folder for the steps between two songs")
-        if isinstance(more, Plan) and more.plan is not None:
+        if isinstance(more, BlendPlan) and more.plan is not None:
             given |= _planned(Path(more.plan), given)
         check_place(file, file.parent)
         request = given_to(kind, _seeded(given))
@@ -87,11 +87,11 @@ def _edit(kind: type[Request], shell: type[Shell] = Shell) -> Callable[[dict[str
 
 
 def _planned(path: Path, given: dict[str, Any]) -> dict[str, Any]:
-    """Songs, named as seen from the plan's folder, and weights."""
+    """Read songs, whose names are relative to the plan's folder, and weights."""
     if "songs" in given or "weights" in given:
         raise ValueError("--plan names the songs and their weights: give it alone")
     try:
-        plan = msgspec.json.decode(path.read_bytes(), type=_Plan)
+        plan = msgspec.json.decode(path.read_bytes(), type=_PlanFile)
     except OSError as error:
         raise ValueError(f"{path.name}: cannot be read ({error.strerror or error})") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -106,12 +106,12 @@ def _load(shell: Shell) -> Composer:
 
 
 def _seeded(given: dict[str, Any]) -> dict[str, Any]:
-    """With the seed that was given, or one by chance."""
+    """Add a seed by chance where none was given."""
     return {"seed": secrets.randbelow(2**31), **given}
 
 
 def _told(result: Result) -> str:
-    """What was done, for the line that is printed."""
+    """Say what was done, for the line that is printed."""
     match result.receipt.request:
         case Infill() as r:
             told = f"bars {r.bars} of track {result.track}"
@@ -154,5 +154,5 @@ COMMANDS = {
     "bridge": _verb(Bridge),
     "vary": _verb(Vary),
     "morph": _verb(Morph, Steps),
-    "blend": _verb(Blend, Plan, may_lack=["songs", "weights"]),
+    "blend": _verb(Blend, BlendPlan, may_lack=["songs", "weights"]),
 }  # fmt: skip

@@ -1,1 +1,1 @@
-"""What a composer does to a melody that is there: each verb a function of a `Draw`, which `Composer` binds."""
+"""What is done to a melody that is there: each verb is a function that is given a `BoundSampler`."""

@@ -24,24 +24,34 @@ def has_cadence(melody: Melody) -> bool:
 
     The key is that of all the notes before: the last has no say in what it is judged by.
     """
+    return _last(melody) in _stable(melody, int(melody.notes.start[-1]) if melody.notes.start.size else 0)
+
+
+def _last(melody: Melody) -> int | None:
+    """The pitch class that a melody ends on at rest, for a half note or longer; None where it does not."""
     start, end, pitch = melody.notes
     if not start.size or end[-1] != melody.events.size or end[-1] - start[-1] < _HALF_NOTE:
-        return False
-    return int(pitch[-1]) % 12 in _stable(melody, int(start[-1]))
+        return None
+    return int(pitch[-1]) % 12
 
 
-def come_to_rest(write: Write, tokens: NDArray[np.int8], begin: int, end: int) -> NDArray[np.int8]:
+def come_to_rest(
+    write: Write, tokens: NDArray[np.int8], begin: int, end: int, *, tonic: bool = False
+) -> NDArray[np.int8]:
     """Phrases (P, 32) whose steps `begin` to `end` are a melody, with a cadence: its last bar is written anew.
 
     The bar's second half, or where that leaves it without a cadence all of it, is one note that is not to end, on a
     pitch to rest on: which one, and what leads to it, is left to the music. `write` gives the tokens that keep its
-    bounds; where they forbid every stable pitch, another stands there. A melody that has a cadence stays as it is.
+    bounds; where they forbid every stable pitch, another stands there. A melody that has a cadence stays as it is; with
+    `tonic` only that pitch class is one to rest on, as long as it may be.
     """
     steps, bar = np.arange(tokens.size), end - BAR_STEPS
     key = key_before(_part(tokens, begin, end), bar - begin)
-    stable = _sounding(key.stable if key else frozenset(range(12)))
-    for first, pitches in ((end - _HALF_NOTE, stable), (bar, stable), (bar, _sounding(frozenset(range(12))))):
-        if has_cadence(_part(tokens, begin, end)):
+    home = frozenset([key.tonic]) if key and tonic else key.stable if key else frozenset(range(12))
+    stable, any_ = _sounding(home), _sounding(frozenset(range(12)))
+    for first, pitches in ((end - _HALF_NOTE, stable), (bar, stable), (bar, any_)):
+        ends = _part(tokens, begin, end)
+        if has_cadence(ends) if not (key and tonic) else _last(ends) in home:
             break
         bounds = Bounds.fixing(tokens, ((steps < bar) | (steps >= end)).reshape(tokens.shape))
         sounding, fixed = (a.reshape(tokens.size, -1) for a in (bounds.sounding, bounds.fixed))

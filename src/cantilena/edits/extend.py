@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.diffusion.condition import Condition
-from cantilena.edits.draw import WINDOW, Draw
+from cantilena.edits.bound_sampler import WINDOW, BoundSampler
 from cantilena.edits.recompose import recompose
 from cantilena.edits.steer import Steering
 from cantilena.model import Model
@@ -24,7 +24,9 @@ __all__ = ["bridge", "extend"]
 _CONTEXT = 16, 24  # phrases that are held: at least, however many are composed, and at most
 
 
-def extend(model: Model, locks: Locks, draw: Draw, *, seed: int, rules: Rules | None = None) -> NDArray[np.int8]:
+def extend(
+    model: Model, locks: Locks, sample: BoundSampler, *, seed: int, rules: Rules | None = None
+) -> NDArray[np.int8]:
     """New tokens (steps,) with the locked ones among them; the free steps are the first or the last of all.
 
     Held are the 16 to 24 phrases at the joint, as many as one window has room for. What is sampled beyond the new bars
@@ -53,20 +55,22 @@ def extend(model: Model, locks: Locks, draw: Draw, *, seed: int, rules: Rules | 
     condition, tokens = Condition(x_0, whole[None]), locks.tokens.copy()
     bounds = Bounds.fixing(held, np.tile(whole[:, None], PHRASE_STEPS))  # the song is heard by what goes on from it
     if rules is None:
-        x_0 = draw(seed, phrases=len(held), condition=condition)
+        x_0 = sample(seed, phrases=len(held), condition=condition)
         phrases = model.to_phrases(x_0[0], bounds)[here].reshape(-1)
     else:
         fresh = np.arange(here.start * PHRASE_STEPS, here.stop * PHRASE_STEPS)
         judged = np.zeros(held.size // BAR_STEPS, np.bool_)
         judged[(fresh[: free.size] if after else fresh[-free.size :]) // BAR_STEPS] = True
         steering = Steering(model, rules, judged, held.reshape(-1))
-        x_0 = draw(seed, phrases=len(held), condition=condition, cost=steering.cost(), ties=steering.ties(len(held)))
+        x_0 = sample(seed, phrases=len(held), condition=condition, cost=steering.cost(), ties=steering.ties(len(held)))
         phrases = steering.decode(x_0[0], bounds)[here].reshape(-1)
     tokens[first:stop] = phrases[: free.size] if after else phrases[-free.size :]
     return locks.paste(tokens)
 
 
-def bridge(model: Model, locks: Locks, draw: Draw, *, seed: int, rules: Rules | None = None) -> NDArray[np.int8]:
+def bridge(
+    model: Model, locks: Locks, sample: BoundSampler, *, seed: int, rules: Rules | None = None
+) -> NDArray[np.int8]:
     """New tokens (steps,) with the locked ones among them; the free steps lie between, and a phrase begins there."""
     first = int(np.flatnonzero(~locks.locked)[0])
-    return recompose(model, locks, draw, seed=seed, lead=first // BAR_STEPS % 2, rules=rules)
+    return recompose(model, locks, sample, seed=seed, lead=first // BAR_STEPS % 2, rules=rules)

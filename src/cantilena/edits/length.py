@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from cantilena.diffusion.condition import Condition
 from cantilena.diffusion.ties import Ties
+from cantilena.edits.bound_sampler import WINDOW, BoundSampler
 from cantilena.edits.cadence import key_before
-from cantilena.edits.draw import WINDOW, Draw
 from cantilena.edits.window import own_seed
 from cantilena.model import Model
 from cantilena.music.melody import BAR_STEPS, HOLD, PHRASE_STEPS, REST, Melody
@@ -55,12 +55,14 @@ class Length:
 
     @property
     def asked(self) -> dict[str, Any]:
-        """What to ask of a `Draw`; of a loop shorter than 64 bars, 64 that `lead_round` goes on from."""
+        """What to ask of a `BoundSampler`; of a loop shorter than 64 bars, 64 that `lead_round` goes on from."""
         asked = {"phrases": max(WINDOW, -(-self.bars // _BAR_PHRASES))}
         return {**asked, "circular": True} if self.loop and self.bars >= WHOLE else asked
 
 
-def lead_round(model: Model, draw: Draw, x_0: NDArray[np.float32], bars: int, *, seed: int) -> NDArray[np.float32]:
+def lead_round(
+    model: Model, sample: BoundSampler, x_0: NDArray[np.float32], bars: int, *, seed: int
+) -> NDArray[np.float32]:
     """A loop of `bars` bars, fewer than 64, out of 64 bars x_0 (32, D): phrases that go round, (bars / 2, D).
 
     The `best_crop` is laid out over and over, and the last quarter of each copy, a phrase at least, is composed anew
@@ -70,7 +72,7 @@ def lead_round(model: Model, draw: Draw, x_0: NDArray[np.float32], bars: int, *,
     first = (best_crop(Melody.from_phrases(model.to_phrases(x_0)), bars) - 1) // _BAR_PHRASES
     place = np.arange(-(-WINDOW // phrases) * phrases) % phrases  # in the loop, of each phrase of all copies
     condition = Condition(x_0[None, first + place], (place < phrases - max(1, phrases // 4))[None])
-    x_0 = draw(own_seed(seed, 1), phrases=place.size, circular=True, ties=Ties.of(place), condition=condition)
+    x_0 = sample(own_seed(seed, 1), phrases=place.size, circular=True, ties=Ties.of(place), condition=condition)
     return x_0[0, :phrases]
 
 
@@ -124,25 +126,25 @@ def _rung(ring: NDArray[np.int8]) -> NDArray[np.int8]:
     return rung
 
 
-def chain(draw: Draw, seed: int) -> Iterator[NDArray[np.float32]]:
+def chain(sample: BoundSampler, seed: int) -> Iterator[NDArray[np.float32]]:
     """Latents without an end: 32 phrases (32, D), then 16 more (16, D) at a time, each after the 16 before it."""
-    x_0 = draw(seed)
+    x_0 = sample(seed)
     yield x_0[0]
     known = np.arange(WINDOW)[None] < WINDOW // 2
     for k in count(1):
         held = np.roll(x_0, WINDOW // 2, axis=1)  # what was last comes first
-        x_0 = draw(own_seed(seed, k), condition=Condition(held, known))
+        x_0 = sample(own_seed(seed, k), condition=Condition(held, known))
         yield x_0[0, WINDOW // 2 :]
 
 
-def stream(model: Model, draw: Draw, seed: int, qpm: float = 120.0) -> Iterator[Melody]:
+def stream(model: Model, sample: BoundSampler, seed: int, qpm: float = 120.0) -> Iterator[Melody]:
     """A melody without an end, two bars at a time, or more where a note rings over the bar line.
 
     Played one after another the pieces are the melody, and no note of it is cut, but one that rings for 64 bars.
     """
     pending: list[NDArray[np.int8]] = []
     before, said = np.zeros((0, model.space.D), np.float32), np.zeros((0, PHRASE_STEPS), np.int8)
-    for x_0 in chain(draw, seed):
+    for x_0 in chain(sample, seed):
         held = len(said)  # phrases that are heard by those that go on from them
         known = np.repeat(np.arange(held + len(x_0))[:, None] < held, PHRASE_STEPS, axis=1)
         bounds = replace(Bounds.fixing(np.resize(said, known.shape), known), rings=True)

@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cantilena.edits.draw import Draw
+from cantilena.edits.bound_sampler import BoundSampler
 from cantilena.edits.vary import changed_steps, noise_level
 from cantilena.edits.window import filled, own_seed
 from cantilena.model import Model
@@ -54,7 +54,7 @@ class _Lifted(NamedTuple):
 
 
 def morph(
-    model: Model, a: Melody, b: Melody, draw: Draw, invert: Invert, *, steps: int = 8, seed: int = 0
+    model: Model, a: Melody, b: Melody, sample: BoundSampler, invert: Invert, *, steps: int = 8, seed: int = 0
 ) -> list[Melody]:
     """`steps` melodies from `a` to `b`, which are the first and the last, note by note; the tempo goes along.
 
@@ -64,14 +64,14 @@ def morph(
     if isinstance(steps, bool) or not (isinstance(steps, Integral) and 2 <= steps <= MAX_STEPS):
         raise ValueError(f"a morph has 2 to {MAX_STEPS} steps, its ends among them, not {steps}")
     steps = int(steps)  # of NumPy's, some overflow
-    lifted = _lift(model, _cut([a, b]), draw, invert, seed)
+    lifted = _lift(model, _cut([a, b]), sample, invert, seed)
     shares = (k / (steps - 1) for k in range(1, steps - 1))
-    inner = [_mixed(model, lifted, np.array([[1 - u, u]]), draw, seed) for u in shares]
+    inner = [_mixed(model, lifted, np.array([[1 - u, u]]), sample, seed) for u in shares]
     return [lifted[0].song, *inner, lifted[1].song]
 
 
 def blend(
-    model: Model, songs: Sequence[Melody], weights: ArrayLike, draw: Draw, invert: Invert, *, seed: int = 0
+    model: Model, songs: Sequence[Melody], weights: ArrayLike, sample: BoundSampler, invert: Invert, *, seed: int = 0
 ) -> Melody:
     """One melody that is now more of one song and now of another.
 
@@ -80,7 +80,7 @@ def blend(
     ValueError for weights that do not fit.
     """
     checked = check_weights(weights, len(songs))
-    return _mixed(model, _lift(model, _cut(songs), draw, invert, seed), checked, draw, seed)
+    return _mixed(model, _lift(model, _cut(songs), sample, invert, seed), checked, sample, seed)
 
 
 def in_a_row(melodies: Sequence[Melody]) -> Melody:
@@ -110,16 +110,16 @@ def _cut(songs: Sequence[Melody]) -> list[Melody]:
     return [song if song.bars == bars else song.slice(1, bars) for song in songs]
 
 
-def _lift(model: Model, songs: Sequence[Melody], draw: Draw, invert: Invert, seed: int) -> list[_Lifted]:
+def _lift(model: Model, songs: Sequence[Melody], sample: BoundSampler, invert: Invert, seed: int) -> list[_Lifted]:
     level, found = noise_level(model.schedule, NOISE), []
     for k, song in enumerate(songs):
-        phrases = filled(model, song.events, draw, seed=own_seed(seed, k))
+        phrases = filled(model, song.events, sample, seed=own_seed(seed, k))
         x_t = invert(model.to_latents(phrases)[None], to=level)
-        found.append(_Lifted(song, _down(model, x_t, song, draw, seed), x_t))
+        found.append(_Lifted(song, _down(model, x_t, song, sample, seed), x_t))
     return found
 
 
-def _mixed(model: Model, lifted: Sequence[_Lifted], weights: Weights, draw: Draw, seed: int) -> Melody:
+def _mixed(model: Model, lifted: Sequence[_Lifted], weights: Weights, sample: BoundSampler, seed: int) -> Melody:
     """The melody of a mixture: weights (places, songs)."""
     first = lifted[0].song
     phrases = -(-first.events.size // PHRASE_STEPS)
@@ -127,7 +127,7 @@ def _mixed(model: Model, lifted: Sequence[_Lifted], weights: Weights, draw: Draw
     along = np.stack([np.interp(at, places, column) for column in weights.T], axis=1)  # (phrases, songs)
     x_t = on_sphere([one.x_t for one in lifted], along)
     qpm = round(float(weights.mean(axis=0) @ [one.song.qpm for one in lifted]), 6)
-    down = _down(model, x_t, first, draw, seed)
+    down = _down(model, x_t, first, sample, seed)
     heaviest = along.argmax(axis=1)
     tokens = down.events
     for exact in (False, True):
@@ -146,10 +146,10 @@ def _carried(one: _Lifted, down: Melody) -> Melody:
     return Melody.from_tokens(Locks.around(one.song.notes, changed_steps(one.was, down)).paste(down.events))
 
 
-def _down(model: Model, x_t: NDArray[np.float32], like: Melody, draw: Draw, seed: int) -> Melody:
+def _down(model: Model, x_t: NDArray[np.float32], like: Melody, sample: BoundSampler, seed: int) -> Melody:
     """The melody that a mixture becomes, as long as `like`."""
     level = noise_level(model.schedule, NOISE)
-    x_0 = draw(seed, phrases=x_t.shape[1], x_t=x_t, start=level)
+    x_0 = sample(seed, phrases=x_t.shape[1], x_t=x_t, start=level)
     return Melody.from_tokens(model.to_phrases(x_0[0]).reshape(-1)[: like.events.size], like.qpm)
 
 

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.diffusion.condition import Condition
+from cantilena.edits.bound_sampler import WINDOW, BoundSampler
 from cantilena.edits.cadence import come_to_rest, has_cadence
-from cantilena.edits.draw import WINDOW, Draw
 from cantilena.edits.window import own_seed
 from cantilena.errors import MidiError
 from cantilena.model import Model
@@ -64,7 +64,9 @@ def two_bars(melody: Melody) -> Melody:
     return Melody.from_tokens(events, melody.qpm)
 
 
-def develop(model: Model, draw: Draw, motif: Melody, bars: int, *, seed: int = 0, cadence: bool = False) -> Melody:
+def develop(
+    model: Model, sample: BoundSampler, motif: Melody, bars: int, *, seed: int = 0, cadence: bool = False
+) -> Melody:
     """A tune of `bars` bars that begins with the `motif` (2 bars), note for note, and takes it up again.
 
     With `cadence` its last note is long, stable and fills the bar: `has_cadence`. Of the tunes drawn, one that has it
@@ -81,7 +83,7 @@ def develop(model: Model, draw: Draw, motif: Melody, bars: int, *, seed: int = 0
     for k in range(max(2, _DRAWS * WINDOW // whole)):
         at = np.append(begins, begins + phrases // 2) if k % 2 and phrases > 2 else begins
         known = np.isin(np.arange(whole), at)
-        x_0 = draw(own_seed(seed, k), phrases=whole, condition=Condition(held, known[None]))[0]
+        x_0 = sample(own_seed(seed, k), phrases=whole, condition=Condition(held, known[None]))[0]
         bounds = Bounds.fixing(np.tile(theme, (whole, 1)), np.tile(known[:, None], PHRASE_STEPS))
         steps = model.to_phrases(x_0, bounds).reshape(-1)
         for b in (PHRASE_STEPS * begins).tolist():

@@ -1,4 +1,4 @@
-"""Choosing a few melodies of many: the ones that keep the rules, that sound like music, and that differ.
+"""Choosing a few melodies of many: the ones that keep the rules, are tunes, sound like music, and differ.
 
 How like data a melody is, the denoiser says itself: its notes are encoded, some noise is put on them, and the error of
 x0_hat is measured, as in training (Ho et al. 2020, eq. 14, in terms of x_0). An error well above that of the other
@@ -15,15 +15,16 @@ from numpy.typing import NDArray
 from cantilena.diffusion.samplers import Denoise, SeededNoise, estimate
 from cantilena.diffusion.schedule import NoiseSchedule
 from cantilena.music.melody import PHRASE_STEPS, REST, Melody
+from cantilena.music.tune_score import tune_score
 
-__all__ = ["SAME", "choose", "kinship", "surprise"]
+__all__ = ["SAME", "choose", "denoising_error", "kinship", "unlike_a_tune"]
 
 SAME = 0.5  # of their phrases: melodies that share more are one melody twice
 _LEVELS = (0.3, 0.5, 0.7)  # in shares of T: notes, figures, form
 
 
-def surprise(denoise: Denoise, x_0: NDArray[np.float32], schedule: NoiseSchedule) -> NDArray[np.float64]:
-    """Mean squared error of x0_hat at three levels, of melodies x_0 (n, P, D), all with the same noise: (n,)."""
+def denoising_error(denoise: Denoise, x_0: NDArray[np.float32], schedule: NoiseSchedule) -> NDArray[np.float64]:
+    """The mean squared error of x0_hat at three levels, of melodies x_0 (n, P, D), all with the same noise: (n,)."""
     eps = np.broadcast_to(SeededNoise([0])((1, *x_0.shape[1:])), x_0.shape)
     errors = []
     for t in (share * schedule.T for share in _LEVELS):
@@ -43,18 +44,23 @@ def kinship(one: Melody, other: Melody) -> float:
     return len(few & many) / len(few) if few else 0.0
 
 
+def unlike_a_tune(melody: Melody) -> float:
+    """What a melody costs as a tune: a tenth of -log p(it is one), by its `tune_score`."""
+    return 0.1 * float(np.logaddexp(0, -tune_score(melody)))
+
+
 def choose(
-    melodies: Sequence[Melody], k: int, costs: Sequence[float], surprises: Sequence[float]
+    melodies: Sequence[Melody], k: int, costs: Sequence[float], errors: Sequence[float]
 ) -> list[int]:  # fmt: skip
     """Indices of `k` melodies, the best first; fewer where more would be the same melody twice (`SAME`).
 
-    Each costs what the rules say, plus how far its surprise lies from the median of all, in median deviations, plus
-    its `kinship` with those already chosen (maximal marginal relevance: Carbonell & Goldstein 1998). Raises ValueError
-    for fewer than 1.
+    Each has its cost, of rules that it breaks and as a tune, plus how far its denoising error lies from the median of
+    all, in median deviations, plus its `kinship` with those already chosen (maximal marginal relevance:
+    Carbonell & Goldstein 1998). Raises ValueError for fewer than 1.
     """
     if k < 1:
         raise ValueError(f"at least 1 melody is picked, not {k}")
-    away = np.abs(np.asarray(surprises) - np.median(surprises))
+    away = np.abs(np.asarray(errors) - np.median(errors))
     worth = np.asarray(costs, np.float64) + 0.1 * away / max(float(np.median(away)), 1e-9)
     kin = np.zeros(len(melodies))
     chosen: list[int] = []

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.edits.draw import WINDOW, Draw
+from cantilena.edits.bound_sampler import WINDOW, BoundSampler
 from cantilena.edits.steer import Steering
 from cantilena.edits.window import Window, own_seed
 from cantilena.model import Model
@@ -23,7 +23,7 @@ CONTEXT = 4  # phrases that are held on either side of what one window composes,
 
 
 def recompose(
-    model: Model, locks: Locks, draw: Draw, *, seed: int, lead: int = 0, rules: Rules | None = None
+    model: Model, locks: Locks, sample: BoundSampler, *, seed: int, lead: int = 0, rules: Rules | None = None
 ) -> NDArray[np.int8]:
     """New tokens (steps,) with the locked ones among them. Phrases begin at bar 0, or with `lead` 1 a bar earlier.
 
@@ -47,7 +47,7 @@ def recompose(
         held = Melody.from_tokens(tokens).phrases()[first : first + WINDOW]
         steering = Steering(model, rules, judged, tokens, first) if rules else None
         window = Window(model, held, known[part].reshape(held.shape))
-        new = window.draw(draw, own_seed(seed, k), steering=steering)  # each window its own noise
+        new = window.sample(sample, own_seed(seed, k), steering=steering)  # each window its own noise
         composed = np.zeros(phrases, np.bool_)
         composed[now] = True
         written = composed.reshape(-1) & inside

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from cantilena.diffusion.samplers import SeededNoise
 from cantilena.diffusion.schedule import NoiseSchedule
 from cantilena.diffusion.ties import Ties
-from cantilena.edits.draw import WINDOW, Draw
+from cantilena.edits.bound_sampler import WINDOW, BoundSampler
 from cantilena.edits.window import Window, filled, own_seed
 from cantilena.model import Model
 from cantilena.music.bars import Bars, bar_lines
@@ -46,7 +46,7 @@ _HELD = 0.75  # share of phrases that were held then
 
 
 def vary(
-    model: Model, locks: Locks, draw: Draw, *, strength: float, seed: int, lead: int = 0
+    model: Model, locks: Locks, sample: BoundSampler, *, strength: float, seed: int, lead: int = 0
 ) -> tuple[Locks, NDArray[np.int8]]:
     """New tokens (steps,), and the locks to paste into them: what was locked, and whatever else stays.
 
@@ -57,7 +57,7 @@ def vary(
     if level_of(model.schedule, strength) == 0 or not free.any():
         return Locks.around(song.notes, np.zeros_like(free)), song.events
     front = lead * BAR_STEPS
-    phrases = filled(model, song.events, draw, seed=seed, lead=front)
+    phrases = filled(model, song.events, sample, seed=seed, lead=front)
     pad = (front, phrases.size - front - free.size)
     part = _seen(np.asarray(np.pad(free, pad).reshape(phrases.shape).any(1)))
     known = np.pad(locks.known, pad).reshape(phrases.shape)[part]
@@ -68,7 +68,7 @@ def vary(
     x_0 = window.encode()[None]  # (1, P, D)
     x_t = model.schedule.q_sample(x_0, level, SeededNoise([own_seed(seed, 1)])(x_0.shape))
     ties = _ties(window.tokens, within, 1 - strength**3)
-    drawn = window.draw(draw, own_seed(seed, 2), x_t=x_t.astype(np.float32), start=level, ties=ties)
+    drawn = window.sample(sample, own_seed(seed, 2), x_t=x_t.astype(np.float32), start=level, ties=ties)
     new, was = np.zeros(phrases.size, np.int8), np.zeros(phrases.size, np.int8)
     steps = slice(part.start * PHRASE_STEPS, part.stop * PHRASE_STEPS)
     new[steps], was[steps] = drawn, window.decode(x_0[0])

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.diffusion.condition import Condition
-from cantilena.edits.draw import WINDOW, Draw
+from cantilena.edits.bound_sampler import WINDOW, BoundSampler
 from cantilena.edits.steer import Steering
 from cantilena.model import Model
 from cantilena.music.melody import HOLD, PHRASE_STEPS, REST, Melody, canonical
@@ -41,8 +41,10 @@ class Window:
     tokens: NDArray[np.int8]
     known: NDArray[np.bool_]
 
-    def draw(self, draw: Draw, seed: int, *, steering: Steering | None = None, **asked: Any) -> NDArray[np.int8]:
-        """All steps (P * 32,), the known among them. `asked` goes to `draw`."""
+    def sample(
+        self, sample: BoundSampler, seed: int, *, steering: Steering | None = None, **asked: Any
+    ) -> NDArray[np.int8]:
+        """All steps (P * 32,), the known among them. `asked` goes to `sample`."""
         every = np.arange(len(self.tokens))
         if steering is not None:
             asked["cost"] = steering.cost(lambda phrases: self._paste(phrases, every))
@@ -61,7 +63,7 @@ class Window:
             return self.model.space.clip(x0_hat)
 
         correct = corrected if partial.size else None
-        x_0 = draw(seed, phrases=len(whole), condition=Condition(x_0, whole[None]), correct=correct, **asked)
+        x_0 = sample(seed, phrases=len(whole), condition=Condition(x_0, whole[None]), correct=correct, **asked)
         if steering is None:
             return self.decode(x_0[0])
         return _phrase_form(steering.decode(x_0[0], self._bounds())).reshape(-1)
@@ -84,7 +86,7 @@ class Window:
 
 
 def filled(
-    model: Model, tokens: NDArray[np.int8], draw: Draw, *, seed: int, lead: int = 0
+    model: Model, tokens: NDArray[np.int8], sample: BoundSampler, *, seed: int, lead: int = 0
 ) -> NDArray[np.int8]:  # fmt: skip
     """The phrases (P, 32) of tokens (steps,) that begin `lead` steps after a phrase does; 32 phrases at least.
 
@@ -97,7 +99,7 @@ def filled(
     if not fill:
         return phrases
     known = np.pad(np.ones(tokens.size, np.bool_), pad).reshape(phrases.shape)
-    return Melody.from_tokens(Window(model, phrases, known).draw(draw, own_seed(seed, 0))).phrases()
+    return Melody.from_tokens(Window(model, phrases, known).sample(sample, own_seed(seed, 0))).phrases()
 
 
 def own_seed(seed: int, k: int) -> int:

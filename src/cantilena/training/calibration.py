@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.corpus.store import WINDOW_PHRASES, Corpus
-from cantilena.drawing import Drawing
+from cantilena.engine import Engine
 from cantilena.model import Model
 from cantilena.music.extract import ROLES
 from cantilena.music.melody import REST, Melody
@@ -50,7 +50,7 @@ def calibrate(
         these = np.random.default_rng(k).permutation(these)[:_REAL]
         wanted, strange = measured(corpus.phrases(int(m))[f : f + WINDOW_PHRASES] for m, f in these)
         seeds = tuple(range(SEED, SEED + melodies))
-        z = model.space.denormalize(Drawing(model).sample(seeds, voice=voice))
+        z = model.space.denormalize(Engine(model).sample(seeds, voice=voice))
         intervals, foreign, best = np.zeros((2, SIZES), np.float32), 0.0, np.inf
         manner = replace(model.manner, labels=tuple(voice.labels.tolist()), seeds=seeds)
         for _ in range(_ROUNDS):

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from cantilena.corpus.store import Corpus
 from cantilena.diffusion.samplers import SeededNoise, ddpm
-from cantilena.drawing import Drawing
 from cantilena.edits.vary import noise_level
+from cantilena.engine import Engine
 from cantilena.model import Model
 from cantilena.music.extract import ROLES
 from cantilena.music.melody import is_silent
@@ -51,7 +51,7 @@ class DecoderTask:
 
     def __init__(self, network: PhraseDecoder, model: Model, corpus: Corpus, config: DecoderConfig):
         self.network: nn.Module = network
-        self.drawing, self.corpus, self.config = Drawing(model), corpus, config
+        self.engine, self.corpus, self.config = Engine(model), corpus, config
         self.train, self.validation = (Phrases.of(corpus, split) for split in ("train", "validation"))
         self.windows = {split: corpus.windows(split, max_silent=MAX_SILENT) for split in ("train", "validation")}
         melody = self.windows["train"][:, 0]
@@ -98,7 +98,7 @@ class DecoderTask:
         """Token accuracy and share of exact phrases, from the posterior's mean and from a draw."""
         rows = np.random.default_rng(0).choice(len(self.validation.tokens), 2048)
         tokens, *told = self.validation.take(rows, np.zeros(2048, np.int64))
-        mean, std = (torch.from_numpy(a) for a in self.drawing.model.encode(tokens.numpy()))
+        mean, std = (torch.from_numpy(a) for a in self.engine.model.encode(tokens.numpy()))
         eps = torch.randn(mean.shape, generator=torch.Generator().manual_seed(0))
         figures: dict[str, float] = {}
         for name, z in (("mean", mean), ("sampled", mean + std * eps)):
@@ -114,7 +114,7 @@ class DecoderTask:
         rows = np.searchsorted(self._phrases, torch.rand(count, generator=generator, dtype=torch.float64).numpy())
         shift = torch.randint(SHIFTS[0], SHIFTS[-1] + 1, (count,), generator=generator).numpy()
         given = self.train.take(rows, shift).less_told(generator)
-        mean, std = (torch.from_numpy(a) for a in self.drawing.model.encode(given.tokens.numpy()))
+        mean, std = (torch.from_numpy(a) for a in self.engine.model.encode(given.tokens.numpy()))
         drawn = torch.rand(count, 1, generator=generator) < 0.5
         return mean + std * torch.randn(mean.shape, generator=generator) * drawn, torch.zeros(count), *given
 
@@ -131,7 +131,7 @@ class DecoderTask:
 
         Where `told` (n,), denoiser and decoder know the labels; of the others at most whether they have rests.
         """
-        model, n = self.drawing.model, len(windows)
+        model, n = self.engine.model, len(windows)
         tokens = np.stack([self.corpus.phrases(int(m))[first : first + PHRASES] for m, first in windows])  # (n, 32, 32)
         if transpose:
             shift = torch.randint(SHIFTS[0], SHIFTS[-1] + 1, (n,), generator=generator).numpy()
@@ -150,7 +150,7 @@ class DecoderTask:
         x_t = schedule.q_sample(x_0, t, noise(x_0.shape)).astype(np.float32)
         temperature = 1 - (1 - self.config.coolest) * float(torch.rand((), generator=generator))
         steps = max(1, round(t / self.config.stride))
-        denoise = self.drawing.denoiser(labels.numpy())
+        denoise = self.engine.denoiser(labels.numpy())
         *_, last = ddpm(denoise, x_t, schedule, noise, steps=steps, temperature=temperature, start=t)
         z = torch.from_numpy(model.space.denormalize(last.x0_hat).reshape(n * PHRASES, -1))
         before = context(flat, first)

@@ -23,14 +23,26 @@ from torch import Tensor, nn
 from cantilena.errors import ModelError
 from cantilena.latent import LatentSpace
 from cantilena.model import FORMAT
+from cantilena.reproduction.baseline_networks import FORMAT as BASELINES_FORMAT
 from cantilena.training.networks import LABEL_SIZES, Denoiser, MelodyVAE
 from cantilena.training.paper import PaperDenoiser
 from cantilena.training.phrase_decoder import PhraseDecoder
+from cantilena.training.sequences import PLACE_SIZES
+from cantilena.training.tune_denoiser import TuneDenoiser
 from cantilena.writing import CONTEXT
 
-__all__ = ["Baseline", "exchange_parts", "export_model", "read_weights", "vae_fingerprint"]
+__all__ = [
+    "Baseline",
+    "exchange_parts",
+    "export_baselines",
+    "export_model",
+    "halve",
+    "read_weights",
+    "vae_fingerprint",
+]
 
 _OPSET = 17
+_KINDS = {Denoiser: "small", PaperDenoiser: "paper", TuneDenoiser: "tune"}
 LITERAL = {"sigma": 0.0, "temperature": 0.0, "floor": 0.0}  # literally: until a decoder learns what a denoiser leaves
 _ENCODER = ("embed", "encoder", "squeeze", "posterior")  # beginnings of the encoder's parameter names
 
@@ -40,15 +52,15 @@ def vae_fingerprint(network: MelodyVAE) -> str:
     digest = hashlib.sha256()
     for name, value in sorted(network.state_dict().items()):
         if name.startswith(_ENCODER):
-            digest.update(name.encode() + value.detach().float().numpy().tobytes())
+            digest.update(name.encode() + value.detach().float().cpu().numpy().tobytes())
     return digest.hexdigest()[:16]
 
 
 class Baseline(NamedTuple):
-    """A rival that a model folder carries for the paper's table; its large weights are kept in half precision."""
+    """A trained network for the paper's table; its large weights are kept in half precision."""
 
     network: nn.Module
-    about: Mapping[str, Any]  # goes into model.json, beside the network's config
+    about: Mapping[str, Any]  # goes into JSON, beside the network's config
 
 
 class _Encode(nn.Module):
@@ -117,20 +129,20 @@ class _Unconditioned(nn.Module):
 def export_model(
     folder: Path,
     vae: MelodyVAE,
-    denoiser: Denoiser | PaperDenoiser,
+    denoiser: Denoiser | PaperDenoiser | TuneDenoiser,
     space: LatentSpace,
     *,
     diffusion: Mapping[str, Any],
     provenance: Mapping[str, Any],
     card: str,
-    baselines: Mapping[str, Baseline] | None = None,
+    labels: Mapping[str, list[str]] | None = None,
 ) -> None:
     """Write a model folder in one step; an older one of this name is replaced only when the new one is complete.
 
     `diffusion` is the schedule's config under "schedule", the "prediction", and "self_conditioning": false where the
     denoiser never saw its own x0_hat, which is then no input of the graph. `provenance` says where the weights come
-    from; `card` is the README; `baselines` may hold an "mdn" and a "paper" denoiser, whose `about` is as `diffusion`.
-    Raises ModelError when it cannot be written.
+    from; `card` is the README; `labels` are the values of each label that a denoiser of tunes is told. Raises
+    ModelError when it cannot be written.
     """
     with _replacing(folder) as new:
         _to_onnx(_Encode(vae.eval()), new / "encoder.onnx", {"tokens": torch.ones(2, 32, dtype=torch.long)},
@@ -144,29 +156,29 @@ def export_model(
             "vae": {"fingerprint": vae_fingerprint(vae), "config": asdict(vae.config)},
             "decoder": {"config": asdict(vae.decoder.config), **LITERAL},
             "denoiser": {
-                "network": "small" if isinstance(denoiser, Denoiser) else "paper",
+                "network": _KINDS[type(denoiser)],
                 "config": asdict(denoiser.config),
                 "latent": space.fingerprint,
                 **diffusion,
             },
             "provenance": dict(provenance),
         }
+        if labels is not None:
+            model["labels"] = dict(labels)
         (new / "README.md").write_text(card)
-        _write_baselines(new, model, baselines or {})
+        _write_model_json(new, model)
 
 
 def exchange_parts(
     source: Path,
     folder: Path,
-    baselines: Mapping[str, Baseline],
     decoder: Baseline | None = None,
     reading: Mapping[str, Any] | None = None,
 ) -> None:
     """Write the model folder `source` to `folder`, which may be the same, with some of its parts exchanged.
 
     `decoder` is a new PhraseDecoder of the same VAE, kept in half precision, `reading` says how it is to read composed
-    latents, `baselines` are added or exchanged. Everything else stays bit for bit. Raises ModelError when it cannot be
-    written.
+    latents. Everything else stays bit for bit. Raises ModelError when it cannot be written.
     """
     with _replacing(folder) as new:
         shutil.copytree(source, new, dirs_exist_ok=True)
@@ -176,40 +188,51 @@ def exchange_parts(
             network: Any = decoder.network
             _decoder_to_onnx(network, new)
             for path in new.glob("decoder*.onnx"):
-                _halve(path)
+                halve(path)
             about |= {"config": asdict(network.config), **decoder.about}
         about |= reading or {}
         model |= {"format": FORMAT, "name": folder.resolve().name, "decoder": about}
-        _write_baselines(new, model, baselines)
+        _write_model_json(new, model)
 
 
-def _write_baselines(new: Path, model: dict[str, Any], baselines: Mapping[str, Baseline]) -> None:
-    """The graphs of rivals in half precision, and model.json, which names them."""
-    for name, baseline in baselines.items():
-        path = new / f"{name}.onnx"
-        if name == "mdn":
-            sequence = {"x_0": torch.zeros(2, 3, int(model["denoiser"]["config"]["D"]))}
-            outputs = ["log_pi", "mean", "log_std"]
-            _to_onnx(_Next(baseline.network), path, sequence, outputs, {"x_0": {1: "phrases"}})
-        else:
-            _denoiser_to_onnx(baseline.network, path, baseline.about)
-        _halve(path)
-        config: Any = baseline.network.config
-        model[name] = {"config": asdict(config), **baseline.about}
+def export_baselines(folder: Path, baselines: Mapping[str, Baseline], latent: str, D: int) -> None:
+    """Write an "mdn", a "paper" denoiser or both to a folder of baselines, in half precision, and baselines.json.
+
+    They belong to the model whose latent space has the fingerprint `latent` and D dimensions; `about` of "paper" holds
+    its "schedule" and "prediction". A baseline of the same latent space that is there and not given stays. Raises
+    ModelError when the folder cannot be written, or holds something else.
+    """
+    with _replacing(folder, "baselines.json", "baselines") as new:
+        about: dict[str, Any] = {"format": BASELINES_FORMAT, "latent": latent}
+        if (folder / "baselines.json").is_file():
+            before = json.loads((folder / "baselines.json").read_text(encoding="utf-8"))
+            if before.get("latent") == latent:
+                shutil.copytree(folder, new, dirs_exist_ok=True)
+                about = before | about
+        for name, baseline in baselines.items():
+            path = new / f"{name}.onnx"
+            if name == "mdn":
+                outputs = ["log_pi", "mean", "log_std"]
+                _to_onnx(_Next(baseline.network), path, {"x_0": torch.zeros(2, 3, D)}, outputs, {"x_0": {1: "phrases"}})
+            else:
+                _denoiser_to_onnx(baseline.network, path, baseline.about)
+            halve(path)
+            config: Any = baseline.network.config
+            about[name] = {"config": asdict(config), **baseline.about}
+        (new / "baselines.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+
+
+def _write_model_json(new: Path, model: dict[str, Any]) -> None:
     model["provenance"] = model.pop("provenance", {})  # last, as it is the longest
     (new / "model.json").write_text(json.dumps(model, indent=1) + "\n")
 
 
 @contextmanager
-def _replacing(folder: Path) -> Iterator[Path]:
-    """An empty folder to fill, which takes the place of `folder`, an older model or nothing, when it is complete."""
+def _replacing(folder: Path, mark: str = "model.json", what: str = "a model") -> Iterator[Path]:
+    """Give an empty folder to fill. Complete, it takes the place of `folder`, if that is empty or holds `mark`."""
     folder = folder.resolve()
-    if (
-        folder.exists()
-        and not (folder / "model.json").is_file()
-        and not (folder.is_dir() and not any(folder.iterdir()))
-    ):
-        raise ModelError(f"{folder}: holds something else than a model; choose another name")
+    if folder.exists() and not (folder / mark).is_file() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise ModelError(f"{folder}: holds something else than {what}; choose another name")
     temporary, old = (folder.with_name(f".{folder.name}.{kind}{os.getpid()}") for kind in ("", "old."))
     try:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -220,7 +243,7 @@ def _replacing(folder: Path) -> Iterator[Path]:
         os.rename(temporary, folder)
         shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
-        raise ModelError(f"{folder}: cannot write the model ({error.strerror or error})") from error
+        raise ModelError(f"{folder}: cannot be written ({error.strerror or error})") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -228,7 +251,11 @@ def _replacing(folder: Path) -> Iterator[Path]:
 def _decoder_to_onnx(decoder: PhraseDecoder, folder: Path) -> None:
     """The three graphs of a decoder: `writing.Decoder`."""
     decoder, c = decoder.eval(), decoder.config
-    z = {"z": torch.zeros(2, c.latent), "sigma": torch.zeros(2), "labels": torch.zeros(2, 4, dtype=torch.long)}
+    z = {
+        "z": torch.zeros(2, c.latent),
+        "sigma": torch.zeros(2),
+        "labels": torch.zeros(2, len(c.labels), dtype=torch.long),
+    }
     _to_onnx(_Plan(decoder), folder / "decoder.onnx", z, ["plan", "plain"])
     before = {"before": torch.zeros(2, CONTEXT, dtype=torch.long), "around": torch.zeros(2, 12)}
     _to_onnx(_Start(decoder), folder / "decoder_start.onnx", before, ["state"])
@@ -248,8 +275,11 @@ def _denoiser_to_onnx(denoiser: nn.Module, path: Path, diffusion: Mapping[str, A
         "x_t": torch.zeros(2, config.phrases, config.D),
         "log_snr": torch.zeros(2),
         "x0_prev": torch.zeros(2, config.phrases, config.D),
-        "labels": torch.zeros(2, len(LABEL_SIZES), dtype=torch.long),
+        "labels": torch.zeros(2, len(getattr(config, "labels", LABEL_SIZES)), dtype=torch.long),
     }
+    if isinstance(denoiser, TuneDenoiser):
+        inputs["places"] = torch.zeros(2, config.phrases, len(PLACE_SIZES), dtype=torch.long)
+        inputs["mask"] = torch.ones(2, config.phrases, dtype=torch.bool)
     if not diffusion.get("self_conditioning", True):
         denoiser = _Unconditioned(denoiser)
         del inputs["x0_prev"]
@@ -279,7 +309,7 @@ def _to_onnx(
         )
 
 
-def _halve(path: Path) -> None:
+def halve(path: Path) -> None:
     """Keep large weights as float16, each with a Cast to float32: half the bytes; the runtime casts on loading."""
     model = onnx.load(path)
     casts = []
@@ -306,7 +336,7 @@ def read_weights(folder: Path, kind: Literal["vae", "decoder", "denoiser", "mdn"
             return {_plain(key, "decoder."): value.float() for part in parts for key, value in part.items()}
         case "denoiser":
             found = _initializers(folder / "denoiser.onnx")
-            return {key.removeprefix("denoiser."): value for key, value in found.items()}
+            return {_plain(key, "denoiser."): value.float() for key, value in found.items()}
         case "mdn":
             found = _initializers(folder / "mdn.onnx")
             return {_plain(key, "mdn."): value.float() for key, value in found.items()}

@@ -1,4 +1,4 @@
-"""Training and measuring the autoregressive rival on encoded windows."""
+"""Training and measuring the autoregressive baseline on encoded windows."""
 
 from __future__ import annotations
 

@@ -158,7 +158,7 @@ class Denoiser(nn.Module):
         return out
 
 
-# -- the autoregressive rival ----------------------------------------------------------------------
+# -- the autoregressive baseline -------------------------------------------------------------------
 
 
 class Mixture(NamedTuple):

@@ -104,7 +104,7 @@ class FiLMBlock(nn.Module):
 
 @dataclass(frozen=True)
 class PaperMDNConfig:
-    """Shape of the paper's autoregressive rival: 38,050,484 parameters at D = 42."""
+    """Shape of the paper's autoregressive baseline: 38,050,484 parameters at D = 42."""
 
     D: int
     phrases: int = 32

@@ -25,10 +25,16 @@ from cantilena.training.calibration import calibrate
 from cantilena.training.data import Phrases
 from cantilena.training.decoder import DecoderConfig, DecoderTask
 from cantilena.training.denoiser import DenoiserTask, DiffusionConfig
-from cantilena.training.export import Baseline, exchange_parts, export_model, read_weights, vae_fingerprint
+from cantilena.training.export import (
+    Baseline,
+    exchange_parts,
+    export_baselines,
+    export_model,
+    read_weights,
+    vae_fingerprint,
+)
 from cantilena.training.latents import MAX_SILENT, Latents, encode_corpus
 from cantilena.training.loop import (
-    choose_device,
     LoopConfig,
     Progress,
     Task,
@@ -47,28 +53,30 @@ from cantilena.training.recipes import (
     Kind,
     LossConfig,
     Recipe,
-    TunesConfig,
     make_network,
     training_flops,
 )
-from cantilena.training.sequences import encoded_tunes
-from cantilena.training.tune_denoiser import TuneTask
 from cantilena.training.tunes import Tunes
 from cantilena.training.vae import VAETask
 
 __all__ = [
+    "diffusion_of",
+    "export_baseline_runs",
     "export_calibrated",
     "export_parts",
     "export_run",
     "is_model",
     "load_latent_network",
     "load_vae",
+    "provenance_of",
     "train_decoder",
     "train_denoiser",
     "train_mdn",
     "train_vae",
+    "warm_start",
 ]
 
+SPLITS: tuple[Split, Split] = ("train", "validation")  # what training looks at
 Encoding: TypeAlias = Callable[[int, int], None]  # phrases done, and in all
 
 
@@ -84,24 +92,23 @@ def train_vae(
     styles = len(corpus.styles) if isinstance(corpus, Tunes) else None
     network: MelodyVAE = make_network(recipe, 0, styles)  # type: ignore[assignment]
     if init is not None:
-        _warm_start(network, init, "vae")
+        warm_start(network, init, "vae")
     if loss.frozen:
         if init is None:
             raise RecipeError(f"{recipe.name}: a frozen encoder has to come from somewhere: give --init")
         for name, weight in network.named_parameters():
             weight.requires_grad = name.startswith("decoder.")
-    if isinstance(corpus, Tunes):
-        train, validation = (Phrases.of_tunes(corpus, split) for split in (0, 1))
-    else:
-        train, validation = (phrases_of(corpus, split) for split in ("train", "validation"))
+    train, validation = (phrases_of(corpus, split) for split in SPLITS)
     task = VAETask(network, train, validation, beta=loss.beta, beta_warmup=loss.beta_warmup, sigma=loss.sigma)
     meta = {"kind": "vae", "network": asdict(network.config), "recipe": recipe.tables, "corpus": corpus.fingerprint}
     return fit(task, loop, run, meta=meta, progress=progress)
 
 
-def phrases_of(corpus: Corpus, split: Split) -> Phrases:
+def phrases_of(corpus: Corpus | Tunes, split: Split) -> Phrases:
     """The phrases of a split in their places; RecipeError where there are none."""
-    phrases = Phrases.of(corpus, split)
+    phrases = (
+        Phrases.of_tunes(corpus, SPLITS.index(split)) if isinstance(corpus, Tunes) else Phrases.of(corpus, split)
+    )
     if not len(phrases.tokens):
         raise RecipeError(f"the corpus has no {split} phrases: it is too small to train on")
     return phrases
@@ -122,7 +129,7 @@ def train_decoder(
     model = Model.load(latents.model)
     torch.manual_seed(loop.seed)
     network: PhraseDecoder = make_network(recipe, 0)  # type: ignore[assignment]
-    _warm_start(network, model.folder if init is None else init, "decoder")
+    warm_start(network, model.folder if init is None else init, "decoder")
     meta = {
         "kind": "decoder",
         "network": asdict(network.config),
@@ -156,7 +163,7 @@ def load_vae(source: Path) -> MelodyVAE:
 
 def train_denoiser(
     recipe: Recipe,
-    corpus: Corpus | Tunes,
+    corpus: Corpus,
     run: Path,
     *,
     init: Path | None = None,
@@ -167,10 +174,8 @@ def train_denoiser(
 
     `encoding` gets phrases done and in all. Returns the step reached.
     """
-    if (recipe.network == "tune") != isinstance(corpus, Tunes):
-        raise RecipeError(f"{recipe.name}: network_type = tune goes with tunes.npz, and the others with a corpus")
-    if isinstance(corpus, Tunes):
-        return _train_on_tunes(recipe, corpus, run, init=init, progress=progress)
+    if recipe.network == "tune":
+        raise RecipeError(f"{recipe.name}: network_type = tune learns from tunes.npz, which --corpus names")
     diffusion = recipe.table("diffusion", DiffusionConfig)
 
     def make_task(network: nn.Module, space: LatentSpace, draws: list[Latents], validation: Latents | None) -> Task:
@@ -219,7 +224,7 @@ def _train_on_latents(
     torch.manual_seed(loop.seed)
     network = make_network(recipe, space.D)
     if init is not None:
-        _warm_start(network, init, recipe.kind)
+        warm_start(network, init, recipe.kind)
     run.mkdir(parents=True, exist_ok=True)
     space.save(run / "latent.npz")
     about = {
@@ -235,41 +240,6 @@ def _train_on_latents(
         "flops_a_step": training_flops(recipe, network, 1),
     }
     return fit(make_task(network, space, draws, validation), loop, run, meta=about, progress=progress)
-
-
-def _train_on_tunes(
-    recipe: Recipe, tunes: Tunes, run: Path, *, init: Path | None, progress: Progress | None
-) -> int:
-    """Train a TuneDenoiser in `run`; the tunes are encoded first, on the device, once a run."""
-    loop, data = recipe.table("loop", LoopConfig), recipe.table("tunes", TunesConfig)
-    if not data.vae:
-        raise RecipeError(f"{recipe.name}: say which VAE encodes the tunes, with --set tunes.vae=RUN or a model folder")
-    device, diffusion = choose_device(loop.device, process_rank()), recipe.table("diffusion", DiffusionConfig)
-    torch.set_num_threads(loop.threads)
-    vae = load_vae(Path(data.vae)).to(device)
-    told = {"vae": vae_fingerprint(vae), "tunes": tunes.fingerprint, "shares": data.shares, "shifts": data.shifts,
-            "parts": data.parts}  # fmt: skip
-    space, train, validation = encoded_tunes(vae, tunes, run, told, precision=data.precision, init=init)
-    torch.manual_seed(loop.seed)
-    network: Any = make_network(recipe, space.D, len(tunes.styles))
-    if init is not None:
-        _warm_start(network, init, "denoiser")
-    task = TuneTask(
-        network, space, train, validation, diffusion, steps=loop.steps, final=data.final, device=device
-    )
-    about = {
-        "kind": "denoiser",
-        "network_type": recipe.network,
-        "network": asdict(network.config),
-        "diffusion": {"schedule": task.schedule.to_config(), "prediction": diffusion.prediction},
-        "latent": space.fingerprint,
-        "vae": told["vae"],
-        "recipe": recipe.tables,
-        "corpus": tunes.fingerprint,
-        "styles": list(tunes.styles),
-        "flops_a_step": training_flops(recipe, network, 1),
-    }
-    return fit(task, loop, run, meta=about, progress=progress)
 
 
 def _space(run: Path, data: DataConfig, init: Path | None, latents: Latents) -> LatentSpace:
@@ -300,29 +270,22 @@ def export_run(
     *,
     data: str,
     licence: str,
-    mdn: Path | None = None,
-    paper: Path | None = None,
 ) -> None:
-    """Write the model folder of a denoiser's run and its VAE, with the baselines `mdn` and `paper` where given.
-
-    `mdn` is a run of the autoregressive rival, `paper` a denoiser's run with the paper's own choices, both in the
-    latent space of `run`. RecipeError where runs do not belong together.
-    """
+    """Write the model folder of a denoiser's run and its VAE. RecipeError where the runs do not belong together."""
     denoiser, meta = load_latent_network(run, "denoiser")
     assert isinstance(denoiser, Denoiser | PaperDenoiser)
     vae = load_vae(vae_source)
     if (name := vae_fingerprint(vae)) != meta["vae"]:
         raise RecipeError(f"{run}: trained on latents of VAE {meta['vae']}, but {vae_source} is {name}")
-    provenance = {"data": data, "licence": licence, **_provenance(meta), "cantilena": version("cantilena")}
+    provenance = {"data": data, "licence": licence, **provenance_of(meta), "cantilena": version("cantilena")}
     export_model(
         folder,
         vae,
         denoiser,
         LatentSpace.load(run / "latent.npz"),
-        diffusion=_diffusion(meta),
+        diffusion=diffusion_of(meta),
         provenance=provenance,
         card=_card(folder.name, provenance),
-        baselines=_baselines(run, meta["latent"], mdn, paper),
     )
 
 
@@ -332,18 +295,19 @@ def export_parts(
     *,
     decoder: Path | None = None,
     reading: Mapping[str, Any] | None = None,
-    mdn: Path | None = None,
-    paper: Path | None = None,
 ) -> None:
     """Write the model `source` (a folder, or a shipped model's name) to `folder` with parts of it exchanged.
 
     `decoder` is a run of `train_decoder`; `reading` is how composed latents are read (`writing.Manner`: "sigma",
-    "temperature", "floor", and "leanings" of `calibrate`); baselines as in `export_run`. RecipeError where there is
-    none of them, or where a run does not belong to the model.
+    "temperature", "floor", and "leanings" of `calibrate`). RecipeError where neither is given, or where the run does
+    not belong to the model.
     """
     source = find_model(source)
-    if decoder is None and reading is None and mdn is None and paper is None:
-        raise RecipeError(f"{source}: is a model already; say which part is exchanged: --decoder, --mdn or --paper")
+    if decoder is None and reading is None:
+        raise RecipeError(
+            f"{source}: is a model already; say what is exchanged (--decoder, --sigma, --temperature, --floor, "
+            "--calibrate), or which baselines are written (--mdn, --paper)"
+        )
     about = json.loads((source / "model.json").read_text())
     new = None
     if decoder is not None:
@@ -352,30 +316,37 @@ def export_parts(
             raise RecipeError(f"{decoder}: not the run of a decoder for the VAE of {source}")
         network = PhraseDecoder(PhraseDecoderConfig(**meta["network"]))
         network.load_state_dict(load_weights(checkpoint))
-        new = Baseline(network, {"training": _provenance(meta)})
-    exchange_parts(source, folder, _baselines(source, about["denoiser"]["latent"], mdn, paper), new, reading)
+        new = Baseline(network, {"training": provenance_of(meta)})
+    exchange_parts(source, folder, new, reading)
 
 
 def export_calibrated(source: Path, folder: Path, corpus: Path, told: Callable[[str], None] = lambda _: None) -> None:
     """Write the model `source` to `folder`, leaning to the intervals of a corpus: see `calibration.calibrate`."""
     model = Model.load(source)
     leanings = calibrate(model, Corpus.open(corpus), told=told)
-    exchange_parts(model.folder, folder, {}, reading={"leanings": leanings})
+    exchange_parts(model.folder, folder, reading={"leanings": leanings})
 
 
-def _baselines(model: Path, latent: str, mdn: Path | None, paper: Path | None) -> dict[str, Baseline]:
-    """The rivals of these runs, in the latent space `latent` of `model`."""
+def export_baseline_runs(source: Path, folder: Path, *, mdn: Path | None = None, paper: Path | None = None) -> None:
+    """Write runs to a folder of baselines for the model `source` (a folder, or a shipped model's name).
+
+    `mdn` is a run of the autoregressive baseline, `paper` a denoiser's run with the paper's own choices. RecipeError
+    where one is of another latent space than the model's.
+    """
+    denoiser = json.loads((find_model(source) / "model.json").read_text())["denoiser"]
     found = {}
-    for key, source, kind in (("mdn", mdn, "mdn"), ("paper", paper, "denoiser")):
-        if source is not None:
-            network, meta = load_latent_network(source, kind)  # type: ignore[arg-type]
-            if meta["latent"] != latent:
-                raise RecipeError(f"{source}: trained in latent space {meta['latent']}, and {model} in {latent}")
-            found[key] = Baseline(network, {**_diffusion(meta), "training": _provenance(meta)})
-    return found
+    for key, run, kind in (("mdn", mdn, "mdn"), ("paper", paper, "denoiser")):
+        if run is not None:
+            network, meta = load_latent_network(run, kind)  # type: ignore[arg-type]
+            if meta["latent"] != denoiser["latent"]:
+                raise RecipeError(
+                    f"{run}: trained in latent space {meta['latent']}, and {source} in {denoiser['latent']}"
+                )
+            found[key] = Baseline(network, {**diffusion_of(meta), "training": provenance_of(meta)})
+    export_baselines(folder, found, denoiser["latent"], int(denoiser["config"]["D"]))
 
 
-def _diffusion(meta: Mapping[str, Any]) -> dict[str, Any]:
+def diffusion_of(meta: Mapping[str, Any]) -> dict[str, Any]:
     """What a model folder says of a denoiser's schedule and prediction; nothing for an mdn."""
     if "diffusion" not in meta:
         return {}
@@ -383,8 +354,8 @@ def _diffusion(meta: Mapping[str, Any]) -> dict[str, Any]:
     return {**meta["diffusion"], **({} if feeds_back else {"self_conditioning": False})}
 
 
-def _provenance(meta: Mapping[str, Any]) -> dict[str, Any]:
-    """What a model folder says of a run."""
+def provenance_of(meta: Mapping[str, Any]) -> dict[str, Any]:
+    """What a model folder says of a run: corpus, steps, batch, hours and FLOPs."""
     found = {
         "corpus": meta["corpus"],
         "steps": meta["step"],
@@ -433,9 +404,11 @@ def _latents(
     )  # fmt: skip
 
 
-def _warm_start(network: nn.Module, source: Path, kind: Kind) -> None:
-    """Weights from a model, by folder or name, or from a run."""
-    if (model := _model_folder(source)) is not None:
+def warm_start(network: nn.Module, source: Path, kind: Kind) -> None:
+    """Take the weights of a model, by folder or name, of a folder of baselines, or of a run."""
+    if kind == "mdn" and (source / "baselines.json").is_file():
+        weights = read_weights(source, kind)
+    elif kind != "mdn" and (model := _model_folder(source)) is not None:
         weights = read_weights(model, kind)
     else:
         weights = load_weights(load_checkpoint(source)[1])

@@ -26,7 +26,18 @@ from cantilena.training.latents import encode_phrases
 from cantilena.training.networks import MelodyVAE
 from cantilena.training.tunes import Tunes, density_of, form_letters, register_of, sings
 
-__all__ = ["FAR", "PHRASES", "Batch", "Sequences", "drop_labels", "drop_places", "encode_tunes", "encoded_tunes", "relabelled"]
+__all__ = [
+    "FAR",
+    "PHRASES",
+    "PLACE_SIZES",
+    "Batch",
+    "Sequences",
+    "drop_labels",
+    "drop_places",
+    "encode_tunes",
+    "encoded_tunes",
+    "relabelled",
+]
 
 PHRASES = 32  # places of a sequence
 FAR = 32  # phrases from the opening, or to the ending: so many or more
@@ -152,7 +163,9 @@ def drop_places(places: Tensor, generator: torch.Generator) -> Tensor:
     """Replace kinds of labels of phrases (B, P, 3) by their nulls: all with p = .1, else each with p = .3, .3, .4."""
     device = places.device
     every = torch.rand(len(places), 1, generator=generator, device=device) < 0.1
-    alone = torch.rand(len(places), 3, generator=generator, device=device) < torch.tensor([0.3, 0.3, 0.4], device=device)
+    alone = torch.rand(len(places), 3, generator=generator, device=device) < torch.tensor(
+        [0.3, 0.3, 0.4], device=device
+    )
     return torch.where((every | alone)[:, None], torch.tensor(PLACE_SIZES, device=device), places)
 
 
@@ -223,4 +236,3 @@ def encode_tunes(
         torch.from_numpy(np.array(chances)),
     )
     return made, codes[:, 1]
-

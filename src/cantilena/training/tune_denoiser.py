@@ -65,7 +65,7 @@ class TuneDenoiser(nn.Module):
         frequencies = torch.exp(torch.linspace(math.log(0.05), math.log(8), 32))
         self.register_buffer("frequencies", frequencies, persistent=False)
         for embedding in (*self.labels, *self.places):
-            nn.init.normal_(embedding.weight, std=0.02)  # type: ignore[arg-type]
+            nn.init.normal_(embedding.weight, std=0.02)
         for linear in (self.modulation, self.prediction):
             nn.init.zeros_(linear.weight)
             nn.init.zeros_(linear.bias)
@@ -216,13 +216,11 @@ class TuneTask:
         return figures | label_acts(self, network, drawn, eps)
 
     def _in_parts(self, network: nn.Module, drawn: Batch, eps: Tensor, level: Tensor, feed_back: bool) -> Tensor:
-        size = 128
-        return torch.cat([
-            self._errors(
-                network, Batch(*(part[i : i + size] for part in drawn)), eps[i : i + size], level[i : i + size], feed_back
-            )
-            for i in range(0, len(level), size)
-        ])  # fmt: skip
+        found = []
+        for begin in range(0, len(level), 128):
+            some = slice(begin, begin + 128)
+            found.append(self._errors(network, Batch(*(part[some] for part in drawn)), eps[some], level[some], feed_back))
+        return torch.cat(found)
 
 
 def label_acts(task: TuneTask, network: nn.Module, drawn: Batch, eps: Tensor) -> dict[str, float]:
@@ -248,4 +246,3 @@ def label_acts(task: TuneTask, network: nn.Module, drawn: Batch, eps: Tensor) ->
             wrong = task._in_parts(network, drawn._replace(labels=labels, places=places), eps, at, False)
             found[f"{name}_{level}"] = float(1 - right[differs].mean() / wrong[differs].mean())
     return found
-

@@ -4,7 +4,7 @@ A folder `tunes.npz` of the arrays
 
     tokens   int8 (n, 32)     phrases of all melodies, joined; one shorter than 32 steps ends in silence
     table    (m,)             a row a melody: `FIELDS`
-    styles, cols, metres      what the numbers in `table` stand for; metres are (numerator, denominator, steps a quarter)
+    styles, cols, metres      what the numbers in `table` stand for: a metre is numerator, denominator, steps a quarter
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class Tunes:
     def quarters(self, tune: int) -> float:
         """Quarter notes that a phrase of this melody lasts."""
         row = self.table[tune]
-        return float(row["bar"] * row["per"]) / self.metres[row["metre"]][2]
+        return float(row["bar"] * row["per"] / self.metres[row["metre"]][2])
 
 
 def label_sizes(styles: int) -> tuple[int, int, int, int, int]:
@@ -130,7 +130,7 @@ def form_letters(tokens: NDArray[np.integer]) -> NDArray[np.int64]:
     >>> form_letters(np.array([[41, 0, 43, 0], [45, 0, 41, 1], [41, 0, 43, 1]])).tolist()
     [0, 1, 0]
     """
-    on, heads = tokens > REST, []
+    on, heads = tokens > REST, list[int]()
     found = np.empty(len(tokens), np.int64)
     for k in range(len(tokens)):
         for letter, head in enumerate(heads):

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from msgspec.structs import asdict, replace
 from numpy.typing import NDArray
 
 from cantilena.asked import AskedRules, asked_rules
-from cantilena.drawing import Drawing
-from cantilena.edits.draw import WINDOW
+from cantilena.edits.bound_sampler import WINDOW
 from cantilena.edits.finish import finish
 from cantilena.edits.length import WHOLE, Length, lead_round
 from cantilena.edits.motif import develop, read_motif, two_bars
-from cantilena.edits.pick import choose, surprise
+from cantilena.edits.pick import choose, denoising_error, unlike_a_tune
+from cantilena.edits.song_form import SHORTEST, compose_song
 from cantilena.edits.steer import Steering
+from cantilena.engine import Engine
 from cantilena.music.melody import PHRASE_STEPS, Melody
 from cantilena.music.midi import to_midi
 from cantilena.requests import Compose, Pick
@@ -27,24 +30,31 @@ from cantilena.voices import Voice, voice_of
 
 __all__ = ["compose", "compose_many", "pick"]
 
+SONG_GUIDANCE = 3.0  # benchmarks/tunes.py
 LONG_RESAMPLE = 2  # above 64 bars: with one visit the key wanders, with four the tune stands still (docs/findings.md)
 
 
-def compose(engine: Drawing, request: Compose) -> Outcome:
-    """A new melody. Fewer than 64 bars are the part of 64 that stands best alone; more have no seam."""
+def compose(engine: Engine, request: Compose) -> Outcome:
+    """A new melody: a song of parts that come again, see `edits.song_form`, or where that is not asked one draw.
+
+    Of one draw fewer than 64 bars are the part of 64 that stands best alone; more have no seam.
+    """
     return compose_many(engine, request, [request.seed])[0]
 
 
-def compose_many(engine: Drawing, request: Compose, seeds: Sequence[int]) -> list[Outcome]:
+def compose_many(engine: Engine, request: Compose, seeds: Sequence[int]) -> list[Outcome]:
     """One melody a seed, as `compose` would each alone."""
     rules, length, theme = asked_rules(request.rules), Length(request.bars, request.loop), _theme(request)
     request = _settled(request, rules, theme)
     if theme is not None:
-        draw, bars, cadence = engine.draw(drawn_by(request)), request.bars, request.cadence
+        sample, bars, cadence = engine.bound_sampler(drawn_by(request)), request.bars, request.cadence
         melodies = [
-            develop(engine.told(drawn_by(request), seed), draw, theme, bars, seed=seed, cadence=cadence)
+            develop(engine.told(drawn_by(request), seed), sample, theme, bars, seed=seed, cadence=cadence)
             for seed in seeds
         ]
+    elif _is_song(request):
+        sample = partial(engine.sample, **drawn_by(request))
+        melodies = [compose_song(sample, partial(engine.told, drawn_by(request)), seed, request.bars) for seed in seeds]
     elif rules is not None:
         melodies = [_steered(engine, request, seed, length, rules) for seed in seeds]
     else:
@@ -53,23 +63,30 @@ def compose_many(engine: Drawing, request: Compose, seeds: Sequence[int]) -> lis
     return [_outcome(replace(request, seed=s), m, rules) for s, m in zip(seeds, melodies, strict=True)]
 
 
-def pick(engine: Drawing, request: Pick) -> Outcome:
+def pick(engine: Engine, request: Pick) -> Outcome:
     """The best of many draws, with all that were picked as its parts, each with a request of its own seed.
 
     They meet the rules, sound like data and differ from each other: see `edits.pick`. There are fewer than asked for
     where the rest would be near-duplicates.
     """
     one = Compose(**{name: value for name, value in asdict(request).items() if name not in ("k", "of")})
+    one = replace(one, plain=True)  # one draw each: a song is itself the best of several
     tunes = compose_many(engine, one, range(request.seed, request.seed + request.of))
     melodies = [tune.melody for tune in tunes]
     whole = [Melody.from_tokens(np.resize(m.events, WINDOW * PHRASE_STEPS)) for m in melodies]  # 64 bars of each
     drew = voice_of(tunes[0].request.voice)  # type: ignore[attr-defined]
     denoise = engine.denoiser(np.tile(drew.labels, (request.of, 1)))
-    surprises = surprise(denoise, np.stack([engine.encode(m) for m in whole]), engine.model.schedule)
+    errors = denoising_error(denoise, np.stack([engine.encode(m) for m in whole]), engine.model.schedule)
     rules = asked_rules(request.rules)
-    costs = [rules.total(m) if rules else 0.0 for m in melodies]
-    best = [tunes[i] for i in choose(melodies, request.k, costs, surprises.tolist())]
+    costs = [unlike_a_tune(m) + (rules.total(m) if rules else 0.0) for m in melodies]
+    best = [tunes[i] for i in choose(melodies, request.k, costs, errors.tolist())]
     return Outcome(best[0].request, best[0].melody, best[0].midi, best[0].name, rows=best[0].rows, parts=tuple(best))
+
+
+def _is_song(request: Compose) -> bool:
+    """Whether a melody is laid out as a song: it is to be sung, and nothing else shapes it."""
+    shaped = request.plain or request.loop or request.motif is not None or request.rules is not None
+    return not shaped and request.bars >= SHORTEST and request.voice not in ("any", "bass")
 
 
 def _theme(request: Compose) -> Melody | None:
@@ -81,9 +98,12 @@ def _theme(request: Compose) -> Melody | None:
 
 
 def _settled(request: Compose, rules: Rules | None, theme: Melody | None) -> Compose:
-    visits = RESAMPLE if theme is not None else LONG_RESAMPLE if request.bars > WHOLE else 1
+    long = request.bars > WHOLE and not _is_song(request)
+    visits = RESAMPLE if theme is not None else LONG_RESAMPLE if long else 1
     closes = request.loop and request.bars < WHOLE
-    more = {"loop_resample": request.resample or RESAMPLE} if closes else {}
+    more: dict[str, Any] = {"loop_resample": request.resample or RESAMPLE} if closes else {}
+    if _is_song(request):
+        more["guidance"] = SONG_GUIDANCE
     voice = "lead" if theme is None else Voice(purity=0)
     qpm = 120.0 if theme is None else theme.qpm
     request = settled(request, rules, voice=voice, resample=visits, qpm=qpm, **more)
@@ -91,17 +111,17 @@ def _settled(request: Compose, rules: Rules | None, theme: Melody | None) -> Com
 
 
 def _finished(
-    engine: Drawing, request: Compose, x_0: NDArray[np.float32], seed: int, length: Length, rules: Rules | None = None
+    engine: Engine, request: Compose, x_0: NDArray[np.float32], seed: int, length: Length, rules: Rules | None = None
 ) -> Melody:
     """What was drawn, (P, D), as a melody of this length."""
     model = engine.told(drawn_by(request), seed)
     if request.loop_resample is not None:
-        draw = engine.draw({**drawn_by(request), "resample": request.loop_resample})
-        x_0 = lead_round(model, draw, x_0, length.bars, seed=seed)
+        sample = engine.bound_sampler({**drawn_by(request), "resample": request.loop_resample})
+        x_0 = lead_round(model, sample, x_0, length.bars, seed=seed)
     return finish(model, x_0, length, rules, cadence=request.cadence)
 
 
-def _steered(engine: Drawing, request: Compose, seed: int, length: Length, rules: Rules) -> Melody:
+def _steered(engine: Engine, request: Compose, seed: int, length: Length, rules: Rules) -> Melody:
     """A melody of this length by rules, which see its first bars: a part that stands alone is not looked for."""
     asked = length.asked
     steering = Steering.alone(engine.told(drawn_by(request), seed), rules, asked["phrases"], length.bars)

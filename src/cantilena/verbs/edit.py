@@ -7,11 +7,11 @@ from typing import Literal
 from msgspec.structs import replace
 
 from cantilena.asked import asked_rules
-from cantilena.drawing import Drawing
 from cantilena.edits import extend as extending
 from cantilena.edits import vary as varying
 from cantilena.edits.recompose import recompose
 from cantilena.edits.steer import check_held
+from cantilena.engine import Engine
 from cantilena.model import Model
 from cantilena.music.bars import Bars, parse_bars
 from cantilena.music.locks import lock_melody
@@ -25,7 +25,7 @@ from cantilena.verbs.site import Site
 __all__ = ["bridge", "extend", "infill", "vary"]
 
 
-def infill(engine: Drawing, request: Infill) -> Outcome:
+def infill(engine: Engine, request: Infill) -> Outcome:
     """The bars that are asked for composed anew, around the notes to keep. Rules see them as one melody."""
     spans, rules = parse_bars(request.bars), asked_rules(request.rules)
     song, keep = Source.of(request.song), None if request.keep is None else Source.of(request.keep)
@@ -43,12 +43,12 @@ def infill(engine: Drawing, request: Infill) -> Outcome:
         check_held(rules, site.locks, site.first)
     grid = _grid(spans, request.grid)
     request = settled(request, rules, voice=site.voice, resample=RESAMPLE, track=site.track, grid=grid)
-    model, draw, lead = _told(engine, request), engine.draw(drawn_by(request)), _lead(site.first, grid)
-    tokens = recompose(model, site.locks, draw, seed=request.seed, lead=lead, rules=rules)
+    model, sample, lead = _told(engine, request), engine.bound_sampler(drawn_by(request)), _lead(site.first, grid)
+    tokens = recompose(model, site.locks, sample, seed=request.seed, lead=lead, rules=rules)
     return site.outcome(replace(request, bars=spans), tokens, rules)
 
 
-def extend(engine: Drawing, request: Extend) -> Outcome:
+def extend(engine: Engine, request: Extend) -> Outcome:
     """New bars after a melody, or before it. However many they are, they have no seam; rules see them alone."""
     rules, song = asked_rules(request.rules), Source.of(request.song)
     if song.melody is not None:
@@ -60,12 +60,12 @@ def extend(engine: Drawing, request: Extend) -> Outcome:
         room = room_before if request.before else room_after
         site = Site.within(room(song.song, request.bars, track=request.track))
     request = settled(request, rules, voice=site.voice, resample=RESAMPLE, track=site.track)
-    model, draw = _told(engine, request), engine.draw(drawn_by(request))
-    tokens = extending.extend(model, site.locks, draw, seed=request.seed, rules=rules)
+    model, sample = _told(engine, request), engine.bound_sampler(drawn_by(request))
+    tokens = extending.extend(model, site.locks, sample, seed=request.seed, rules=rules)
     return site.outcome(request, tokens, rules)
 
 
-def bridge(engine: Drawing, request: Bridge) -> Outcome:
+def bridge(engine: Engine, request: Bridge) -> Outcome:
     """Song a, new bars of its melody that lead to song b, then b: the tracks of b, and its tempo, stand behind a's."""
     rules, a, b = asked_rules(request.rules), Source.of(request.a), Source.of(request.b)
     track_b = None
@@ -78,12 +78,12 @@ def bridge(engine: Drawing, request: Bridge) -> Outcome:
         room = room_between(a.song, b.song, request.bars, track=request.track, track_b=request.track_b)
         site, track_b = Site.within(room), b.tune(request.track_b)[1]
     request = settled(request, rules, voice=site.voice, resample=RESAMPLE, track=site.track, track_b=track_b)
-    model, draw = _told(engine, request), engine.draw(drawn_by(request))
-    tokens = extending.bridge(model, site.locks, draw, seed=request.seed, rules=rules)
+    model, sample = _told(engine, request), engine.bound_sampler(drawn_by(request))
+    tokens = extending.bridge(model, site.locks, sample, seed=request.seed, rules=rules)
     return site.outcome(request, tokens, rules)
 
 
-def vary(engine: Drawing, request: Vary) -> Outcome:
+def vary(engine: Engine, request: Vary) -> Outcome:
     """A variation: about 1 - strength of the notes stay, and where the song repeats, so does the variation."""
     song = Source.of(request.song)
     spans = None if request.bars is None else parse_bars(request.bars)
@@ -96,12 +96,12 @@ def vary(engine: Drawing, request: Vary) -> Outcome:
         site = Site.within(read_passage(song.song, spans, track=request.track))
     grid = _grid(spans, request.grid)
     request = settled(request, voice=site.voice, resample=1, track=site.track, grid=grid)
-    model, draw, lead = _told(engine, request), engine.draw(drawn_by(request)), _lead(site.first, grid)
-    locks, tokens = varying.vary(model, site.locks, draw, strength=request.strength, seed=request.seed, lead=lead)
+    model, sample, lead = _told(engine, request), engine.bound_sampler(drawn_by(request)), _lead(site.first, grid)
+    locks, tokens = varying.vary(model, site.locks, sample, strength=request.strength, seed=request.seed, lead=lead)
     return site.outcome(replace(request, bars=spans), tokens, locks=locks)
 
 
-def _told(engine: Drawing, request: Infill | Extend | Bridge | Vary) -> Model:
+def _told(engine: Engine, request: Infill | Extend | Bridge | Vary) -> Model:
     """The model as it writes in the voice of the request, with the chance of its seed."""
     return engine.told(drawn_by(request), request.seed)
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from cantilena.diffusion.path import ddim_invert
 from cantilena.diffusion.windows import windowed
-from cantilena.drawing import Drawing
 from cantilena.edits import morph as morphing
-from cantilena.edits.draw import Draw
+from cantilena.edits.bound_sampler import BoundSampler
+from cantilena.engine import Engine
 from cantilena.model import Model
 from cantilena.music.melody import Melody
 from cantilena.music.midi import to_midi
@@ -27,7 +27,7 @@ __all__ = ["blend", "morph"]
 Mix = TypeVar("Mix", Morph, Blend)
 
 
-def morph(engine: Drawing, request: Morph) -> Outcome:
+def morph(engine: Engine, request: Morph) -> Outcome:
     """The melodies from a to b, which are the first and the last, in a row, with each as a part; or one of them alone.
 
     All are as long as the shorter of the two.
@@ -42,7 +42,7 @@ def morph(engine: Drawing, request: Morph) -> Outcome:
     return _outcome(request, morphing.in_a_row(found), name, parts)
 
 
-def blend(engine: Drawing, request: Blend) -> Outcome:
+def blend(engine: Engine, request: Blend) -> Outcome:
     """One melody of several, as long as the shortest: where one song weighs all, its own notes stand."""
     melodies, request = _read(request, request.songs)
     model, ways = _told(engine, request), _ways(engine, request)
@@ -60,12 +60,12 @@ def _read(request: Mix, songs: Sequence[Music]) -> tuple[list[Melody], Mix]:
     return [melody for melody, _ in found], replace(request, tracks=[track for _, track in found], program=program)
 
 
-def _told(engine: Drawing, request: Morph | Blend) -> Model:
+def _told(engine: Engine, request: Morph | Blend) -> Model:
     """The model as it writes in the voice of the request, with the chance of its seed."""
     return engine.told({"voice": voice_of(request.voice)}, request.seed)
 
 
-def _ways(engine: Drawing, request: Morph | Blend) -> tuple[Draw, morphing.Invert]:
+def _ways(engine: Engine, request: Morph | Blend) -> tuple[BoundSampler, morphing.Invert]:
     """Down from noise and up to it, both without chance."""
     voice: str | Voice = voice_of(request.voice)
     steps, model = request.sampling_steps, engine.model
@@ -75,7 +75,7 @@ def _ways(engine: Drawing, request: Morph | Blend) -> tuple[Draw, morphing.Inver
         *_, x_t = ddim_invert(denoise, x_0, model.schedule, steps=steps, to=to)
         return x_t
 
-    return engine.draw({"voice": voice, "sampler": "ddim", "steps": steps}), invert
+    return engine.bound_sampler({"voice": voice, "sampler": "ddim", "steps": steps}), invert
 
 
 def _outcome(request: Morph | Blend, melody: Melody, name: str, parts: Sequence[Outcome] = ()) -> Outcome:

@@ -43,7 +43,7 @@ def settled(request: S, rules: Rules | None = None, *, voice: str | Voice, resam
     A temperature of its own and the branches belong to `rules` that steer.
     """
     steers = rules is not None and not all(isinstance(rule, HardRule) for rule in rules.rules)
-    suits = {"voice": voice, "resample": resample, **more}
+    suits = {"voice": voice, "resample": resample, "guidance": 1.0, **more}
     if request.sampler == "ddpm":
         suits |= (
             {"temperature": STEERED, "branches": BRANCHES} if steers else {"temperature": TEMPERATURE, "settle": 0.0}
@@ -52,7 +52,7 @@ def settled(request: S, rules: Rules | None = None, *, voice: str | Voice, resam
 
 
 def drawn_by(request: Sampled) -> Sampling:
-    """How a settled request wants its samples drawn, as keywords of `Drawing.sample`."""
+    """How a settled request wants its samples drawn, as keywords of `Engine.sample`."""
     every = ((field.name, getattr(request, field.name)) for field in fields_of(Sampled))
     return {name: value for name, value in every if value is not None}  # type: ignore[return-value]
 

@@ -1,0 +1,36 @@
+"""`BoundSampler`: how an edit asks for one sample; sampler, voice and steps are bound already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cantilena.diffusion.condition import Condition
+from cantilena.diffusion.guidance import Cost
+from cantilena.diffusion.ties import Ties
+
+__all__ = ["WINDOW", "BoundSampler", "Correct"]
+
+WINDOW = 32  # phrases that the network sees at once
+Correct: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # x0_hat (n, P, D) -> the ones to go on with
+
+
+class BoundSampler(Protocol):
+    """Returns one sample: latents (1, P, D), P = `phrases`, at least 32."""
+
+    def __call__(  # noqa: D102
+        self,
+        seed: int,
+        *,
+        phrases: int = WINDOW,
+        circular: bool = False,  # whether the end goes on at the start
+        x_t: NDArray[np.float32] | None = None,  # (1, P, D) where to start from; noise
+        start: float | None = None,  # the level of x_t, 0 to T; T
+        condition: Condition | None = None,  # phrases that are held
+        ties: Ties | None = None,  # phrases that are drawn as one
+        correct: Correct | None = None,  # given every x0_hat
+        cost: Cost | None = None,  # what the sample is steered by
+    ) -> NDArray[np.float32]: ...

@@ -1,0 +1,152 @@
+"""`Engine`: a model with a sampler bound to it. It samples latents from seeds, decodes them, and encodes melodies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Unpack
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cantilena.diffusion.condition import Condition
+from cantilena.diffusion.guidance import Cost
+from cantilena.diffusion.samplers import Denoise, SeededNoise
+from cantilena.diffusion.schedule import Noise, to_alpha_bar, to_x0
+from cantilena.diffusion.ties import Ties
+from cantilena.diffusion.windows import windowed
+from cantilena.edits.bound_sampler import WINDOW, BoundSampler, Correct
+from cantilena.model import LABEL_NULLS, Model
+from cantilena.music.melody import Melody
+from cantilena.sampling import OnStep, Sampling, Voice, sampler_of, voice_of
+
+__all__ = ["Engine"]
+
+_BATCH = 64  # melodies sampled at once: more gain nothing and cost memory
+
+
+@dataclass(frozen=True, eq=False)
+class Engine:
+    """Samples latents with a `Model`, decodes them to notes, and encodes melodies as latents."""
+
+    model: Model
+    on_step: OnStep | None = None  # who is told the steps done, and in all, of each sample
+
+    def sample(
+        self,
+        seeds: Sequence[int],
+        *,
+        phrases: int = WINDOW,
+        circular: bool = False,
+        x_t: NDArray[np.float32] | None = None,
+        start: float | None = None,
+        condition: Condition | None = None,
+        ties: Ties | None = None,
+        correct: Correct | None = None,
+        cost: Cost | None = None,
+        **sampling: Unpack[Sampling],
+    ) -> NDArray[np.float32]:
+        """Latents of new melodies: (seeds, P, D), P = `phrases`, at least 32. Keywords as in `Sampling`.
+
+        More than 32 phrases are seen through overlapping windows, joined to a ring where `circular`
+        (`diffusion.windowed`). `x_t` (seeds, P, D) at level `start` is where to start from, or noise.
+        `condition` holds phrases of each melody fixed, `ties` draw several as one. `correct` is given every x0_hat
+        (n, P, D) and returns the one to go on with; `cost` says what each of its phrases costs, and the sample is
+        steered to cost little (`diffusion.branching`, of the sampler "ddpm" alone). Raises ValueError where these do
+        not fit together.
+        """
+        if phrases < WINDOW:
+            raise ValueError(f"a sample has at least {WINDOW} phrases, not {phrases}")
+        for name, given in (("condition", condition.x_0 if condition else None), ("start", x_t)):
+            if given is not None and given.shape[:2] != (len(seeds), phrases):
+                raise ValueError(f"a {name} for {given.shape[:2]} does not fit {len(seeds)} seeds of {phrases} phrases")
+        on_step = sampling.get("on_step", self.on_step)
+        labels, guidance = voice_of(sampling.get("voice", "lead")).labels, sampling.get("guidance", 1.0)
+        size = max(1, _BATCH * WINDOW // phrases)
+        batches = [slice(i, i + size) for i in range(0, len(seeds), size)]
+        found = []
+        for k, part in enumerate(batches):
+            batch = seeds[part]
+            sample = sampler_of(sampling, cost, _Snap(self.model.literal()))
+            held = condition and Condition(condition.x_0[part], condition.known[part])
+            noise: Noise = SeededNoise(batch) if ties is None else ties.noise(SeededNoise(batch))
+            begin = noise((len(batch), phrases, self.model.space.D)) if x_t is None else x_t[part]
+            denoise = self.denoiser(np.tile(labels, (len(batch), 1)), guidance)
+            denoise = windowed(denoise, size=WINDOW, circular=circular)
+            denoise = _corrected(denoise if ties is None else ties.denoiser(denoise), correct)
+            for step in sample(denoise, begin, self.model.schedule, noise, condition=held, start=start):
+                if on_step:
+                    on_step(k * step.steps + step.i, len(batches) * step.steps)
+            found.append(step.x0_hat)
+        return np.concatenate(found) if found else np.zeros((0, phrases, self.model.space.D), np.float32)
+
+    def bound_sampler(self, sampling: Sampling) -> BoundSampler:
+        """`sample` for one seed, with the keywords `sampling` bound, as edits call it."""
+
+        def sample(seed: int, **asked: Any) -> NDArray[np.float32]:
+            return self.sample([seed], **asked, **sampling)
+
+        return sample
+
+    def told(self, sampling: Sampling, seed: int) -> Model:
+        """The model as it writes what `sampling` asks for, with the chance of a seed."""
+        return self.model.told(voice_of(sampling.get("voice", "lead")).labels, [seed])
+
+    def decode(
+        self, x_0: NDArray[np.float32], seeds: Sequence[int] = (0,), *, voice: str | Voice = "any"
+    ) -> NDArray[np.int8]:
+        """Latents (..., P, D) -> tokens (..., P, 32), as `voice` with the chance of one seed, or of one a melody."""
+        return self.model.told(voice_of(voice).labels, seeds).to_phrases(x_0)
+
+    def encode(self, melody: Melody) -> NDArray[np.float32]:
+        """The phrases of a melody as latents (phrases, D): their posterior means."""
+        return self.model.to_latents(melody.phrases())
+
+    def denoiser(self, labels: NDArray[np.int64], guidance: float = 1.0) -> Denoise:
+        """The network as samplers want it: labels (B, 4) bound, the prediction turned into a clipped x0_hat.
+
+        x_t may hold several samples of each of the B melodies, side by side. With `guidance` w other than 1 both
+        predictions share x0_prev, and w goes from the one without labels to the one with them:
+        null + w (labelled - null).
+        """
+        model = self.model
+        nulls = np.broadcast_to(np.array(LABEL_NULLS, np.int64), labels.shape)
+
+        def denoise(
+            x_t: NDArray[np.float32], log_snr: NDArray[np.float32], x0_prev: NDArray[np.float32]
+        ) -> NDArray[np.float32]:
+            each = len(x_t) // len(labels)  # windows or branches of each melody, side by side
+            prediction = model.denoise(x_t, log_snr, x0_prev, np.repeat(labels, each, axis=0))
+            if guidance != 1 and not np.array_equal(labels, nulls):
+                null = model.denoise(x_t, log_snr, x0_prev, np.repeat(nulls, each, axis=0))
+                prediction = null + np.float32(guidance) * (prediction - null)
+            alpha_bar = to_alpha_bar(log_snr)[:, None, None]
+            return model.space.clip(to_x0(prediction, x_t, alpha_bar, model.prediction))
+
+        return denoise
+
+
+class _Snap:
+    """x0_hat -> what the notes that it means encode to; a phrase is encoded again only where its notes changed."""
+
+    def __init__(self, model: Model):
+        self.model = model
+        self.tokens = np.zeros((0, 0, 0), np.int8)  # (B, P, 32) of the call before
+        self.x_0 = np.zeros((0, 0, 0), np.float32)  # (B, P, D)
+
+    def __call__(self, x0_hat: NDArray[np.float32]) -> NDArray[np.float32]:
+        tokens, before = self.model.to_phrases(x0_hat), self.tokens
+        if tokens.shape == before.shape:
+            x_0, changed = self.x_0.copy(), (tokens != before).any(-1)
+        else:
+            x_0, changed = np.empty_like(x0_hat), np.ones(tokens.shape[:2], bool)
+        if changed.any():
+            x_0[changed] = self.model.to_latents(tokens[changed])
+        self.tokens, self.x_0 = tokens, x_0
+        return x_0
+
+
+def _corrected(denoise: Denoise, correct: Correct | None) -> Denoise:
+    if correct is None:
+        return denoise
+    return lambda x_t, log_snr, x0_prev: correct(denoise(x_t, log_snr, x0_prev))

@@ -1,1 +1,0 @@
-"""Measuring melodies (NumPy only)."""

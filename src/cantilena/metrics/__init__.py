@@ -1,0 +1,1 @@
+"""Measures melodies: the paper's scores, musical features, novelty, latent distances. NumPy only."""

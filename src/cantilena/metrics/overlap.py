@@ -1,0 +1,96 @@
+"""Measures framewise self-similarity: how much neighbouring windows of a melody overlap (Mittal et al. 2021, 5.1).
+
+Windows of 4 bars, hop 2 (31 in a melody of 64 bars). In each, pitch and duration are summed up as a normal
+distribution; the figure is the overlapping area of the normals of adjacent windows. Close to 1: the melody stays what
+it was; close to 0: it jumps.
+
+The paper prints the area with erf but without its factor 1/2, and with sigma squared in the denominator; what it must
+be, and is here, is Phi((c - mu) / sigma) at the points c where the two densities cross.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cantilena.music.melody import BAR_STEPS, MIN_PITCH, REST
+
+__all__ = ["ATTRIBUTES", "HOP_BARS", "WINDOW_BARS", "Overlap", "framewise_overlap", "normal_overlap", "window_moments"]
+
+WINDOW_BARS, HOP_BARS = 4, 2
+ATTRIBUTES = ("pitch", "duration")  # what windows are compared by: the fields of `Overlap`
+_FLOOR = 1e-6  # added to every deviation; an empty window is N(1, 1e-6)
+
+_erf = np.frompyfunc(math.erf, 1, 1)
+
+
+class Overlap(NamedTuple):
+    """Overlapping area of each pair of adjacent windows: (B, windows - 1), 0..1."""
+
+    pitch: NDArray[np.float64]
+    duration: NDArray[np.float64]
+
+
+def framewise_overlap(events: NDArray[np.integer]) -> Overlap:
+    """Return the overlapping areas of `Melody.events` (B, steps); a note belongs to the bar in which it starts."""
+    pitch, duration = window_moments(events)
+    return Overlap(*(normal_overlap(m[:, :-1, 0], m[:, :-1, 1], m[:, 1:, 0], m[:, 1:, 1]) for m in (pitch, duration)))
+
+
+def window_moments(events: NDArray[np.integer]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return mean and deviation of pitch (MIDI number) and duration (sixteenths) by window: (B, windows, 2) each."""
+    events = np.asarray(events)
+    batch, steps = events.shape
+    bars = steps // BAR_STEPS
+    if steps % BAR_STEPS or bars < WINDOW_BARS + HOP_BARS:
+        raise ValueError(f"melodies are whole bars, {WINDOW_BARS + HOP_BARS} or more, not {steps} steps")
+    on = events > REST
+    # steps from each onset to the next change: the index of the next non-zero token minus its own
+    index = np.where(events != 0, np.arange(steps), steps)
+    following = np.minimum.accumulate(index[:, ::-1], axis=1)[:, ::-1]
+    after = np.concatenate([following[:, 1:], np.full((batch, 1), steps)], axis=1)
+    found = []
+    for value in (events + (MIN_PITCH - 2.0), (after - np.arange(steps)).astype(np.float64)):
+        value = np.where(on, value, 0.0)
+        sums = [a.reshape(batch, bars, BAR_STEPS).sum(-1) for a in (on.astype(np.float64), value, value * value)]
+        edges = np.arange(0, bars - WINDOW_BARS + 1, HOP_BARS)
+        count, total, squares = (np.stack([s[:, e : e + WINDOW_BARS].sum(1) for e in edges], 1) for s in sums)
+        full = np.maximum(count, 1)
+        mean = total / full
+        deviation = np.sqrt(np.maximum(squares / full - mean * mean, 0)) + _FLOOR
+        empty = count == 0
+        found.append(np.stack([np.where(empty, 1.0, mean), np.where(empty, _FLOOR, deviation)], axis=-1))
+    return found[0], found[1]
+
+
+def normal_overlap(
+    mean1: NDArray[np.float64], std1: NDArray[np.float64], mean2: NDArray[np.float64], std2: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the exact overlapping area of N(mean1, std1) and N(mean2, std2), elementwise: integral of min(p, q).
+
+    >>> normal_overlap(*(np.array([v]) for v in (0.0, 1.0, 2.0, 1.0))).round(4)  # 2 Phi(-1)
+    array([0.3173])
+    """
+    mean1, std1, mean2, std2 = (np.asarray(a, np.float64) for a in np.broadcast_arrays(mean1, std1, mean2, std2))
+    swap = std1 > std2
+    m, s = np.where(swap, mean2, mean1), np.where(swap, std2, std1)  # the narrower
+    M, S = np.where(swap, mean1, mean2), np.where(swap, std1, std2)
+    gap = np.abs(m - M)
+    equal = np.isclose(s, S, rtol=1e-9, atol=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        same_width = 1 - _phi(gap / (2 * s)) + _phi(-gap / (2 * s))
+        # N(0, 1) and N(d, r), r > 1: densities cross where (r^2 - 1) x^2 + 2 d x - (d^2 + 2 r^2 log r) = 0
+        r, d = S / s, gap / s
+        a, c = r * r - 1, d * d + 2 * r * r * np.log(r)
+        root = r * np.sqrt(d * d + 2 * a * np.log(r))
+        low, high = -(d + root) / a, c / (d + root)  # the second root without cancellation
+        narrow, wide = _phi(high) - _phi(low), _phi((high - d) / r) - _phi((low - d) / r)
+        crossing = 1 - (narrow - wide)
+    return np.where(equal, same_width, crossing)
+
+
+def _phi(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    return 0.5 * (1 + np.asarray(_erf(x / math.sqrt(2)), np.float64))

@@ -1,0 +1,192 @@
+"""`Pieces`: the melodies that are measured. `read_pieces` makes them from anybody's files.
+
+A longer melody gives its first `bars` bars, a shorter one of 6 bars or more is kept whole; a file that gives nothing
+is counted under its reason in `Pieces.skipped`.
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cantilena.corpus.store import Corpus
+from cantilena.corpus.tunes import SPLITS, Split
+from cantilena.errors import CantilenaError, MidiError
+from cantilena.metrics.overlap import HOP_BARS, WINDOW_BARS
+from cantilena.music.extract import extract
+from cantilena.music.melody import BAR_STEPS, PHRASE_STEPS, VOCABULARY, canonical
+from cantilena.music.midi import read_song
+
+__all__ = ["DAMAGED", "MIN_BARS", "Pieces", "corpus_pieces", "open_split", "read_pieces", "window_pieces"]
+
+MIN_BARS = WINDOW_BARS + HOP_BARS  # two windows of the framewise self-similarity
+_MIDI = (".mid", ".midi", ".rmi", ".kar")
+DAMAGED = (OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error)  # of np.load
+
+
+@dataclass(frozen=True, eq=False)
+class Pieces:
+    """Melodies to be measured. `Pieces.of` makes them from tokens, `read_pieces` from files."""
+
+    events: list[NDArray[np.int8]]  # each (steps,) as Melody.events: canonical, whole bars, MIN_BARS or more
+    groups: NDArray[np.int64]  # (n,) song of each piece: the bootstrap resamples songs
+    name: str
+    skipped: dict[str, int] = field(default_factory=dict)  # reason: files that gave no piece
+
+    @classmethod
+    def of(
+        cls, events: Sequence[ArrayLike] | NDArray[np.integer], groups: ArrayLike | None = None, name: str = ""
+    ) -> Pieces:
+        """Make pieces from tokens, an array (n, steps) or a list of (steps,), that need not be canonical.
+
+        `groups` (n,) says which song each belongs to; every piece is its own if not given. Raises ValueError for
+        anything else than whole bars, 6 or more, of tokens 0..89.
+
+        >>> Pieces.of(np.zeros((2, 96), np.int8), name="silence")
+        Pieces('silence', 2 pieces)
+        """
+        rows = [np.asarray(row) for row in events]
+        for row in rows:
+            if row.ndim != 1 or row.size % BAR_STEPS or row.size < MIN_BARS * BAR_STEPS:
+                raise ValueError(f"pieces are whole bars of {BAR_STEPS} steps, {MIN_BARS} or more, not {row.shape}")
+            if row.dtype.kind not in "iu":
+                raise ValueError(f"events are integer tokens, not {row.dtype}")
+            if row.min() < 0 or row.max() >= VOCABULARY:
+                raise ValueError(f"tokens are 0..{VOCABULARY - 1}, not {row.min()}..{row.max()}")
+        songs = np.arange(len(rows)) if groups is None else np.asarray(groups)
+        if songs.shape != (len(rows),) or songs.dtype.kind not in "iu":
+            raise ValueError(f"groups are {len(rows)} integers, one a piece, not {songs.dtype} {songs.shape}")
+        return cls([canonical(row) for row in rows], songs.astype(np.int64), name)
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+    def __repr__(self) -> str:
+        return f"Pieces({self.name!r}, {len(self):,} piece{'' if len(self) == 1 else 's'})"
+
+    def batches(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int8]]]:
+        """Group pieces of equal length: yield their indices (k,) and events (k, steps), the shortest first."""
+        sizes = np.array([row.size for row in self.events], np.int64)
+        for size in np.unique(sizes):
+            indices = np.flatnonzero(sizes == size)
+            yield indices, np.stack([self.events[i] for i in indices])
+
+
+def corpus_pieces(corpus: Corpus, split: Split, most: int | None = None, *, seed: int = 0, bars: int = 64) -> Pieces:
+    """Take windows of `bars` bars of a split in which no phrase is silent; at most `most`, chosen by `seed`.
+
+    A piece's group is its song's. Raises CantilenaError where there is no such window.
+    """
+    if bars < MIN_BARS or bars * BAR_STEPS % PHRASE_STEPS:
+        raise ValueError(f"windows of a corpus are an even number of bars, {MIN_BARS} or more, not {bars}")
+    if most is not None and most < 1:
+        raise ValueError(f"at most 1 piece or more, not {most}")
+    windows = corpus.windows(split, phrases=bars * BAR_STEPS // PHRASE_STEPS)
+    name = f"{corpus.directory.name}:{split}"
+    if not len(windows):
+        raise CantilenaError(f"{name}: no window of {bars} bars without a silent phrase")
+    return window_pieces(corpus, windows[_some(len(windows), most, seed)], name, bars=bars)
+
+
+def window_pieces(corpus: Corpus, windows: NDArray[np.int64], name: str, *, bars: int = 64) -> Pieces:
+    """Cut pieces at listed windows (n, 2): melody and first phrase, as `Corpus.windows` gives them."""
+    steps = bars * BAR_STEPS
+    first = windows[:, 1] * PHRASE_STEPS
+    events = [canonical(corpus.events(m)[f : f + steps]) for m, f in zip(windows[:, 0], first, strict=True)]
+    return Pieces(events, corpus.table["group"][windows[:, 0]].astype(np.int64), name)
+
+
+def read_pieces(source: str | Path, *, bars: int = 64, most: int = 10_000, seed: int = 0) -> Pieces:
+    """Read pieces from anybody's files, at most `most`, chosen by `seed`.
+
+    `source` is a folder of MIDI files (searched through) or one such file, of which each gives the melody that
+    `extract` chooses; an `.npz` with `events` (n, steps), or an `.npy` of that shape; or a corpus: "DIR:train",
+    "DIR:validation", "DIR:test", or DIR alone for its test split. Raises CantilenaError (one line) where nothing
+    can be had of it, ValueError for wrong `bars` or `most`.
+    """
+    if bars < MIN_BARS or most < 1:
+        raise ValueError(f"pieces have {MIN_BARS} bars or more and are 1 or more, not bars={bars} and most={most}")
+    path = Path(source)
+    if found := open_split(path):
+        return corpus_pieces(*found, most, seed=seed, bars=bars)
+    if path.suffix.lower() in (".npz", ".npy"):
+        return _arrays(path, bars, most, seed)
+    if not path.exists():
+        raise CantilenaError(f"{source}: no such file or folder (expected MIDI, an .npz or .npy, or CORPUS:SPLIT)")
+    return _songs(path, bars, most, seed)
+
+
+def open_split(source: str | Path) -> tuple[Corpus, Split] | None:
+    """Open the corpus and split that "DIR:SPLIT" names, or DIR for its test split; None where that is no corpus."""
+    directory, _, name = str(source).rpartition(":")
+    split = next((split for split in SPLITS if split == name), None)
+    if directory and split and not Path(source).exists():
+        return Corpus.open(directory), split
+    return (Corpus.open(source), "test") if Path(source, "manifest.json").is_file() else None
+
+
+def _some(n: int, most: int | None, seed: int) -> NDArray[np.int64]:
+    """Choose which of n are taken: all, or `most` of them in ascending order."""
+    if most is None or n <= most:
+        return np.arange(n)
+    return np.sort(np.random.default_rng(seed).choice(n, most, replace=False))
+
+
+def _songs(path: Path, bars: int, most: int, seed: int) -> Pieces:
+    if path.is_dir():
+        files = sorted(Path(root, file) for root, _, names in os.walk(path) for file in names)
+        files = [file for file in files if file.suffix.lower() in _MIDI]
+    else:
+        files = [path]
+    found: dict[int, NDArray[np.int8]] = {}
+    skipped: Counter[str] = Counter()
+    for number in np.random.default_rng(seed).permutation(len(files)).tolist():
+        if len(found) == most:
+            break
+        try:
+            melody = extract(read_song(files[number])).melody
+            if melody is None or melody.bars < MIN_BARS:
+                raise MidiError(f"{files[number].name}: a melody of fewer than {MIN_BARS} bars")
+            found[number] = melody.slice(1, min(bars, melody.bars)).events
+        except MidiError as error:
+            if path == files[number]:
+                raise
+            skipped[str(error).removeprefix(f"{files[number].name}: ").split(" (")[0]] += 1
+    reasons = dict(skipped.most_common())
+    if not found:
+        said = ", ".join(f"{n:,} {reason}" for reason, n in reasons.items()) or "no .mid file in it"
+        raise MidiError(f"{path}: no melody of {MIN_BARS} bars or more in {len(files):,} MIDI files ({said})")
+    name = path.resolve().name
+    return replace(Pieces.of([found[number] for number in sorted(found)], name=name), skipped=reasons)
+
+
+def _arrays(path: Path, bars: int, most: int, seed: int) -> Pieces:
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            events = loaded
+        else:
+            with loaded:
+                if "events" not in loaded.files:
+                    raise CantilenaError(
+                        f"{path}: expected an array named events, not {', '.join(loaded.files) or 'none'}"
+                    )
+                events = loaded["events"]
+    except FileNotFoundError as error:
+        raise CantilenaError(f"{path}: no such file") from error
+    except DAMAGED as error:
+        raise CantilenaError(f"{path}: cannot be read as NumPy arrays ({' '.join(str(error).split())})") from error
+    if events.ndim != 2 or not len(events):
+        raise CantilenaError(f"{path}: events are (n, steps), n 1 or more, not {events.shape}")
+    try:
+        return Pieces.of(events[_some(len(events), most, seed), : bars * BAR_STEPS], name=path.name)
+    except ValueError as error:
+        raise CantilenaError(f"{path}: {error}") from error

@@ -1,0 +1,158 @@
+"""Measures one set of melodies against another: scores, music and novelty, as text and as JSON.
+
+generated, reference --evaluate--> Report --text---------------------> the terminal
+                                          --as_dict------------------> JSON
+                                          --report_plot.report_plot--> SVG
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import isfinite, nan
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cantilena.metrics.features import features, music_table
+from cantilena.metrics.novelty import NoveltyIndex, novelty_table
+from cantilena.metrics.overlap import ATTRIBUTES, WINDOW_BARS
+from cantilena.metrics.pieces import Pieces
+from cantilena.metrics.rounding import DASH, number, score
+from cantilena.metrics.scores import Estimate, Moments, Overlaps, overlaps, scores
+
+__all__ = ["Report", "Side", "evaluate"]
+
+_MOMENTS = (  # in print; key of the moment; in print and key of its score
+    ("mean overlap", "mean", "C", "C"),
+    ("variance over pieces", "var_pieces", "Var", "var_pieces"),
+    ("variance, all windows", "var_pooled", "Var", "var_pooled"),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """Pieces and what is measured of them alone."""
+
+    pieces: Pieces
+    overlaps: Overlaps
+    features: dict[str, NDArray[np.float64]]
+
+    @classmethod
+    def of(cls, pieces: Pieces) -> Side:
+        """Measure the overlaps and features of `pieces`."""
+        return cls(pieces, overlaps(pieces), features(pieces))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return name, counts, what was skipped, and the raw moments of the overlaps, ready for JSON."""
+        return {
+            "name": self.pieces.name,
+            "pieces": len(self.pieces),
+            "songs": self.songs,
+            "skipped": self.pieces.skipped,
+            "overlap": {attribute: _plain(found) for attribute, found in self.moments.items()},
+        }
+
+    @property
+    def songs(self) -> int:
+        """How many songs the pieces are of."""
+        return int(np.unique(self.pieces.groups).size)
+
+    @property
+    def moments(self) -> dict[str, Moments]:
+        """The moments of the overlaps; one piece has no variance over pieces (NaN)."""
+        found = self.overlaps.moments
+        return found if len(self.pieces) > 1 else {k: m._replace(var_pieces=nan) for k, m in found.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """What `evaluate` finds of both sides and between them."""
+
+    generated: Side
+    reference: Side
+    scores: dict[str, dict[str, Estimate]]  # [attribute]["C", "var_pieces" or "var_pooled"]; NaN where there is none
+    music: dict[str, dict[str, float]]  # [feature]["mean", "reference" or "distance"]
+    novelty: dict[str, float] | None  # as `novelty_table`; None where it was not asked for
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything, ready for JSON; the raw means and variances of both sides stand beside the scores."""
+        found = {attribute: {name: _plain(e) for name, e in row.items()} for attribute, row in self.scores.items()}
+        sides = {"reference": self.reference.as_dict(), "generated": self.generated.as_dict()}
+        return {**sides, "scores": found, "music": self.music, "novelty": self.novelty}
+
+    def text(self) -> str:
+        """Return all figures as one table, within 80 columns."""
+        head = [_heading(name, side) for name, side in (("GENERATED", self.generated), ("REFERENCE", self.reference))]
+        rows = [_row(*row) if row else "" for row in self._rows()]
+        return "\n".join([line for lines in head for line in lines] + rows) + "\n"
+
+    def _rows(self) -> Iterator[tuple[str, ...]]:
+        ours, theirs = (side.moments for side in (self.generated, self.reference))
+        for attribute in ATTRIBUTES:
+            yield ()
+            yield (f"{attribute}, windows of {WINDOW_BARS} bars", "generated", "reference", "score, 95 % interval")
+            for title, key, name, of in _MOMENTS:
+                values = (getattr(side[attribute], key) for side in (ours, theirs))
+                mine, other = (f"{v:.4f}" if isfinite(v) else DASH for v in values)
+                value, low, high = (score(figure) for figure in self.scores[attribute][of])
+                yield (f"  {title}", mine, other, f"{name:>3} {value:>4} [{low}, {high}]")
+        yield ()
+        yield ("music, mean of a piece", "generated", "reference", "Wasserstein distance")
+        for name, row in self.music.items():
+            title = name.replace("_", " ")
+            yield (f"  {title}", number(row["mean"]), number(row["reference"]), number(row["distance"]))
+        if self.novelty:
+            yield ()
+            yield ("copied from the reference", "generated")
+            yield ("  longest run, median", f"{self.novelty['longest_median']:g} notes")
+            yield ("  longest run, 95 %", f"{self.novelty['longest_95']:.0f} notes")
+            yield ("  phrases found there", f"{self.novelty['share_found']:.1%}")
+            yield ("  the same, transposed", f"{self.novelty['share_found_transposed']:.1%}")
+
+
+def evaluate(generated: Pieces, reference: Pieces, index: NoveltyIndex | None = None) -> Report:
+    """Measure `generated` against `reference`; with an index of known melodies, also find what was copied from them.
+
+    Raises ValueError for pieces that leave nothing to compare: a reference of one piece, or of equal ones; a side
+    without two notes.
+
+    >>> pieces = Pieces.of(np.random.default_rng(0).integers(0, 90, (4, 128)))
+    >>> evaluate(pieces, pieces).scores["pitch"]["C"].value
+    1.0
+    """
+    ours, theirs = Side.of(generated), Side.of(reference)
+    found = _known(scores(ours.overlaps, theirs.overlaps), ours)
+    music = music_table(ours.features, theirs.features)
+    return Report(ours, theirs, found, music, novelty_table(generated, index) if index else None)
+
+
+def _known(found: dict[str, dict[str, Estimate]], side: Side) -> dict[str, dict[str, Estimate]]:
+    """The scores, with NaN for what so few pieces cannot say: one song has no interval, and one piece no variance."""
+    if side.songs > 1:
+        return found
+    alone = len(side.pieces) == 1
+    return {
+        attribute: {name: Estimate(nan if alone and name != "C" else e.value, nan, nan) for name, e in row.items()}
+        for attribute, row in found.items()
+    }
+
+
+def _plain(figures: Estimate | Moments) -> dict[str, float | None]:
+    """Figures by name, for JSON; None where there is none."""
+    return {name: value if isfinite(value) else None for name, value in figures._asdict().items()}
+
+
+def _heading(what: str, side: Side) -> Iterator[str]:
+    pieces = side.pieces
+    songs = side.songs
+    of = f" of {songs:,} songs" if songs < len(pieces) else ""
+    yield f"{what:9}  {pieces.name}: {len(pieces):,} piece{'' if len(pieces) == 1 else 's'}{of}"
+    for reason, count in pieces.skipped.items():
+        yield f"{'':11}left out: {count:,}, {reason}"
+
+
+def _row(title: str, *cells: str) -> str:
+    widths = (12, 12, 24)
+    return f"{title:<28}" + "".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=False))
