@@ -60,11 +60,16 @@ PY
     stage denoiser denoiser "$here/recipes/open.toml" --set tunes.vae="$work/runs/vae" \
       --set loop.steps="$DENOISER_STEPS" --set loop.batch="$DENOISER_BATCH" $DENOISER; } || true
   rm -f "$out"/runs.tar.xz.*
-  # sequences are made again from tunes and VAE; only the newest checkpoint of each run goes back
+  # sequences are made again from tunes and VAE; of each run the newest checkpoint goes back, of one that is done
+  # what is needed of it: the averaged weights
   ( cd "$work"
-    for run in runs/*/; do ls -d "$run"step-* 2>/dev/null | sort | tail -n 1; ls "$run"{metrics.jsonl,latent.npz,done} 2>/dev/null || true; done
-  ) > "$work/keep" || true
-  tar -cJ -C "$work" -T "$work/keep" | split -b "$piece" -d - "$out/runs.tar.xz."
+    for run in runs/*/; do
+      newest=$(ls -d "$run"step-* | sort | tail -n 1)
+      if [ -f "$run/done" ]; then ls "$newest"/run.json "$newest"/average.safetensors; else echo "$newest"; fi
+      ls "$run"{metrics.jsonl,latent.npz,done} 2>/dev/null || true
+    done
+  ) > "$work/keep"
+  tar -c -C "$work" -T "$work/keep" | xz -T0 -2 | split -b "$piece" -d - "$out/runs.tar.xz."
   ls -l "$out"
 }
 

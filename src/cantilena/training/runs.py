@@ -106,9 +106,7 @@ def train_vae(
 
 def phrases_of(corpus: Corpus | Tunes, split: Split) -> Phrases:
     """The phrases of a split in their places; RecipeError where there are none."""
-    phrases = (
-        Phrases.of_tunes(corpus, SPLITS.index(split)) if isinstance(corpus, Tunes) else Phrases.of(corpus, split)
-    )
+    phrases = Phrases.of_tunes(corpus, SPLITS.index(split)) if isinstance(corpus, Tunes) else Phrases.of(corpus, split)
     if not len(phrases.tokens):
         raise RecipeError(f"the corpus has no {split} phrases: it is too small to train on")
     return phrases

@@ -219,7 +219,8 @@ class TuneTask:
         found = []
         for begin in range(0, len(level), 128):
             some = slice(begin, begin + 128)
-            found.append(self._errors(network, Batch(*(part[some] for part in drawn)), eps[some], level[some], feed_back))
+            part = Batch(*(of[some] for of in drawn))
+            found.append(self._errors(network, part, eps[some], level[some], feed_back))
         return torch.cat(found)
 
 
