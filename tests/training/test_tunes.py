@@ -14,7 +14,7 @@ import torch
 
 from cantilena.errors import CorpusError, RecipeError
 from cantilena.latent import LatentSpace
-from cantilena.training import tune_runs
+from cantilena.training import runs, tune_runs
 from cantilena.training.data import Phrases
 from cantilena.training.denoiser import DiffusionConfig
 from cantilena.training.recipes import forward_flops, read_recipe
@@ -367,6 +367,13 @@ TINY_VAE = [
     "network.width=16", "network.layers=1", "network.heads=2", "network.hidden=16", "network.slot=4",
     "network.latent=8", "loop.steps=4", "loop.batch=8", "loop.precision=fp32", "loop.device=cpu", "loop.log_every=1",
 ]  # fmt: skip
+
+
+def test_what_makes_its_batches_on_the_cpu_says_so(corpus, tmp_path):
+    for name, train in (("small", runs.train_denoiser), ("decoder", runs.train_decoder)):
+        recipe = read_recipe(ROOT / f"recipes/{name}.toml", ["loop.device=auto"])
+        with pytest.raises(RecipeError, match="trains on the cpu"):
+            train(recipe, corpus, tmp_path / "run")
 
 
 @pytest.fixture(scope="module")

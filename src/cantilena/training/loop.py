@@ -363,7 +363,8 @@ def _resume(
     except RuntimeError as error:
         raise RecipeError(f"{latest}: holds another network than the recipe asks for; choose another --run") from error
     if average and (latest / "average.safetensors").exists():
-        average.update(_load(latest / "average.safetensors"))
+        kept = _load(latest / "average.safetensors")
+        average.update({name: value.to(average[name].device) for name, value in kept.items()})
     state = optimiser.state_dict()
     for key, value in _load(latest / "optimiser.safetensors").items():
         index, name = key.split(".", 1)

@@ -120,6 +120,7 @@ def train_decoder(
     It begins as that model's decoder, or as that of `init`.
     """
     loop, latents = recipe.table("loop", LoopConfig), recipe.table("latents", DecoderConfig)
+    _on_cpu(recipe, loop)
     if not latents.model:
         raise RecipeError(f"{recipe.name}: say whose latents it decodes, with --set latents.model=FOLDER")
     if not all(len(corpus.windows(split, max_silent=MAX_SILENT)) for split in ("train", "validation")):
@@ -211,6 +212,7 @@ def _train_on_latents(
     encoding: Encoding | None,
 ) -> int:
     loop, data = recipe.table("loop", LoopConfig), recipe.table("data", DataConfig)
+    _on_cpu(recipe, loop)
     if not data.vae:
         raise RecipeError(f"{recipe.name}: say which VAE encodes the corpus, with --set data.vae=RUN or a model folder")
     vae = load_vae(Path(data.vae))
@@ -238,6 +240,12 @@ def _train_on_latents(
         "flops_a_step": training_flops(recipe, network, 1),
     }
     return fit(make_task(network, space, draws, validation), loop, run, meta=about, progress=progress)
+
+
+def _on_cpu(recipe: Recipe, loop: LoopConfig) -> None:
+    """RecipeError where a recipe whose batches are made on the CPU asks for another device."""
+    if loop.device != "cpu":
+        raise RecipeError(f"{recipe.name}: loop.device = {loop.device}; a {recipe.kind} of windows trains on the cpu")
 
 
 def _space(run: Path, data: DataConfig, init: Path | None, latents: Latents) -> LatentSpace:

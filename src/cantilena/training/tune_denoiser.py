@@ -224,6 +224,7 @@ class TuneTask:
         return torch.cat(found)
 
 
+@torch.no_grad()
 def label_acts(task: TuneTask, network: nn.Module, drawn: Batch, eps: Tensor) -> dict[str, float]:
     """1 - error told right / error told wrong, for each label at each of LEVELS: 0 is a label that does nothing.
 
