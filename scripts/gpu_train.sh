@@ -4,9 +4,12 @@
 #   scripts/gpu_train.sh pack  TUNES_NPZ PACK_DIR            pack the tunes (and earlier runs) into files under 16 MB
 #   scripts/gpu_train.sh train PACK_DIR OUT_DIR MINUTES      unpack, go on with VAE, decoder and denoiser, pack the runs
 #
-# `train` needs no network: PyTorch, NumPy, safetensors and this source tree. Stages follow each other: the VAE until
-# VAE_STEPS, its decoder alone until DECODER_STEPS (latents keep their meaning), the denoiser until DENOISER_STEPS.
+# `train` needs no network, but PyTorch, NumPy, safetensors, onnx, onnxruntime, typer, rich, msgspec, symusic and this
+# tree. Stages follow each other: the VAE until VAE_STEPS, its decoder alone until DECODER_STEPS (latents keep their
+# meaning), the denoiser until DENOISER_STEPS. Of a stage that is done only the averaged weights go back.
 # OUT_DIR then holds runs.tar.xz.NN pieces of at most 15 MB; put them into PACK_DIR to go on with another call.
+# The rate is constant until the last share of a run's steps, so DENOISER_STEPS may be set anew in a later call, when it
+# is known how many steps a minute has. LOOP="--set loop.compile=true" is worth a try: small kernels wait for Python.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")/.." && pwd)
@@ -14,9 +17,9 @@ python=${PYTHON:-python3}
 export PYTHONPATH="$here/src${PYTHONPATH:+:$PYTHONPATH}" PYTHONUNBUFFERED=1
 piece=${PIECE:-15000000}
 
-VAE_STEPS=${VAE_STEPS:-12000} VAE_BATCH=${VAE_BATCH:-1024}
-DECODER_STEPS=${DECODER_STEPS:-4000}
-DENOISER_STEPS=${DENOISER_STEPS:-60000} DENOISER_BATCH=${DENOISER_BATCH:-512}
+VAE_STEPS=${VAE_STEPS:-5000} VAE_BATCH=${VAE_BATCH:-1024}
+DECODER_STEPS=${DECODER_STEPS:-1500}
+DENOISER_STEPS=${DENOISER_STEPS:-20000} DENOISER_BATCH=${DENOISER_BATCH:-512}
 DENOISER=${DENOISER:-}   # more settings, such as "--set network.width=256"
 LOOP=${LOOP:-}           # settings of every stage, such as "--set loop.compile=true"
 
@@ -76,5 +79,5 @@ PY
 case "${1:-}" in
   pack) shift; pack "$@" ;;
   train) shift; train "$@" ;;
-  *) sed -n '2,9p' "$0"; exit 2 ;;
+  *) sed -n '2,14p' "$0"; exit 2 ;;
 esac

@@ -237,14 +237,15 @@ def gather(archive: Path, index: Path, target: Path, *, seed: int = 5) -> Counte
             if key in seen:
                 twin = table[seen[key]]
                 twin[1] = min(twin[1], part.role)
-                song[number] = song.get(twin[0], twin[0])
+                first = int(twin[0])
+                song[number] = song.get(first, first)
                 counts["the same again"] += 1
                 continue
             seen[key] = len(table)
-            metre = metres.setdefault(part.metre, len(metres))
+            kind = metres.setdefault(part.metre, len(metres))
             style, collection = styles.index(row["style"]), collections.index(row["collection"])
             length = len(part.tokens)
-            table.append([number, part.role, style, collection, metre, part.bar, part.per, at, length, part.qpm])
+            table.append([number, part.role, style, collection, kind, part.bar, part.per, at, length, part.qpm])
             tokens.append(part.tokens)
             at += length
     if not table:

@@ -35,7 +35,7 @@ __all__ = [
 
 ROLES = ("tune", "top part", "accompaniment", "bass")
 METRES = ("4/4", "3/4", "2/4", "6/8", "2/2", "3/8", "9/8", "12/8", "3/2", "6/4", "triplets", "other")
-REGISTERS = (55, 61, 67, 73)  # median MIDI pitches between the five registers
+REGISTERS = (60, 66, 70, 74)  # median MIDI pitches between the five registers
 DENSITIES = (0.75, 1.1, 1.6)  # notes a quarter between the four densities
 FIELDS = ("role", "style", "col", "metre", "bar", "per", "at", "n", "split")
 ALIKE = 0.7  # share of equal onsets from which two phrases bear one letter
