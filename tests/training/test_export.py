@@ -234,7 +234,7 @@ def test_a_decoder_that_cannot_be_written_leaves_the_model(tmp_path, toy_model, 
     decoder = toy_networks[0].decoder
     exchange_parts(toy_model, tmp_path / "m")
     before = {p.name: p.read_bytes() for p in (tmp_path / "m").iterdir()}
-    monkeypatch.setattr("cantilena.training.export._halve", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr("cantilena.training.export.halve", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         exchange_parts(tmp_path / "m", tmp_path / "m", Baseline(decoder, {}))
     assert {p.name: p.read_bytes() for p in (tmp_path / "m").iterdir()} == before

@@ -17,7 +17,15 @@ from safetensors.torch import load_file
 from torch import nn
 
 from cantilena.errors import RecipeError
-from cantilena.training.loop import LoopConfig, find_checkpoint, fit, learning_rate, load_weights
+from cantilena.training.loop import (
+    LoopConfig,
+    choose_device,
+    choose_precision,
+    find_checkpoint,
+    fit,
+    learning_rate,
+    load_weights,
+)
 
 CONFIG = LoopConfig(steps=30, batch=8, lr=1e-2, warmup=5, ema=0.9, log_every=5, evaluate_every=10)
 
@@ -52,6 +60,33 @@ def assert_same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
     assert a.keys() == b.keys()
     for key in a:
         assert torch.equal(a[key], b[key]), key
+
+
+def test_precision_is_measured_and_a_missing_gpu_is_refused(monkeypatch):
+    assert choose_precision(torch.device("cpu")) in ("fp32", "bf16")
+    assert choose_precision(torch.device("cuda")) == "bf16"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert choose_device("auto") == choose_device("cpu") == torch.device("cpu")
+    with pytest.raises(RecipeError, match="no GPU is at hand"):
+        choose_device("cuda")
+
+
+def test_precision_is_that_which_multiplies_faster(monkeypatch):
+    class Slow:
+        """A matrix whose product takes its time, as the clock tells it."""
+
+        def __init__(self, seconds):
+            self.seconds = seconds
+
+        def __matmul__(self, other):
+            clock[0] += self.seconds
+
+    clock, taken = [0.0], {torch.float32: 0.02, torch.bfloat16: 0.01}
+    monkeypatch.setattr("cantilena.training.loop.time.perf_counter", lambda: clock[0])
+    monkeypatch.setattr(torch, "ones", lambda *size, dtype: Slow(taken[dtype]))
+    assert choose_precision(torch.device("cpu")) == "bf16"
+    taken[torch.bfloat16] = 0.019  # hardly faster: fp32 is exact
+    assert choose_precision(torch.device("cpu")) == "fp32"
 
 
 def test_it_learns_and_its_average_follows(tmp_path):

@@ -76,11 +76,12 @@ def _train(
 ) -> None:
     recipes, runs = training_modules("training")
     from cantilena.corpus.store import Corpus
+    from cantilena.training.tunes import Tunes
 
     recipe = recipes.read_recipe(recipe_path, settings)
     if recipe.kind != kind:
         raise RecipeError(f"{recipe_path.name}: a training recipe for `cantilena train {recipe.kind}`, not {kind}")
-    corpus = Corpus.open(corpus_path)
+    corpus = Tunes.open(corpus_path) if corpus_path.suffix == ".npz" else Corpus.open(corpus_path)
     if dry:
         print(recipes.describe(recipe, corpus, run))
         return
@@ -90,6 +91,10 @@ def _train(
         given: dict[str, Any] = {"init": init, "progress": _progress(training)}
         if kind in ("denoiser", "mdn"):
             given["encoding"] = lambda done, total: encoding(done, total, "")
+        if isinstance(corpus, Tunes):
+            from cantilena.training import tune_runs as runs
+
+            given.pop("encoding", None)
         step = getattr(runs, f"train_{kind}")(recipe, corpus, run, **given)
     if not _is_first_process():
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from torch import Tensor
 from cantilena.corpus.store import Corpus
 from cantilena.corpus.tunes import Split
 from cantilena.training.phrase_decoder import LABEL_SIZES
+from cantilena.training.tunes import Tunes
 from cantilena.writing import CONTEXT, UNKNOWN, context, pitch_classes
 
 __all__ = ["Examples", "Phrases", "drop_labels", "labels_of", "shift_pitches"]
@@ -27,15 +29,15 @@ class Examples(NamedTuple):
     """Phrases, and what a decoder is told of each."""
 
     tokens: Tensor  # (B, 32)
-    labels: Tensor  # (B, 4)
+    labels: Tensor  # (B, n)
     before: Tensor  # (B, 4)
     around: Tensor  # (B, 12)
 
-    def less_told(self, generator: torch.Generator) -> Examples:
+    def less_told(self, generator: torch.Generator, sizes: Sequence[int] = LABEL_SIZES) -> Examples:
         """Of some nothing is said but the phrase itself: of its melody (`drop_labels`), or of other phrases."""
         silent = torch.rand(len(self.tokens), 1, generator=generator) < UNTOLD
         return self._replace(
-            labels=drop_labels(self.labels, generator),
+            labels=drop_labels(self.labels, generator, sizes),
             before=torch.where(silent, torch.tensor(UNKNOWN), self.before),
             around=torch.where(silent, 0, self.around),
         )
@@ -48,7 +50,7 @@ class Phrases:
     tokens: NDArray[np.int8]  # (n, 32)
     before: NDArray[np.int8]  # (n, 4) what came before each: `writing.context`
     around: NDArray[np.uint8]  # (n, 12) pitch classes near by: `writing.pitch_classes`
-    labels: NDArray[np.int8]  # (n, 4) of its melody: role, family, purity; whether it has rests is not said
+    labels: NDArray[np.int8]  # (n, k) of its melody: role, family, purity; whether it has rests is not said
     weight: NDArray[np.float32]  # (n,) count ** -0.5 of each: common phrases count, but not silence alone
 
     @classmethod
@@ -62,6 +64,29 @@ class Phrases:
         around = np.minimum(pitch_classes(tokens, first), 255).astype(np.uint8)
         labels = labels_of(corpus, melody).astype(np.int8)
         return cls(tokens, context(tokens, first).astype(np.int8), around, labels, weight)
+
+    @classmethod
+    def of_tunes(cls, tunes: Tunes, split: int) -> Phrases:
+        """Every phrase of a split of tunes, whatever their metre; tunes count six times, top parts twice."""
+        melodies = tunes.split(split, least=1)
+        counts = tunes.table["n"][melodies]
+        rows = np.concatenate([np.arange(a, a + n) for a, n in zip(tunes.table["at"][melodies], counts, strict=True)])
+        melody = np.repeat(np.arange(len(melodies)), counts)
+        tokens, first = tunes.tokens[rows], np.append(True, melody[1:] != melody[:-1])
+        row = tunes.table[melodies]
+        length = (row["bar"] * row["per"])[melody]  # steps that a phrase plays, of its 32
+        before, around = np.zeros((len(rows), CONTEXT), np.int8), np.zeros((len(rows), 12), np.uint8)
+        for steps in np.unique(length):
+            these = np.flatnonzero(length == steps)
+            played = tokens[these][:, :steps]
+            before[these] = context(played, first[these])
+            around[these] = np.minimum(pitch_classes(played, first[these]), 255)
+        _, which, often = np.unique(
+            np.ascontiguousarray(tokens).view("V32").ravel(), return_inverse=True, return_counts=True
+        )
+        labels = np.array([tunes.known(int(m)) for m in melodies], np.int8)[melody]
+        liked = np.array([6.0, 2.0, 1.0, 1.0], np.float32)[labels[:, 0]]
+        return cls(tokens, before, around, labels, (often[which] ** -0.5).astype(np.float32) * liked)
 
     def take(self, rows: NDArray[np.int64], shift: NDArray[np.int64]) -> Examples:
         """Phrases `rows` (B,), each transposed by `shift` (B,) semitones with all that is told of others."""
@@ -83,8 +108,8 @@ def labels_of(corpus: Corpus, melodies: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.stack([rows["role"], rows["family"], corpus.purity(melodies), rests], axis=1).astype(np.int64)
 
 
-def drop_labels(labels: Tensor, generator: torch.Generator) -> Tensor:
-    """Replace labels (B, 4) by their nulls: all with p = .5, else each alone with p = .1.
+def drop_labels(labels: Tensor, generator: torch.Generator, sizes: Sequence[int] = LABEL_SIZES) -> Tensor:
+    """Replace labels (B, n) by their nulls, `sizes`: all with p = .5, else each alone with p = .1.
 
     Where all are dropped, "has rests" stays in half of the cases: "no rests and nothing else" is the condition of the
     paper's table, and must be a sight that the network knows.
@@ -93,9 +118,10 @@ def drop_labels(labels: Tensor, generator: torch.Generator) -> Tensor:
     all_of_them = torch.rand(batch, 1, generator=generator) < 0.5
     alone = torch.rand(labels.shape, generator=generator) < 0.1
     drop = alone | all_of_them
-    keeps_rests = torch.rand(batch, generator=generator) < 0.5
-    drop[:, 3] &= ~(all_of_them[:, 0] & keeps_rests)
-    return torch.where(drop, torch.tensor(LABEL_SIZES), labels)
+    if tuple(sizes) == LABEL_SIZES:
+        keeps_rests = torch.rand(batch, generator=generator) < 0.5
+        drop[:, 3] &= ~(all_of_them[:, 0] & keeps_rests)
+    return torch.where(drop, torch.tensor(sizes), labels)
 
 
 def shift_pitches(tokens: NDArray[np.int8], semitones: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -27,11 +27,22 @@ from cantilena.reproduction.baseline_networks import FORMAT as BASELINES_FORMAT
 from cantilena.training.networks import LABEL_SIZES, Denoiser, MelodyVAE
 from cantilena.training.paper import PaperDenoiser
 from cantilena.training.phrase_decoder import PhraseDecoder
+from cantilena.training.sequences import PLACE_SIZES
+from cantilena.training.tune_denoiser import TuneDenoiser
 from cantilena.writing import CONTEXT
 
-__all__ = ["Baseline", "exchange_parts", "export_baselines", "export_model", "read_weights", "vae_fingerprint"]
+__all__ = [
+    "Baseline",
+    "exchange_parts",
+    "export_baselines",
+    "export_model",
+    "halve",
+    "read_weights",
+    "vae_fingerprint",
+]
 
 _OPSET = 17
+_KINDS = {Denoiser: "small", PaperDenoiser: "paper", TuneDenoiser: "tune"}
 LITERAL = {"sigma": 0.0, "temperature": 0.0, "floor": 0.0}  # literally: until a decoder learns what a denoiser leaves
 _ENCODER = ("embed", "encoder", "squeeze", "posterior")  # beginnings of the encoder's parameter names
 
@@ -41,7 +52,7 @@ def vae_fingerprint(network: MelodyVAE) -> str:
     digest = hashlib.sha256()
     for name, value in sorted(network.state_dict().items()):
         if name.startswith(_ENCODER):
-            digest.update(name.encode() + value.detach().float().numpy().tobytes())
+            digest.update(name.encode() + value.detach().float().cpu().numpy().tobytes())
     return digest.hexdigest()[:16]
 
 
@@ -118,18 +129,20 @@ class _Unconditioned(nn.Module):
 def export_model(
     folder: Path,
     vae: MelodyVAE,
-    denoiser: Denoiser | PaperDenoiser,
+    denoiser: Denoiser | PaperDenoiser | TuneDenoiser,
     space: LatentSpace,
     *,
     diffusion: Mapping[str, Any],
     provenance: Mapping[str, Any],
     card: str,
+    labels: Mapping[str, list[str]] | None = None,
 ) -> None:
     """Write a model folder in one step; an older one of this name is replaced only when the new one is complete.
 
     `diffusion` is the schedule's config under "schedule", the "prediction", and "self_conditioning": false where the
     denoiser never saw its own x0_hat, which is then no input of the graph. `provenance` says where the weights come
-    from; `card` is the README. Raises ModelError when it cannot be written.
+    from; `card` is the README; `labels` are the values of each label that a denoiser of tunes is told. Raises
+    ModelError when it cannot be written.
     """
     with _replacing(folder) as new:
         _to_onnx(_Encode(vae.eval()), new / "encoder.onnx", {"tokens": torch.ones(2, 32, dtype=torch.long)},
@@ -143,13 +156,15 @@ def export_model(
             "vae": {"fingerprint": vae_fingerprint(vae), "config": asdict(vae.config)},
             "decoder": {"config": asdict(vae.decoder.config), **LITERAL},
             "denoiser": {
-                "network": "small" if isinstance(denoiser, Denoiser) else "paper",
+                "network": _KINDS[type(denoiser)],
                 "config": asdict(denoiser.config),
                 "latent": space.fingerprint,
                 **diffusion,
             },
             "provenance": dict(provenance),
         }
+        if labels is not None:
+            model["labels"] = dict(labels)
         (new / "README.md").write_text(card)
         _write_model_json(new, model)
 
@@ -173,7 +188,7 @@ def exchange_parts(
             network: Any = decoder.network
             _decoder_to_onnx(network, new)
             for path in new.glob("decoder*.onnx"):
-                _halve(path)
+                halve(path)
             about |= {"config": asdict(network.config), **decoder.about}
         about |= reading or {}
         model |= {"format": FORMAT, "name": folder.resolve().name, "decoder": about}
@@ -201,7 +216,7 @@ def export_baselines(folder: Path, baselines: Mapping[str, Baseline], latent: st
                 _to_onnx(_Next(baseline.network), path, {"x_0": torch.zeros(2, 3, D)}, outputs, {"x_0": {1: "phrases"}})
             else:
                 _denoiser_to_onnx(baseline.network, path, baseline.about)
-            _halve(path)
+            halve(path)
             config: Any = baseline.network.config
             about[name] = {"config": asdict(config), **baseline.about}
         (new / "baselines.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
@@ -236,7 +251,11 @@ def _replacing(folder: Path, mark: str = "model.json", what: str = "a model") ->
 def _decoder_to_onnx(decoder: PhraseDecoder, folder: Path) -> None:
     """The three graphs of a decoder: `writing.Decoder`."""
     decoder, c = decoder.eval(), decoder.config
-    z = {"z": torch.zeros(2, c.latent), "sigma": torch.zeros(2), "labels": torch.zeros(2, 4, dtype=torch.long)}
+    z = {
+        "z": torch.zeros(2, c.latent),
+        "sigma": torch.zeros(2),
+        "labels": torch.zeros(2, len(c.labels), dtype=torch.long),
+    }
     _to_onnx(_Plan(decoder), folder / "decoder.onnx", z, ["plan", "plain"])
     before = {"before": torch.zeros(2, CONTEXT, dtype=torch.long), "around": torch.zeros(2, 12)}
     _to_onnx(_Start(decoder), folder / "decoder_start.onnx", before, ["state"])
@@ -256,8 +275,11 @@ def _denoiser_to_onnx(denoiser: nn.Module, path: Path, diffusion: Mapping[str, A
         "x_t": torch.zeros(2, config.phrases, config.D),
         "log_snr": torch.zeros(2),
         "x0_prev": torch.zeros(2, config.phrases, config.D),
-        "labels": torch.zeros(2, len(LABEL_SIZES), dtype=torch.long),
+        "labels": torch.zeros(2, len(getattr(config, "labels", LABEL_SIZES)), dtype=torch.long),
     }
+    if isinstance(denoiser, TuneDenoiser):
+        inputs["places"] = torch.zeros(2, config.phrases, len(PLACE_SIZES), dtype=torch.long)
+        inputs["mask"] = torch.ones(2, config.phrases, dtype=torch.bool)
     if not diffusion.get("self_conditioning", True):
         denoiser = _Unconditioned(denoiser)
         del inputs["x0_prev"]
@@ -287,7 +309,7 @@ def _to_onnx(
         )
 
 
-def _halve(path: Path) -> None:
+def halve(path: Path) -> None:
     """Keep large weights as float16, each with a Cast to float32: half the bytes; the runtime casts on loading."""
     model = onnx.load(path)
     casts = []
@@ -314,7 +336,7 @@ def read_weights(folder: Path, kind: Literal["vae", "decoder", "denoiser", "mdn"
             return {_plain(key, "decoder."): value.float() for part in parts for key, value in part.items()}
         case "denoiser":
             found = _initializers(folder / "denoiser.onnx")
-            return {key.removeprefix("denoiser."): value for key, value in found.items()}
+            return {_plain(key, "denoiser."): value.float() for key, value in found.items()}
         case "mdn":
             found = _initializers(folder / "mdn.onnx")
             return {_plain(key, "mdn."): value.float() for key, value in found.items()}

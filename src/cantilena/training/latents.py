@@ -91,11 +91,13 @@ class Latents:
 def encode_phrases(network: MelodyVAE, tokens: NDArray[np.integer], precision: str = "fp32") -> NDArray[np.float16]:
     """Posterior mean and deviation of phrases (n, 32), as (n, 2, Z) float16."""
     codes = np.empty((len(tokens), 2, network.config.latent), np.float16)
-    for begin in range(0, len(tokens), 512):
-        batch = torch.from_numpy(np.asarray(tokens[begin : begin + 512], np.int64))
-        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+    device = next(network.parameters()).device
+    size = 512 if device.type == "cpu" else 16384
+    for begin in range(0, len(tokens), size):
+        batch = torch.from_numpy(np.asarray(tokens[begin : begin + size], np.int64)).to(device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
             mean, log_var = network.encode(batch)
-        codes[begin : begin + 512] = torch.stack([mean, (0.5 * log_var).exp()], 1).numpy()
+        codes[begin : begin + size] = torch.stack([mean, (0.5 * log_var).exp()], 1).cpu().numpy()
     return codes
 
 

@@ -14,7 +14,7 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -32,6 +32,8 @@ __all__ = [
     "LoopConfig",
     "Progress",
     "Task",
+    "choose_device",
+    "choose_precision",
     "find_checkpoint",
     "fit",
     "learning_rate",
@@ -54,9 +56,8 @@ class LoopConfig:
     clip: float = 1.0  # gradient norm
     ema: float = 0.999  # decay of the averaged weights; 0 keeps none
     seed: int = 0
-    precision: Literal["fp32", "bf16"] = (
-        "fp32"  # or "bf16": faster where the processor multiplies bfloat16 (AMX), else slower
-    )
+    precision: Literal["fp32", "bf16", "auto"] = "fp32"  # "auto": whichever multiplies faster here, measured
+    device: Literal["auto", "cpu", "cuda"] = "cpu"  # "auto": a GPU where there is one
     compile: bool = False  # torch.compile: a minute to begin with, then up to twice as fast (needs a C++ compiler)
     threads: int = 1
     checkpoint_minutes: float = 3
@@ -75,7 +76,7 @@ class Task(Protocol):
 
     def loss(
         self, network: nn.Module, batch: int, step: int, generator: torch.Generator
-    ) -> tuple[Tensor, dict[str, float]]:
+    ) -> tuple[Tensor, Mapping[str, float | Tensor]]:
         """The loss of one step on `batch` examples drawn with `generator`, and figures to log."""
 
     def evaluate(self, network: nn.Module) -> dict[str, float]:
@@ -92,6 +93,32 @@ class Progress(Protocol):
 def process_rank() -> int:
     """This process among those that torchrun started; 0 alone."""
     return int(os.environ.get("RANK", 0))
+
+
+def choose_device(wanted: str, rank: int = 0) -> torch.device:
+    """The device that a recipe asks for; RecipeError where it asks for a GPU and there is none."""
+    there = torch.cuda.is_available()
+    if wanted == "cuda" and not there:
+        raise RecipeError("loop.device = cuda, and no GPU is at hand; choose auto or cpu")
+    if wanted == "cpu" or not there:
+        return torch.device("cpu")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", rank)) % torch.cuda.device_count())
+
+
+def choose_precision(device: torch.device, size: int = 768, seconds: float = 0.3) -> Literal["fp32", "bf16"]:
+    """Which of float32 and bfloat16 multiplies matrices faster on a device, measured; on a GPU bfloat16."""
+    if device.type == "cuda":
+        return "bf16"
+    taken = {}
+    for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
+        a = torch.ones(size, size, dtype=dtype)
+        a @ a
+        begun, count = time.perf_counter(), 0
+        while time.perf_counter() - begun < seconds / 2:
+            a @ a
+            count += 1
+        taken[name] = (time.perf_counter() - begun) / count
+    return "bf16" if taken["bf16"] < 0.8 * taken["fp32"] else "fp32"
 
 
 def learning_rate(step: int, config: LoopConfig) -> float:
@@ -152,15 +179,20 @@ def _fit(
     if config.batch % world:
         raise RecipeError(f"a batch of {config.batch} cannot be shared by {world} processes")
     torch.set_num_threads(config.threads)
-    network = task.network
+    device = choose_device(config.device, rank)
+    precision = choose_precision(device) if config.precision == "auto" else config.precision
+    if config.precision == "auto" and rank == 0:
+        print(f"{run.name}: {precision} on {device}", flush=True)
+    network = task.network.to(device)  # before optimiser and average, which live where it does
     optimiser = torch.optim.AdamW(_groups(network, config), lr=config.lr, betas=(0.9, 0.99), fused=True)
     average = {k: v.detach().clone() for k, v in network.state_dict().items()} if config.ema else {}
     state = _resume(run, network, optimiser, average)
     step, seconds = state["step"], state["seconds"]
     if world > 1:
         if not dist.is_initialized():
-            dist.init_process_group("gloo")
-        wrapped: Any = nn.parallel.DistributedDataParallel(network)
+            dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        ids = [device.index] if device.type == "cuda" else None
+        wrapped: Any = nn.parallel.DistributedDataParallel(network, device_ids=ids)
     else:
         wrapped = network
     if config.compile:
@@ -184,13 +216,14 @@ def _fit(
         while step < config.steps:
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate(step, config)
-            generator = torch.Generator().manual_seed((config.seed * 1_000_003 + step) * 1009 + rank)
-            with torch.autocast("cpu", torch.bfloat16, enabled=config.precision == "bf16"):
-                loss, figures = task.loss(wrapped, config.batch // world, step, generator)
+            generator = torch.Generator(device).manual_seed((config.seed * 1_000_003 + step) * 1009 + rank)
+            with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+                loss, told = task.loss(wrapped, config.batch // world, step, generator)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             norm = nn.utils.clip_grad_norm_(network.parameters(), config.clip)
-            if not (torch.isfinite(loss) and torch.isfinite(norm)):
+            due = (step + 1) % config.log_every == 0 or step + 1 == config.steps
+            if (device.type == "cpu" or due) and not (torch.isfinite(loss) and torch.isfinite(norm)):
                 raise RecipeError(
                     f"the loss is not finite at step {step}; the last good checkpoint is {_latest(run) or 'none'}"
                 )
@@ -198,7 +231,8 @@ def _fit(
             step += 1
             if average:
                 _update_average(average, network, min(config.ema, step / (step + 10)))
-            figures = {"loss": float(loss.detach()), "norm": float(norm), **figures}
+            if device.type == "cpu" or due or not figures:  # looking at a figure waits for the GPU
+                figures = {"loss": float(loss.detach()), "norm": float(norm), **{k: float(v) for k, v in told.items()}}
             if progress:
                 progress(step, config.steps, figures)
             if log and step % config.log_every == 0:
@@ -329,7 +363,8 @@ def _resume(
     except RuntimeError as error:
         raise RecipeError(f"{latest}: holds another network than the recipe asks for; choose another --run") from error
     if average and (latest / "average.safetensors").exists():
-        average.update(_load(latest / "average.safetensors"))
+        kept = _load(latest / "average.safetensors")
+        average.update({name: value.to(average[name].device) for name, value in kept.items()})
     state = optimiser.state_dict()
     for key, value in _load(latest / "optimiser.safetensors").items():
         index, name = key.split(".", 1)
@@ -371,6 +406,7 @@ def _interruptible() -> Iterator[list[int]]:
 def _any_rank(flag: bool, world: int) -> bool:
     if world == 1:
         return flag
-    shared = torch.tensor(float(flag))
+    device = "cuda" if dist.get_backend() == "nccl" else "cpu"
+    shared = torch.tensor(float(flag), device=device)
     dist.all_reduce(shared, dist.ReduceOp.MAX)
     return bool(shared > 0)

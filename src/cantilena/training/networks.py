@@ -44,6 +44,10 @@ class VAEConfig:
     slot: int = 32  # numbers each position hands to the latent
     latent: int = 64  # Z
     writer: int = 224  # hidden units of the recurrent decoder
+    labels: tuple[int, ...] = LABEL_SIZES  # values of each label that the decoder is told
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", tuple(self.labels))  # JSON and TOML have lists
 
 
 class MelodyVAE(nn.Module):
@@ -59,7 +63,9 @@ class MelodyVAE(nn.Module):
         self.squeeze = nn.Linear(c.width, c.slot)
         self.posterior = nn.Linear(c.steps * c.slot, 2 * c.latent)
         self.decoder = PhraseDecoder(
-            PhraseDecoderConfig(c.vocabulary, c.steps, c.width, c.layers, c.heads, c.hidden, c.slot, c.latent, c.writer)
+            PhraseDecoderConfig(
+                c.vocabulary, c.steps, c.width, c.layers, c.heads, c.hidden, c.slot, c.latent, c.writer, labels=c.labels
+            )
         )
         nn.init.normal_(self.embed.weight, std=0.5)
 

@@ -37,6 +37,10 @@ class PhraseDecoderConfig:
     writer: int = 224  # hidden units of the `Writer`
     head: int = 160
     note: int = 48  # numbers that a note of the phrase before becomes
+    labels: tuple[int, ...] = LABEL_SIZES  # values of each label that is told; one index more each is "not said"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", tuple(self.labels))  # JSON and TOML have lists
 
 
 class PhraseDecoder(nn.Module):
@@ -49,7 +53,7 @@ class PhraseDecoder(nn.Module):
         self.unsqueeze = nn.Linear(c.slot, c.width)
         self.position = nn.Parameter(0.02 * torch.randn(c.steps, c.width))
         self.doubt = nn.Sequential(nn.Linear(1, 32), nn.SiLU(), nn.Linear(32, c.width))
-        self.labels = nn.ModuleList(nn.Embedding(size + 1, c.width) for size in LABEL_SIZES)
+        self.labels = nn.ModuleList(nn.Embedding(size + 1, c.width) for size in c.labels)
         self.blocks = nn.ModuleList(Block(c.width, c.heads, c.hidden) for _ in range(c.layers))
         self.norm = nn.LayerNorm(c.width)
         self.logits = nn.Linear(c.width, c.vocabulary)
@@ -59,7 +63,7 @@ class PhraseDecoder(nn.Module):
         nn.init.zeros_(self.doubt[-1].bias)  # type: ignore[arg-type]
 
     def plan(self, z: Tensor, sigma: Tensor, labels: Tensor) -> Tensor:
-        """z (B, Z) with a share `sigma` (B,) of doubt, of a melody with labels (B, 4) -> features (B, 32, width)."""
+        """z (B, Z) with a share `sigma` (B,) of doubt, of a melody with labels (B, n) -> features (B, 32, width)."""
         c = self.config
         told = self.doubt(sigma[:, None])
         for i, embedding in enumerate(self.labels):
@@ -85,7 +89,7 @@ class PhraseDecoder(nn.Module):
         """The likeliest tokens (B, 32), one after another, each given those written before it; else as `forward`."""
         features = self.plan(z, sigma, labels)
         plain, planned, state = self.logits(features), self.writer.plan(features), self.writer.start(before, around)
-        token, notes, written = torch.full((len(z),), START), before[:, :2], []
+        token, notes, written = torch.full((len(z),), START, device=z.device), before[:, :2], []
         for k in range(self.config.steps):
             logits, state = self.writer.step(planned[:, k], plain[:, k], token, notes, state)
             token = logits.argmax(-1)
@@ -183,8 +187,8 @@ class Writer(nn.Module):
     def _logits(self, to_head: Tensor, state: Tensor, last: Tensor) -> Tensor:
         """to_head and state (..., head), (..., H), last note (...,) -> logits (..., 90)."""
         y = F.silu(to_head + self.head(state))
-        size = torch.arange(self.config.vocabulary) - last[..., None]
-        note = torch.arange(self.config.vocabulary) > REST
+        every = torch.arange(self.config.vocabulary, device=last.device)
+        size, note = every - last[..., None], every > REST
         near = note & is_note(last)[..., None] & (size.abs() <= WIDEST)
         index = torch.where(near, size + WIDEST, 2 * WIDEST + 1)
         logits: Tensor = self.out(y) + torch.gather(self.interval(y), -1, index)
@@ -200,7 +204,7 @@ def last_notes(before: Tensor, tokens: Tensor) -> Tensor:
     """The last two note-on tokens before each step: `before` (B, 4) and tokens (B, 32) -> (B, 32, 2)."""
     B, steps = tokens.shape
     line = torch.cat([before[:, :2].flip(1), tokens], dim=1)  # two places for what came before the phrase
-    here = torch.arange(steps + 2).expand(B, -1)
+    here = torch.arange(steps + 2, device=tokens.device).expand(B, -1)
     on = torch.where((line > REST) | (here < 2), here, 0)
     last = torch.cummax(on, dim=1).values[:, 1:-1]  # the place of the last note before each step
     older = torch.gather(torch.cat([on[:, :1], torch.cummax(on, dim=1).values[:, :-1]], dim=1), 1, last)

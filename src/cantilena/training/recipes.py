@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -19,6 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from cantilena.corpus.store import Corpus
 from cantilena.errors import RecipeError
+from cantilena.training.data import SHIFTS
 from cantilena.training.decoder import DecoderConfig
 from cantilena.training.denoiser import DiffusionConfig
 from cantilena.training.latents import MAX_SILENT
@@ -34,6 +35,9 @@ from cantilena.training.networks import (
 )
 from cantilena.training.paper import PaperDenoiser, PaperDenoiserConfig, PaperMDN, PaperMDNConfig
 from cantilena.training.phrase_decoder import LABEL_SIZES, PhraseDecoder, PhraseDecoderConfig
+from cantilena.training.sequences import PLACE_SIZES
+from cantilena.training.tune_denoiser import TuneDenoiser, TuneDenoiserConfig
+from cantilena.training.tunes import Tunes, label_sizes
 from cantilena.writing import CONTEXT
 
 __all__ = [
@@ -41,6 +45,7 @@ __all__ = [
     "DataConfig",
     "LossConfig",
     "Recipe",
+    "TunesConfig",
     "describe",
     "forward_flops",
     "make_network",
@@ -53,7 +58,11 @@ _C = TypeVar("_C")
 NETWORKS: dict[Kind, dict[str, tuple[Any, Any]]] = {  # kind -> network_type -> network and its config
     "vae": {"melody_vae": (MelodyVAE, VAEConfig)},
     "decoder": {"phrase_decoder": (PhraseDecoder, PhraseDecoderConfig)},
-    "denoiser": {"small": (Denoiser, DenoiserConfig), "paper": (PaperDenoiser, PaperDenoiserConfig)},
+    "denoiser": {
+        "small": (Denoiser, DenoiserConfig),
+        "paper": (PaperDenoiser, PaperDenoiserConfig),
+        "tune": (TuneDenoiser, TuneDenoiserConfig),
+    },
     "mdn": {"small": (TransformerMDN, MDNConfig), "paper": (PaperMDN, PaperMDNConfig)},
 }
 
@@ -65,6 +74,7 @@ class LossConfig:
     beta: float  # weight of the KL
     beta_warmup: int = 1000  # steps over which it rises from 0
     sigma: float = 0.0  # largest deviation of the noise on latents, which the decoder is told
+    frozen: bool = False  # the encoder stays as it is, so that latents keep their meaning: the decoder alone learns
 
 
 @dataclass(frozen=True)
@@ -78,6 +88,18 @@ class DataConfig:
     scaling: Literal["standard", "min_max"] = "standard"
     posterior: Literal["draw", "mean"] = "draw"  # a phrase's latent: drawn from its posterior at each step, or its mean
     precision: str = "fp32"  # of the encoder, once; "bf16" is faster on some processors
+
+
+@dataclass(frozen=True)
+class TunesConfig:
+    """Which tunes a denoiser of tunes learns from."""
+
+    vae: str = ""  # run or model folder of the VAE
+    shares: dict[str, float] = field(default_factory=dict)  # of collections among tunes, by name; equal if not said
+    shifts: list[int] = field(default_factory=lambda: list(SHIFTS))  # semitones of transposition, each kept
+    parts: int = 1600  # top parts that sing; half as many other parts
+    final: float = 0.4  # last share of the steps, on tunes alone
+    precision: str = "bf16"  # of the encoder, once
 
 
 @dataclass(frozen=True)
@@ -133,16 +155,19 @@ def read_recipe(path: Path, settings: list[str] | None = None) -> Recipe:
     if odd := [key for key, table in raw.items() if not isinstance(table, dict)]:
         raise RecipeError(f"{path.name}: {odd[0]} stands outside a table")
     more = {"vae": {"loss"}, "decoder": {"latents"}, "denoiser": {"diffusion", "data"}, "mdn": {"data"}}
-    known = {"network", "loop"} | more[kind]
+    known = {"network", "loop"} | ({"diffusion", "tunes"} if network == "tune" else more[kind])
     if unknown := sorted(set(raw) - known):
         raise RecipeError(f"{path.name}: unknown table {', '.join(unknown)} (known: {', '.join(sorted(known))})")
     return Recipe(path.stem, kind, network, raw)
 
 
-def make_network(recipe: Recipe, D: int) -> nn.Module:
-    """The network that a recipe asks for; one of latents is made for D dimensions."""
+def make_network(recipe: Recipe, D: int, styles: int | None = None) -> nn.Module:
+    """The network that a recipe asks for; one of latents is made for D dimensions, one of tunes for their styles."""
     network, config = NETWORKS[recipe.kind][recipe.network]
-    given = {} if recipe.kind in ("vae", "decoder") else {"D": D}
+    given: dict[str, Any] = {} if recipe.kind in ("vae", "decoder") else {"D": D}
+    if styles is not None:
+        sizes = label_sizes(styles)
+        given["labels"] = sizes if recipe.kind == "denoiser" else sizes[:3]
     made: nn.Module = network(recipe.table("network", config, **given))
     return made
 
@@ -161,7 +186,8 @@ def training_flops(recipe: Recipe, network: nn.Module, steps: int) -> float:
 def forward_flops(kind: Kind, network: nn.Module) -> int:
     """Floating-point operations of one forward pass of one example: a phrase (VAE) or a window of 32 (the others)."""
     config: Any = network.config
-    phrase, labels, before = (torch.zeros(1, n, dtype=torch.long) for n in (32, len(LABEL_SIZES), CONTEXT))
+    told_of = getattr(config, "labels", LABEL_SIZES)
+    phrase, labels, before = (torch.zeros(1, n, dtype=torch.long) for n in (32, len(told_of), CONTEXT))
     told = (labels, before, torch.zeros(1, 12))
     inputs: dict[Kind, Callable[[], tuple[Tensor, ...]]] = {
         "vae": lambda: (phrase, *told, *torch.zeros(2, 1, config.latent), torch.zeros(1)),
@@ -170,7 +196,15 @@ def forward_flops(kind: Kind, network: nn.Module) -> int:
             torch.zeros(1, config.phrases, config.D),
             torch.zeros(1),
             torch.zeros(1, config.phrases, config.D),
-            torch.zeros(1, len(LABEL_SIZES), dtype=torch.long),
+            torch.zeros(1, len(told_of), dtype=torch.long),
+            *(
+                (
+                    torch.zeros(1, config.phrases, len(PLACE_SIZES), dtype=torch.long),
+                    torch.ones(1, config.phrases, dtype=torch.bool),
+                )
+                if isinstance(network, TuneDenoiser)
+                else ()
+            ),
         ),
         "mdn": lambda: (torch.zeros(1, config.phrases, config.D),),
     }
@@ -179,10 +213,13 @@ def forward_flops(kind: Kind, network: nn.Module) -> int:
     return int(counter.get_total_flops())
 
 
-def describe(recipe: Recipe, corpus: Corpus, run: Path) -> str:
+def describe(recipe: Recipe, corpus: Corpus | Tunes, run: Path) -> str:
     """What training would do, in a few lines (`--dry-run`)."""
-    loop, network = recipe.table("loop", LoopConfig), make_network(recipe, 42)
-    if recipe.kind == "vae":
+    styles = len(corpus.styles) if isinstance(corpus, Tunes) else None
+    loop, network = recipe.table("loop", LoopConfig), make_network(recipe, 42, styles)
+    if isinstance(corpus, Tunes):
+        examples = f"{len(corpus.split(0, role=0)):,} tunes among {len(corpus.split(0)):,} melodies"
+    elif recipe.kind == "vae":
         count, detail = len(corpus.unique_phrases("train")[0]), f"beta {recipe.table('loss', LossConfig).beta}"
         examples = f"{count:,} distinct phrases, {detail}"
     elif recipe.kind == "decoder":
@@ -210,5 +247,7 @@ def _fits(value: Any, hint: Any) -> bool:
     """Whether a TOML value is what a field of a config wants; whole numbers are numbers, too."""
     if get_origin(hint) is Literal:
         return value in get_args(hint)
+    if get_origin(hint) in (dict, list, tuple):
+        return isinstance(value, dict if get_origin(hint) is dict else list | tuple)
     kinds = get_args(hint) or (hint,)
     return type(value) in kinds or (float in kinds and type(value) is int)

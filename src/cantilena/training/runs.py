@@ -47,10 +47,20 @@ from cantilena.training.mdn import MDNTask
 from cantilena.training.networks import Denoiser, MelodyVAE, VAEConfig
 from cantilena.training.paper import PaperDenoiser
 from cantilena.training.phrase_decoder import PhraseDecoder, PhraseDecoderConfig
-from cantilena.training.recipes import NETWORKS, DataConfig, Kind, LossConfig, Recipe, make_network, training_flops
+from cantilena.training.recipes import (
+    NETWORKS,
+    DataConfig,
+    Kind,
+    LossConfig,
+    Recipe,
+    make_network,
+    training_flops,
+)
+from cantilena.training.tunes import Tunes
 from cantilena.training.vae import VAETask
 
 __all__ = [
+    "diffusion_of",
     "export_baseline_runs",
     "export_calibrated",
     "export_parts",
@@ -58,12 +68,15 @@ __all__ = [
     "is_model",
     "load_latent_network",
     "load_vae",
+    "provenance_of",
     "train_decoder",
     "train_denoiser",
     "train_mdn",
     "train_vae",
+    "warm_start",
 ]
 
+SPLITS: tuple[Split, Split] = ("train", "validation")  # what training looks at
 Encoding: TypeAlias = Callable[[int, int], None]  # phrases done, and in all
 
 
@@ -71,23 +84,29 @@ Encoding: TypeAlias = Callable[[int, int], None]  # phrases done, and in all
 
 
 def train_vae(
-    recipe: Recipe, corpus: Corpus, run: Path, *, init: Path | None = None, progress: Progress | None = None
+    recipe: Recipe, corpus: Corpus | Tunes, run: Path, *, init: Path | None = None, progress: Progress | None = None
 ) -> int:
     """Train a MelodyVAE in `run`; returns the step reached. `init` warm-starts from a run or a model folder."""
     loop, loss = recipe.table("loop", LoopConfig), recipe.table("loss", LossConfig)
     torch.manual_seed(loop.seed)  # initial weights only; every later draw has its own generator
-    network: MelodyVAE = make_network(recipe, 0)  # type: ignore[assignment]
+    styles = len(corpus.styles) if isinstance(corpus, Tunes) else None
+    network: MelodyVAE = make_network(recipe, 0, styles)  # type: ignore[assignment]
     if init is not None:
-        _warm_start(network, init, "vae")
-    train, validation = (phrases_of(corpus, split) for split in ("train", "validation"))
+        warm_start(network, init, "vae")
+    if loss.frozen:
+        if init is None:
+            raise RecipeError(f"{recipe.name}: a frozen encoder has to come from somewhere: give --init")
+        for name, weight in network.named_parameters():
+            weight.requires_grad = name.startswith("decoder.")
+    train, validation = (phrases_of(corpus, split) for split in SPLITS)
     task = VAETask(network, train, validation, beta=loss.beta, beta_warmup=loss.beta_warmup, sigma=loss.sigma)
     meta = {"kind": "vae", "network": asdict(network.config), "recipe": recipe.tables, "corpus": corpus.fingerprint}
     return fit(task, loop, run, meta=meta, progress=progress)
 
 
-def phrases_of(corpus: Corpus, split: Split) -> Phrases:
+def phrases_of(corpus: Corpus | Tunes, split: Split) -> Phrases:
     """The phrases of a split in their places; RecipeError where there are none."""
-    phrases = Phrases.of(corpus, split)
+    phrases = Phrases.of_tunes(corpus, SPLITS.index(split)) if isinstance(corpus, Tunes) else Phrases.of(corpus, split)
     if not len(phrases.tokens):
         raise RecipeError(f"the corpus has no {split} phrases: it is too small to train on")
     return phrases
@@ -101,6 +120,7 @@ def train_decoder(
     It begins as that model's decoder, or as that of `init`.
     """
     loop, latents = recipe.table("loop", LoopConfig), recipe.table("latents", DecoderConfig)
+    _on_cpu(recipe, loop)
     if not latents.model:
         raise RecipeError(f"{recipe.name}: say whose latents it decodes, with --set latents.model=FOLDER")
     if not all(len(corpus.windows(split, max_silent=MAX_SILENT)) for split in ("train", "validation")):
@@ -108,7 +128,7 @@ def train_decoder(
     model = Model.load(latents.model)
     torch.manual_seed(loop.seed)
     network: PhraseDecoder = make_network(recipe, 0)  # type: ignore[assignment]
-    _warm_start(network, model.folder if init is None else init, "decoder")
+    warm_start(network, model.folder if init is None else init, "decoder")
     meta = {
         "kind": "decoder",
         "network": asdict(network.config),
@@ -153,6 +173,8 @@ def train_denoiser(
 
     `encoding` gets phrases done and in all. Returns the step reached.
     """
+    if recipe.network == "tune":
+        raise RecipeError(f"{recipe.name}: network_type = tune learns from tunes.npz, which --corpus names")
     diffusion = recipe.table("diffusion", DiffusionConfig)
 
     def make_task(network: nn.Module, space: LatentSpace, draws: list[Latents], validation: Latents | None) -> Task:
@@ -190,6 +212,7 @@ def _train_on_latents(
     encoding: Encoding | None,
 ) -> int:
     loop, data = recipe.table("loop", LoopConfig), recipe.table("data", DataConfig)
+    _on_cpu(recipe, loop)
     if not data.vae:
         raise RecipeError(f"{recipe.name}: say which VAE encodes the corpus, with --set data.vae=RUN or a model folder")
     vae = load_vae(Path(data.vae))
@@ -201,7 +224,7 @@ def _train_on_latents(
     torch.manual_seed(loop.seed)
     network = make_network(recipe, space.D)
     if init is not None:
-        _warm_start(network, init, recipe.kind)
+        warm_start(network, init, recipe.kind)
     run.mkdir(parents=True, exist_ok=True)
     space.save(run / "latent.npz")
     about = {
@@ -217,6 +240,12 @@ def _train_on_latents(
         "flops_a_step": training_flops(recipe, network, 1),
     }
     return fit(make_task(network, space, draws, validation), loop, run, meta=about, progress=progress)
+
+
+def _on_cpu(recipe: Recipe, loop: LoopConfig) -> None:
+    """RecipeError where a recipe whose batches are made on the CPU asks for another device."""
+    if loop.device != "cpu":
+        raise RecipeError(f"{recipe.name}: loop.device = {loop.device}; a {recipe.kind} of windows trains on the cpu")
 
 
 def _space(run: Path, data: DataConfig, init: Path | None, latents: Latents) -> LatentSpace:
@@ -254,13 +283,13 @@ def export_run(
     vae = load_vae(vae_source)
     if (name := vae_fingerprint(vae)) != meta["vae"]:
         raise RecipeError(f"{run}: trained on latents of VAE {meta['vae']}, but {vae_source} is {name}")
-    provenance = {"data": data, "licence": licence, **_provenance(meta), "cantilena": version("cantilena")}
+    provenance = {"data": data, "licence": licence, **provenance_of(meta), "cantilena": version("cantilena")}
     export_model(
         folder,
         vae,
         denoiser,
         LatentSpace.load(run / "latent.npz"),
-        diffusion=_diffusion(meta),
+        diffusion=diffusion_of(meta),
         provenance=provenance,
         card=_card(folder.name, provenance),
     )
@@ -293,7 +322,7 @@ def export_parts(
             raise RecipeError(f"{decoder}: not the run of a decoder for the VAE of {source}")
         network = PhraseDecoder(PhraseDecoderConfig(**meta["network"]))
         network.load_state_dict(load_weights(checkpoint))
-        new = Baseline(network, {"training": _provenance(meta)})
+        new = Baseline(network, {"training": provenance_of(meta)})
     exchange_parts(source, folder, new, reading)
 
 
@@ -319,11 +348,11 @@ def export_baseline_runs(source: Path, folder: Path, *, mdn: Path | None = None,
                 raise RecipeError(
                     f"{run}: trained in latent space {meta['latent']}, and {source} in {denoiser['latent']}"
                 )
-            found[key] = Baseline(network, {**_diffusion(meta), "training": _provenance(meta)})
+            found[key] = Baseline(network, {**diffusion_of(meta), "training": provenance_of(meta)})
     export_baselines(folder, found, denoiser["latent"], int(denoiser["config"]["D"]))
 
 
-def _diffusion(meta: Mapping[str, Any]) -> dict[str, Any]:
+def diffusion_of(meta: Mapping[str, Any]) -> dict[str, Any]:
     """What a model folder says of a denoiser's schedule and prediction; nothing for an mdn."""
     if "diffusion" not in meta:
         return {}
@@ -331,8 +360,8 @@ def _diffusion(meta: Mapping[str, Any]) -> dict[str, Any]:
     return {**meta["diffusion"], **({} if feeds_back else {"self_conditioning": False})}
 
 
-def _provenance(meta: Mapping[str, Any]) -> dict[str, Any]:
-    """What a model folder says of a run."""
+def provenance_of(meta: Mapping[str, Any]) -> dict[str, Any]:
+    """What a model folder says of a run: corpus, steps, batch, hours and FLOPs."""
     found = {
         "corpus": meta["corpus"],
         "steps": meta["step"],
@@ -381,7 +410,7 @@ def _latents(
     )  # fmt: skip
 
 
-def _warm_start(network: nn.Module, source: Path, kind: Kind) -> None:
+def warm_start(network: nn.Module, source: Path, kind: Kind) -> None:
     """Take the weights of a model, by folder or name, of a folder of baselines, or of a run."""
     if kind == "mdn" and (source / "baselines.json").is_file():
         weights = read_weights(source, kind)

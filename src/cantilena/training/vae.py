@@ -30,26 +30,29 @@ class VAETask:
         sigma: float = 0.0,
     ):  # fmt: skip
         self.network: nn.Module = network
-        self.latent = network.config.latent
+        self.latent, self.sizes = network.config.latent, network.config.labels
         self.train, self.validation = train, validation
         self.beta, self.beta_warmup, self.sigma = beta, beta_warmup, sigma
         self._cumulative = train.sampler()
 
     def loss(
         self, network: nn.Module, batch: int, step: int, generator: torch.Generator
-    ) -> tuple[Tensor, dict[str, float]]:
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """One batch; figures are nats a phrase."""
-        u = torch.rand(batch, generator=generator, dtype=torch.float64).numpy()
+        device = generator.device
+        cpu = generator if device.type == "cpu" else torch.Generator().manual_seed(generator.initial_seed())
+        u = torch.rand(batch, generator=cpu, dtype=torch.float64).numpy()
         rows = np.searchsorted(self._cumulative, u)
-        shift = torch.randint(SHIFTS[0], SHIFTS[-1] + 1, (batch,), generator=generator).numpy()
-        given = self.train.take(rows, shift).less_told(generator)
-        eps, noise = torch.randn(2, batch, self.latent, generator=generator)
-        noised, level = torch.rand(2, batch, generator=generator)
+        shift = torch.randint(SHIFTS[0], SHIFTS[-1] + 1, (batch,), generator=cpu).numpy()
+        given = self.train.take(rows, shift).less_told(cpu, self.sizes)
+        eps, noise = torch.randn(2, batch, self.latent, generator=generator, device=device)
+        noised, level = torch.rand(2, batch, generator=generator, device=device)
         sigma = self.sigma * level * (noised < NOISED)
-        logits, mean, log_var = network(*given, eps, noise, sigma)
-        reconstruction, kl = elbo_terms(logits, given.tokens, mean, log_var)
+        tokens, *others = (part.to(device, non_blocking=True) for part in given)
+        logits, mean, log_var = network(tokens, *others, eps, noise, sigma)
+        reconstruction, kl = elbo_terms(logits, tokens, mean, log_var)
         beta = self.beta * min(1.0, step / max(1, self.beta_warmup))
-        return reconstruction + beta * kl, {"reconstruction": float(reconstruction.detach()), "kl": float(kl.detach())}
+        return reconstruction + beta * kl, {"reconstruction": reconstruction.detach(), "kl": kl.detach()}
 
     def evaluate(self, network: nn.Module) -> dict[str, float]:
         """`measure_vae` on at most 4,096 validation phrases."""
@@ -68,16 +71,17 @@ def measure_vae(network: nn.Module, phrases: Phrases, rows: NDArray[np.int64], *
     averaged, of each dimension.
     """
     assert isinstance(network, MelodyVAE)
-    generator = torch.Generator().manual_seed(seed)
+    device = next(network.parameters()).device
+    generator = torch.Generator(device).manual_seed(seed)
     found = []
-    deviation = torch.zeros(network.config.latent)
+    deviation = torch.zeros(network.config.latent, device=device)
     for begin in range(0, len(rows), 1024):
         some = rows[begin : begin + 1024]
-        x, *told = phrases.take(some, np.zeros(len(some), np.int64))
-        sure = torch.zeros(len(some))
+        x, *told = (part.to(device) for part in phrases.take(some, np.zeros(len(some), np.int64)))
+        sure = torch.zeros(len(some), device=device)
         mean, log_var = network.encode(x)
         std = (0.5 * log_var).exp()
-        z = mean + std * torch.randn(mean.shape, generator=generator)
+        z = mean + std * torch.randn(mean.shape, generator=generator, device=device)
         right_mean, right_z = (network.decoder.write(latent, sure, *told) == x for latent in (mean, z))
         kl = 0.5 * (mean.square() + log_var.exp() - 1 - log_var).sum(-1)
         columns = (right_mean.float().mean(1), right_mean.all(1), right_z.float().mean(1), right_z.all(1), kl)

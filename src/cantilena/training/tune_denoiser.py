@@ -1,0 +1,250 @@
+"""`TuneDenoiser`, a denoiser that knows where in a tune a phrase stands, and what trains it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cantilena.diffusion.schedule import NoiseSchedule, target, to_x0
+from cantilena.latent import LatentSpace
+from cantilena.training.denoiser import DiffusionConfig
+from cantilena.training.layers import FeedForward
+from cantilena.training.losses import denoising_weight
+from cantilena.training.sequences import PHRASES, PLACE_SIZES, Batch, Sequences, drop_labels, drop_places
+
+__all__ = ["TuneDenoiser", "TuneDenoiserConfig", "TuneTask", "label_acts"]
+
+GOLDEN = (math.sqrt(5) - 1) / 2
+LEVELS = (0.2, 0.4, 0.6, 0.9)  # of T, at which it is measured whether labels act
+
+
+@dataclass(frozen=True)
+class TuneDenoiserConfig:
+    """Shape of a `TuneDenoiser`: 3.1 M parameters as it stands, at 13 styles and D = 43."""
+
+    D: int
+    labels: tuple[int, ...] = (4, 13, 12, 5, 4)  # values of role, style, metre, register, density
+    phrases: int = PHRASES
+    width: int = 192
+    layers: int = 6
+    heads: int = 6
+    hidden: int = 768
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", tuple(self.labels))  # JSON and TOML have lists
+
+
+class TuneDenoiser(nn.Module):
+    """A transformer over the phrases of a tune, as `networks.Denoiser`, with a mask and labels for each phrase.
+
+    A phrase is told how many phrases lie before it and after it, and its form letter; phrases of one letter attend to
+    each other by a learned bias of each layer and head. Each label has its null, index `labels[i]` or PLACE_SIZES[i].
+    """
+
+    def __init__(self, config: TuneDenoiserConfig):
+        super().__init__()
+        self.config = c = config
+        self.inputs = nn.Linear(2 * c.D, c.width)
+        self.labels = nn.ModuleList(nn.Embedding(size + 1, c.width) for size in c.labels)
+        self.places = nn.ModuleList(nn.Embedding(size + 1, c.width) for size in PLACE_SIZES)
+        self.position = nn.Parameter(0.02 * torch.randn(c.phrases, c.width))
+        self.level = nn.Sequential(nn.Linear(64, c.width), nn.SiLU(), nn.Linear(c.width, c.width))
+        self.modulation = nn.Linear(c.width, 6 * c.width)  # shared; each layer adds its own offset
+        self.layer_offset = nn.Parameter(torch.zeros(c.layers, 6 * c.width))
+        self.norms = nn.ModuleList(nn.LayerNorm(c.width, elementwise_affine=False) for _ in range(2 * c.layers))
+        self.attentions = nn.ModuleList(FormAttention(c.width, c.heads, c.phrases) for _ in range(c.layers))
+        self.feed_forwards = nn.ModuleList(FeedForward(c.width, c.hidden) for _ in range(c.layers))
+        self.last_norm = nn.LayerNorm(c.width)
+        self.prediction = nn.Linear(c.width, c.D)
+        self.frequencies: Tensor
+        frequencies = torch.exp(torch.linspace(math.log(0.05), math.log(8), 32))
+        self.register_buffer("frequencies", frequencies, persistent=False)
+        for embedding in (*self.labels, *self.places):
+            nn.init.normal_(embedding.weight, std=0.02)
+        for linear in (self.modulation, self.prediction):
+            nn.init.zeros_(linear.weight)
+            nn.init.zeros_(linear.bias)
+        with torch.no_grad():  # gates begin small but open
+            self.layer_offset.view(c.layers, 6, c.width)[:, (2, 5)] = 0.3
+
+    def forward(
+        self, x_t: Tensor, log_snr: Tensor, x0_prev: Tensor, labels: Tensor, places: Tensor, mask: Tensor
+    ) -> Tensor:
+        """Prediction (B, P, D), float32, for x_t and x0_prev (B, P, D) at log_snr (B,).
+
+        labels (B, 5), places (B, P, 3) and mask (B, P), true where there is a phrase, as in `sequences.Batch`.
+        """
+        c = self.config
+        angle = log_snr[:, None] * self.frequencies / 2  # (B, 32)
+        cond = self.level(torch.cat([angle.sin(), angle.cos()], dim=-1))
+        for i, embedding in enumerate(self.labels):
+            cond = cond + embedding(labels[:, i])
+        shared = self.modulation(F.silu(cond))  # (B, 6 W)
+        x = self.inputs(torch.cat([x_t, x0_prev], dim=-1)) + self.position
+        for i, embedding in enumerate(self.places):
+            x = x + embedding(places[..., i])
+        letter = places[..., 2]
+        equal = (letter[:, :, None] == letter[:, None]) & (letter < PLACE_SIZES[2])[:, None]  # (B, P, P)
+        hidden = (mask.to(x.dtype)[:, None] - 1) * 1e4  # (B, 1, P)
+        for i in range(c.layers):
+            modulation = (shared + self.layer_offset[i])[:, None]  # (B, 1, 6 W)
+            scale1, shift1, gate1, scale2, shift2, gate2 = modulation.chunk(6, dim=-1)
+            x = x + gate1 * self.attentions[i](self.norms[2 * i](x) * (1 + scale1) + shift1, equal, hidden)
+            x = x + gate2 * self.feed_forwards[i](self.norms[2 * i + 1](x) * (1 + scale2) + shift2)
+        out: Tensor = self.prediction(self.last_norm(x)).float()
+        return out
+
+
+class FormAttention(nn.Module):
+    """Self-attention with a learned bias for each distance, and one between phrases that bear the same letter."""
+
+    def __init__(self, width: int, heads: int, positions: int):
+        super().__init__()
+        if width % heads:
+            raise ValueError(f"a width of {width} cannot be shared by {heads} heads")
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+        self.distance_bias = nn.Parameter(torch.zeros(heads, 2 * positions - 1))
+        self.equal_bias = nn.Parameter(torch.zeros(heads))
+        steps = torch.arange(positions)
+        self.register_buffer("distance", steps[None] - steps[:, None] + positions - 1, persistent=False)
+
+    def forward(self, x: Tensor, equal: Tensor, hidden: Tensor) -> Tensor:
+        """x (B, P, width), whether letters are equal (B, P, P), and what is added where nothing is (B, 1, P)."""
+        B, P, W = x.shape
+        heads, d = self.heads, W // self.heads
+        qkv = self.qkv(x).view(B, P, 3, heads, d).permute(2, 0, 3, 1, 4).reshape(3, B * heads, P, d)
+        q, k, v = qkv.unbind(0)  # (B h, P, d)
+        score = torch.bmm(q, k.transpose(1, 2)).view(B, heads, P, P) * d**-0.5
+        bias = self.distance_bias[:, self.distance] + self.equal_bias[:, None, None] * equal[:, None]  # type: ignore[index]
+        score = (score + (bias + hidden[:, None]).to(score.dtype)).view(B * heads, P, P)
+        y = torch.bmm(score.softmax(-1, dtype=score.dtype), v)
+        out: Tensor = self.out(y.view(B, heads, P, d).transpose(1, 2).reshape(B, P, W))
+        return out
+
+
+class TuneTask:
+    """The denoising loss on whole tunes and windows of longer ones; everything it touches lives on one device.
+
+    The sequences are drawn as in the first stage of their mixture, and in the last `final` share of `steps` as in the
+    second.
+    """
+
+    def __init__(
+        self,
+        network: TuneDenoiser,
+        space: LatentSpace,
+        train: Sequences,
+        validation: Sequences,
+        config: DiffusionConfig,
+        *,
+        steps: int,
+        final: float = 0.4,
+        device: torch.device | str = "cpu",
+    ):
+        self.network: nn.Module = network
+        self.sizes = network.config.labels
+        self.train, self.validation, self.config = train.to(device), validation.to(device), config
+        self.schedule = NoiseSchedule.from_config({"name": config.schedule, "T": config.T})
+        self.device, self.change = torch.device(device), steps * (1 - final)
+        self._low, self._high = (torch.tensor(a, device=device) for a in (space.low, space.high))
+        t = np.linspace(0, config.T, 4097)  # log_snr is smooth: a table of it, between whose points we draw lines
+        self._log_snr = torch.from_numpy(self.schedule.log_snr(np.maximum(t, 1e-4 * config.T))).to(device)
+
+    def log_snr(self, level: Tensor) -> Tensor:
+        """log SNR (B,), float64, at levels (B,) of 0 .. 1, on their device."""
+        at = level.clamp(1e-4, 1).double() * (len(self._log_snr) - 1)
+        below = at.long().clamp(max=len(self._log_snr) - 2)
+        return torch.lerp(self._log_snr[below], self._log_snr[below + 1], at - below)
+
+    def loss(
+        self, network: nn.Module, batch: int, step: int, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, float]]:
+        """One batch; noise levels are stratified over it."""
+        drawn = self.train.draw(batch, generator, stage=int(step >= self.change))
+        drawn = drawn._replace(
+            labels=drop_labels(drawn.labels, self.sizes, generator), places=drop_places(drawn.places, generator)
+        )
+        where = torch.randperm(batch, generator=generator, device=self.device)
+        level = (where + torch.rand(batch, generator=generator, device=self.device)) / batch
+        eps = torch.randn(drawn.x_0.shape, generator=generator, device=self.device)
+        feed_back = (step * GOLDEN) % 1 < self.config.self_conditioning  # known to the host: no device is waited for
+        return self._errors(network, drawn, eps, level, feed_back).mean(), {}
+
+    def _errors(self, network: nn.Module, drawn: Batch, eps: Tensor, level: Tensor, feed_back: bool) -> Tensor:
+        """The weighted error of each sequence (B,), over its own phrases."""
+        x_0, mask, labels, places = drawn
+        log_snr = self.log_snr(level)
+        alpha_bar = torch.sigmoid(log_snr)[:, None, None]  # float64, as 1 - alpha_bar needs
+        x_t = (alpha_bar.sqrt() * x_0 + (1 - alpha_bar).sqrt() * eps).float()
+        x0_prev, level_32 = torch.zeros_like(x_0), log_snr.float()
+        if feed_back:
+            with torch.no_grad():
+                first = network(x_t, level_32, x0_prev, labels, places, mask)
+                x0_prev = to_x0(first, x_t, alpha_bar, self.config.prediction).float()
+                x0_prev = torch.minimum(torch.maximum(x0_prev, self._low), self._high)
+        prediction = network(x_t, level_32, x0_prev, labels, places, mask)
+        wanted = target(x_0, eps, alpha_bar, self.config.prediction).float()
+        error = (prediction - wanted).square().mean(-1) * mask
+        weight = denoising_weight(level_32, self.config.prediction, self.config.min_snr)
+        errors: Tensor = weight * error.sum(1) / mask.sum(1)
+        return errors
+
+    @torch.no_grad()
+    def evaluate(self, network: nn.Module, count: int = 512) -> dict[str, float]:
+        """The loss on fixed validation tunes, noise and levels: told everything, told nothing; and how labels act."""
+        generator = torch.Generator(self.device).manual_seed(0)
+        drawn = self.validation.draw(count, generator, stage=1)
+        eps = torch.randn(drawn.x_0.shape, generator=generator, device=self.device)
+        level = (torch.randperm(count, generator=generator, device=self.device) + 0.5) / count
+        nothing = drawn._replace(
+            labels=torch.tensor(self.sizes, device=self.device).expand_as(drawn.labels),
+            places=torch.tensor(PLACE_SIZES, device=self.device).expand_as(drawn.places),
+        )
+        figures = {
+            name: float(self._in_parts(network, some, eps, level, feed_back).mean())
+            for name, some, feed_back in (
+                ("told", drawn, False), ("not_told", nothing, False), ("self_conditioned", drawn, True)
+            )
+        }  # fmt: skip
+        return figures | label_acts(self, network, drawn, eps)
+
+    def _in_parts(self, network: nn.Module, drawn: Batch, eps: Tensor, level: Tensor, feed_back: bool) -> Tensor:
+        found = []
+        for begin in range(0, len(level), 128):
+            some = slice(begin, begin + 128)
+            part = Batch(*(of[some] for of in drawn))
+            found.append(self._errors(network, part, eps[some], level[some], feed_back))
+        return torch.cat(found)
+
+
+@torch.no_grad()
+def label_acts(task: TuneTask, network: nn.Module, drawn: Batch, eps: Tensor) -> dict[str, float]:
+    """1 - error told right / error told wrong, for each label at each of LEVELS: 0 is a label that does nothing.
+
+    Wrong are the labels of other sequences, which differ from the own: of the sequences whose label is another's.
+    """
+    found: dict[str, float] = {}
+    names = ("role", "style", "metre", "register", "density", "opening", "ending", "letter")
+    for level in LEVELS:
+        at = torch.full((len(eps),), level, device=eps.device)
+        right = task._in_parts(network, drawn, eps, at, False)
+        for k, name in enumerate(names):
+            labels, places = drawn.labels.clone(), drawn.places.clone()
+            if k < 5:
+                labels[:, k] = labels[:, k].roll(1)
+                differs = labels[:, k] != drawn.labels[:, k]
+            else:
+                places[..., k - 5] = places[..., k - 5].roll(1, 0)
+                differs = (places[..., k - 5] != drawn.places[..., k - 5]).any(1)
+            if not differs.any():
+                continue
+            wrong = task._in_parts(network, drawn._replace(labels=labels, places=places), eps, at, False)
+            found[f"{name}_{level}"] = float(1 - right[differs].mean() / wrong[differs].mean())
+    return found

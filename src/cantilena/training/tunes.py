@@ -1,0 +1,164 @@
+"""Tunes as training sees them: tokens of whole melodies in every metre, each with what is known of it.
+
+A folder `tunes.npz` of the arrays
+
+    tokens   int8 (n, 32)     phrases of all melodies, joined; one shorter than 32 steps ends in silence
+    table    (m,)             a row a melody: `FIELDS`
+    styles, cols, metres      what the numbers in `table` stand for: a metre is numerator, denominator, steps a quarter
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cantilena.errors import CorpusError
+from cantilena.music.melody import MIN_PITCH, REST
+
+__all__ = [
+    "DENSITIES",
+    "METRES",
+    "REGISTERS",
+    "ROLES",
+    "Tunes",
+    "form_letters",
+    "label_sizes",
+    "metre_class",
+    "sings",
+]
+
+ROLES = ("tune", "top part", "accompaniment", "bass")
+METRES = ("4/4", "3/4", "2/4", "6/8", "2/2", "3/8", "9/8", "12/8", "3/2", "6/4", "triplets", "other")
+REGISTERS = (60, 66, 70, 74)  # median MIDI pitches between the five registers
+DENSITIES = (0.75, 1.1, 1.6)  # notes a quarter between the four densities
+FIELDS = ("role", "style", "col", "metre", "bar", "per", "at", "n", "split")
+ALIKE = 0.7  # share of equal onsets from which two phrases bear one letter
+
+
+@dataclass(frozen=True, eq=False)
+class Tunes:
+    """Melodies of a collection of tunes, split by song."""
+
+    tokens: NDArray[np.int8]  # (n, 32)
+    table: NDArray[Any]  # (m,) with FIELDS; split is 0 train, 1 validation, 2 test
+    styles: tuple[str, ...]
+    collections: tuple[str, ...]
+    metres: tuple[tuple[int, int, int], ...]
+
+    @classmethod
+    def open(cls, path: Path) -> Tunes:
+        """Read `tunes.npz`; CorpusError where there is none or something is missing in it."""
+        try:
+            with np.load(path, allow_pickle=False) as d:
+                metres = tuple((int(a), int(b), int(c)) for a, b, c in d["metres"])
+                styles, collections = (tuple(str(s) for s in d[k]) for k in ("styles", "cols"))
+                found = cls(d["tokens"], d["table"], styles, collections, metres)
+        except (OSError, KeyError, ValueError) as error:
+            raise CorpusError(f"{path}: no tunes there ({error})") from error
+        if missing := [f for f in FIELDS if f not in (found.table.dtype.names or ())]:
+            raise CorpusError(f"{path}: its table lacks {', '.join(missing)}")
+        return found
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """32 hexadecimal digits over all melodies and what is known of them."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.tokens).tobytes())
+        for name in FIELDS:
+            digest.update(np.ascontiguousarray(self.table[name]).astype(np.int64).tobytes())
+        return digest.hexdigest()[:32]
+
+    def phrases(self, tune: int) -> NDArray[np.int8]:
+        """The phrases of one melody (n, 32)."""
+        row = self.table[tune]
+        return self.tokens[row["at"] : row["at"] + row["n"]]
+
+    def split(self, split: int, *, role: int | None = None, least: int = 4) -> NDArray[np.int64]:
+        """Which melodies are of a split (0 train, 1 validation, 2 test), of a role, and have `least` phrases."""
+        kept = (self.table["split"] == split) & (self.table["n"] >= least)
+        if role is not None:
+            kept &= self.table["role"] == role
+        return np.flatnonzero(kept)
+
+    def known(self, tune: int) -> tuple[int, int, int]:
+        """Role, style and class of metre of a melody."""
+        row = self.table[tune]
+        return int(row["role"]), int(row["style"]), metre_class(self.metres[row["metre"]])
+
+    def quarters(self, tune: int) -> float:
+        """Quarter notes that a phrase of this melody lasts."""
+        row = self.table[tune]
+        return float(row["bar"] * row["per"] / self.metres[row["metre"]][2])
+
+
+def label_sizes(styles: int) -> tuple[int, int, int, int, int]:
+    """How many values role, style, metre, register and density have; one index more each is "not said"."""
+    return len(ROLES), styles, len(METRES), len(REGISTERS) + 1, len(DENSITIES) + 1
+
+
+def metre_class(metre: tuple[int, int, int]) -> int:
+    """The index in METRES of (numerator, denominator, steps a quarter).
+
+    >>> [METRES[metre_class(m)] for m in ((6, 8, 4), (4, 4, 3), (5, 4, 4))]
+    ['6/8', 'triplets', 'other']
+    """
+    name = "triplets" if metre[2] == 3 else f"{metre[0]}/{metre[1]}"
+    return METRES.index(name) if name in METRES else len(METRES) - 1
+
+
+def register_of(tokens: NDArray[np.integer]) -> int:
+    """In which register phrases lie, by the median of their pitches."""
+    pitch = tokens[tokens > REST].astype(np.int64) + MIN_PITCH - 2
+    return int(np.searchsorted(REGISTERS, np.median(pitch), side="right")) if pitch.size else len(REGISTERS) // 2
+
+
+def density_of(tokens: NDArray[np.integer], quarters: float) -> int:
+    """How dense phrases (n, 32) of so many quarters each are, by notes a quarter."""
+    return int(np.searchsorted(DENSITIES, (tokens > REST).sum() / (len(tokens) * quarters), side="right"))
+
+
+def form_letters(tokens: NDArray[np.integer]) -> NDArray[np.int64]:
+    """A letter (n,) for each of phrases (n, 32), in order of appearance: phrases that are nearly alike share one.
+
+    Alike is where of all steps at which a note begins in either, in ALIKE of them the same one begins in both.
+
+    >>> form_letters(np.array([[41, 0, 43, 0], [45, 0, 41, 1], [41, 0, 43, 1]])).tolist()
+    [0, 1, 0]
+    """
+    on, heads = tokens > REST, list[int]()
+    found = np.empty(len(tokens), np.int64)
+    for k in range(len(tokens)):
+        for letter, head in enumerate(heads):
+            either = on[k] | on[head]
+            same = (tokens[k] == tokens[head]) & either
+            if same.sum() >= ALIKE * either.sum():
+                found[k] = letter
+                break
+        else:
+            found[k] = len(heads)
+            heads.append(k)
+    return found
+
+
+def sings(tokens: NDArray[np.integer]) -> bool:
+    """Whether phrases move as a tune does: by step, seldom by leap, not low, mostly in one scale."""
+    pitch = tokens[tokens > REST].astype(np.int64) + MIN_PITCH - 2
+    if pitch.size < 12:
+        return False
+    move = np.abs(np.diff(pitch))
+    classes = np.bincount(pitch % 12, minlength=12) / pitch.size
+    scale = np.array([1, 0, 1, 0, 1, 1, 0, 1, 0, 1, 0, 1])
+    in_scale = max(float(np.roll(scale, k) @ classes) for k in range(12))
+    by_step = float(((move > 0) & (move <= 2)).mean())
+    return bool(
+        np.median(pitch) >= 55
+        and by_step >= 0.35
+        and (move > 7).mean() <= 0.1
+        and (move == 0).mean() <= 0.4
+        and in_scale >= 0.85
+    )
