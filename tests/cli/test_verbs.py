@@ -110,7 +110,7 @@ def test_a_morph_is_one_file_and_each_step_another(toy_model, here):
 def test_a_blend_mixes_songs_as_its_rows_or_a_plan_say(toy_model, here):
     """`morph --plan` was its name once, and is still understood."""
     Path("plan.json").write_text(json.dumps({"songs": ["song.mid", "other.mid"], "weights": [[1, 0], [0, 1]]}))
-    rest = ["--tracks", "1,0", "--sampling-steps", 1, "--seed", 2, "-o", "out.mid"]
+    rest = ["--tracks", "1,0", "--sampling-steps", 1, "--seed", 2, "-o", "out.mid", "--force"]
     given = {"tracks": [1, 0], "sampling_steps": 1, "seed": 2}
     same = load(toy_model).blend(["song.mid", "other.mid"], [[1, 0], [0, 1]], **given)
     for command in (
@@ -131,7 +131,7 @@ def test_a_picture_and_a_sound_of_an_edit_stand_beside_it(toy_model, here):
 
 
 def composed(here, toy_model, *arguments):
-    return done("compose", *FAST, "--format", "mid", *arguments, model=toy_model, cwd=here)
+    return done("compose", *FAST, "--format", "mid", "--force", *arguments, model=toy_model, cwd=here)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,10 @@ def composed(here, toy_model, *arguments):
     ],
 )  # fmt: skip
 def test_a_tune_is_the_one_that_python_gives(toy_model, here, arguments, given):
-    assert composed(here, toy_model, *arguments).startswith(f"tune.mid  seed 3  Melody({given['bars']} bars, ")
+    made = run("compose", *FAST, "--format", "mid", "--model", toy_model, *arguments, cwd=here)
+    assert made.returncode in (0, 3 if "rules" in given else 0)  # what is untrained does not always keep its rules
+    assert ("a rule is kept in fewer than half of its bars (seed 3)" in made.stderr) == (made.returncode == 3)
+    assert made.stdout.startswith(f"tune.mid  seed 3  Melody({given['bars']} bars, ")
     same = load(toy_model).compose(3, steps=1, **given)
     assert read_receipt(Path("tune.mid").read_bytes()) == same.receipt
     assert Path("tune.mid").read_bytes() == same.file
@@ -193,7 +196,7 @@ def test_the_receipt_is_shown_as_a_table_or_as_json(toy_model, here):
     )  # fmt: skip
     assert [row[0] for row in json.loads(found)["rows"]] == [5, 6]
     for command in (["vary", "song.mid"], ["morph", "song.mid", "other.mid"]):
-        found = done(*command, "--seed", 1, "--json", "-o", "out.mid", model=toy_model, cwd=here)
+        found = done(*command, "--seed", 1, "--json", "-o", "out.mid", "--force", model=toy_model, cwd=here)
         assert json.loads(found) == json.loads(read_receipt(Path("out.mid").read_bytes()).to_json())
 
 
@@ -348,7 +351,7 @@ def test_ctrl_c_in_the_middle_of_an_edit_leaves_the_file_that_was_there(toy_mode
     Path("out.mid").write_bytes(b"mine")
     command = [sys.executable, "-m", "cantilena", "extend", "song.mid", "--bars", "1000", "--steps", "1000"]
     process = subprocess.Popen(
-        [*command, "--model", str(toy_model), "-o", "out.mid"],
+        [*command, "--model", str(toy_model), "-o", "out.mid", "--force"],
         cwd=here,
         stderr=subprocess.PIPE,
         text=True,
