@@ -79,5 +79,5 @@ PY
 case "${1:-}" in
   pack) shift; pack "$@" ;;
   train) shift; train "$@" ;;
-  *) sed -n '2,14p' "$0"; exit 2 ;;
+  *) sed -n '2,12p' "$0"; exit 2 ;;
 esac
