@@ -1,5 +1,6 @@
 # On a machine with Python 3.11 or newer and make:
 #   make compose   a new 64-bar melody: tune.mid, tune.svg, tune.wav (no PyTorch; about 200 MB in .venv)
+#   make studio    a page in the browser, to see a tune, hear it and change it
 #   make test      every check; installs the training and development extras first
 #   make docs      the guides, the findings and the API reference as a site: site/index.html
 #   make oldest    the tests with the oldest dependencies that pyproject.toml allows, in a place of their own
@@ -10,10 +11,13 @@ OLDEST := .oldest
 TESTS := # those of `make oldest`: all
 export OMP_NUM_THREADS := 1
 
-.PHONY: compose test lint reference docs oldest clean
+.PHONY: compose studio test lint reference docs oldest clean
 
 compose: .venv/running
 	$(BIN)/cantilena compose
+
+studio: .venv/running
+	$(BIN)/cantilena studio
 
 test: .venv/developing lint
 	$(BIN)/pytest

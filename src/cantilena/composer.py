@@ -21,7 +21,7 @@ from cantilena.music.melody import Melody
 from cantilena.receipt import make_receipt
 from cantilena.requests import Blend, Bridge, Compose, Extend, Infill, Morph, Pick, Request, Vary
 from cantilena.result import Result
-from cantilena.sampling import OnStep, Sampling
+from cantilena.sampling import OnEstimate, OnStep, Sampling
 from cantilena.verbs import perform
 from cantilena.verbs.compose import compose_many
 from cantilena.verbs.outcome import RESAMPLE, Outcome
@@ -68,9 +68,15 @@ class Composer:
         self.sample, self.bound_sampler = self.engine.sample, self.engine.bound_sampler
         self.denoiser, self.encode, self.decode = self.engine.denoiser, self.engine.encode, self.engine.decode
 
-    def __call__(self, request: Request, on_step: OnStep | None = None) -> Result:
-        """Do what is asked; `on_step` is told the steps that are done, and how many there are, of each sample."""
-        return self._result(perform(replace(self.engine, on_step=on_step), request))
+    def __call__(
+        self, request: Request, on_step: OnStep | None = None, on_estimate: OnEstimate | None = None
+    ) -> Result:
+        """Do what is asked; `on_step` is told the steps that are done, and how many there are, of each sample.
+
+        `on_estimate` is shown each x0_hat as it emerges, written as the result will be: tokens (steps,), and the step
+        of the melody (from the first bar that the edit sees) on which they begin. What either raises ends the work.
+        """
+        return self._result(perform(replace(self.engine, on_step=on_step, on_estimate=on_estimate), request))
 
     compose = _method(Compose)
     pick = _method(Pick)

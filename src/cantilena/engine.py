@@ -15,10 +15,10 @@ from cantilena.diffusion.samplers import Denoise, SeededNoise
 from cantilena.diffusion.schedule import Noise, to_alpha_bar, to_x0
 from cantilena.diffusion.ties import Ties
 from cantilena.diffusion.windows import windowed
-from cantilena.edits.bound_sampler import WINDOW, BoundSampler, Correct
+from cantilena.edits.bound_sampler import WINDOW, BoundSampler, Correct, Read
 from cantilena.model import LABEL_NULLS, Model
 from cantilena.music.melody import Melody
-from cantilena.sampling import OnStep, Sampling, Voice, sampler_of, voice_of
+from cantilena.sampling import OnEstimate, OnStep, Sampling, Voice, sampler_of, voice_of
 
 __all__ = ["Engine"]
 
@@ -31,6 +31,7 @@ class Engine:
 
     model: Model
     on_step: OnStep | None = None  # who is told the steps done, and in all, of each sample
+    on_estimate: OnEstimate | None = None  # who is shown each x0_hat as notes, and where they begin
 
     def sample(
         self,
@@ -44,6 +45,8 @@ class Engine:
         ties: Ties | None = None,
         correct: Correct | None = None,
         cost: Cost | None = None,
+        at: int = 0,
+        read: Read | None = None,
         **sampling: Unpack[Sampling],
     ) -> NDArray[np.float32]:
         """Latents of new melodies: (seeds, P, D), P = `phrases`, at least 32. Keywords as in `Sampling`.
@@ -52,8 +55,9 @@ class Engine:
         (`diffusion.windowed`). `x_t` (seeds, P, D) at level `start` is where to start from, or noise.
         `condition` holds phrases of each melody fixed, `ties` draw several as one. `correct` is given every x0_hat
         (n, P, D) and returns the one to go on with; `cost` says what each of its phrases costs, and the sample is
-        steered to cost little (`diffusion.branching`, of the sampler "ddpm" alone). Raises ValueError where these do
-        not fit together.
+        steered to cost little (`diffusion.branching`, of the sampler "ddpm" alone). For who looks on, `at` is the step
+        of the melody that the sample begins on, and `read` how it will be written. Raises ValueError where these do not
+        fit together.
         """
         if phrases < WINDOW:
             raise ValueError(f"a sample has at least {WINDOW} phrases, not {phrases}")
@@ -68,6 +72,7 @@ class Engine:
         for k, part in enumerate(batches):
             batch = seeds[part]
             sample = sampler_of(sampling, cost, _Snap(self.model.literal()))
+            reading = read or self.model.told(labels, batch[:1]).to_phrases
             held = condition and Condition(condition.x_0[part], condition.known[part])
             noise: Noise = SeededNoise(batch) if ties is None else ties.noise(SeededNoise(batch))
             begin = noise((len(batch), phrases, self.model.space.D)) if x_t is None else x_t[part]
@@ -77,6 +82,8 @@ class Engine:
             for step in sample(denoise, begin, self.model.schedule, noise, condition=held, start=start):
                 if on_step:
                     on_step(k * step.steps + step.i, len(batches) * step.steps)
+                if self.on_estimate:
+                    self.on_estimate(reading(step.x0_hat[0]).reshape(-1), at)
             found.append(step.x0_hat)
         return np.concatenate(found) if found else np.zeros((0, phrases, self.model.space.D), np.float32)
 

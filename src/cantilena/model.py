@@ -33,9 +33,13 @@ LABEL_NULLS = (3, 17, 3, 2)  # role, family, purity, has rests: the index of eac
 
 
 def find_model(name: str | Path) -> Path:
-    """The folder of a shipped model by its name, or any folder with a model in it. ModelError where there is none."""
+    """The folder of a shipped model by its name, or any folder with a model in it. ModelError where there is none.
+
+    A name, as text, is never a folder of where one happens to work: that one is called ./NAME. A Path is a folder.
+    """
     shipped = shipped_models()
-    for folder in (Path(name), shipped.get(str(name))):
+    folders = (shipped.get(str(name)), Path(name))
+    for folder in folders if isinstance(name, str) else reversed(folders):
         if folder is not None and (folder / "model.json").is_file():
             return folder
     names = ", ".join(shipped) or "missing"

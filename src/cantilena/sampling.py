@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, TypeAlias, TypedDict
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cantilena.diffusion.guidance import Cost, branching
 from cantilena.diffusion.samplers import SAMPLERS, Snap, Step, ddpm
 from cantilena.voices import VOICES, Voice, voice_of
@@ -16,6 +19,7 @@ __all__ = [
     "STEPS",
     "TEMPERATURE",
     "VOICES",
+    "OnEstimate",
     "OnStep",
     "Sampling",
     "Voice",
@@ -30,6 +34,7 @@ STEERED = 0.985  # the temperature when rules steer: the best of several draws i
 MAX_RESAMPLE = 10
 BRANCHES = 8
 OnStep: TypeAlias = Callable[[int, int], None]  # steps done, and in all
+OnEstimate: TypeAlias = Callable[[NDArray[np.int8], int], None]  # tokens (steps,), the step that they begin on
 
 
 class Sampling(TypedDict, total=False):

@@ -162,3 +162,42 @@ def test_ctrl_c_says_stopped_and_leaves_no_half_file(toy_model, tmp_path):
     assert not list(tmp_path.glob(".*"))
     for path in tmp_path.glob("*.mid"):
         read_song(path)
+
+
+def test_nothing_is_overwritten_unasked(toy_model, tmp_path):
+    """A second tune gets a name of its own, in all its formats; an output by name is replaced with --force alone."""
+    given = ["compose", "--model", toy_model, "--bars", 4, "--steps", 1]
+    first = run(*given, "--seed", 1, "--format", "mid,svg", cwd=tmp_path)
+    assert first.returncode == 0, first.stderr
+    (tmp_path / "tune.mid").rename(tmp_path / "kept.mid")
+    second = run(*given, "--seed", 2, "--format", "mid,svg", cwd=tmp_path)
+    assert "tune-2.mid" in second.stdout
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["kept.mid", "tune-2.mid", "tune-2.svg", "tune.svg"]
+    run(*given, "--seed", 3, "--format", "mid", "--force", cwd=tmp_path)
+    run(*given, "--seed", 1, "-n", 2, "--format", "mid", cwd=tmp_path)
+    names = ["kept.mid", "tune-1.mid", "tune-2-2.mid", "tune-2.mid", "tune-2.svg", "tune.mid", "tune.svg"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == names
+
+
+def test_an_edit_replaces_no_file_unasked(toy_model, tmp_path):
+    run("compose", "--model", toy_model, "--bars", 4, "--steps", 1, "--format", "mid", cwd=tmp_path)
+    (tmp_path / "mine.mid").write_bytes(b"a song of hours")
+    given = ["extend", "tune.mid", "--model", toy_model, "--bars", 2, "--steps", 1, "-o", "mine.mid"]
+    refused = run(*given, cwd=tmp_path)
+    assert refused.returncode == 2
+    assert refused.stderr == "cantilena: -o mine.mid: is there already; give another name, or --force to replace it\n"
+    assert (tmp_path / "mine.mid").read_bytes() == b"a song of hours"
+    assert run(*given, "--force", cwd=tmp_path).returncode == 0
+    assert read_song(tmp_path / "mine.mid").tracks
+
+
+def test_a_folder_in_the_way_is_not_the_shipped_model(tmp_path):
+    (tmp_path / "pop-64").mkdir()
+    (tmp_path / "pop-64" / "model.json").write_text("{}")
+    assert run("compose", "--bars", 4, "--steps", 1, "--format", "mid", cwd=tmp_path).returncode == 0
+    asked = run("compose", "--bars", 4, "--model", "./pop-64", cwd=tmp_path)
+    assert asked.stderr.startswith("cantilena: pop-64: format None")
+
+
+def test_version(tmp_path):
+    assert run("--version", cwd=tmp_path).stdout.startswith("cantilena 0.")

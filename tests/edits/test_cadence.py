@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from cantilena.edits.cadence import come_to_rest, has_cadence, key_before
 from cantilena.music.melody import BAR_STEPS, MIN_PITCH, REST, Melody
+from cantilena.rules import Key
 from melodies import random_melody
 from oracles import Oracle, Whim, latents
 
@@ -30,10 +31,10 @@ def writer(model, phrases, *pitches):
     return write
 
 
-def rested(melody, *pitches, model=None):
+def rested(melody, *pitches, model=None, key=None):
     """A melody as it comes to rest, by an oracle that wants all of it as it is."""
-    phrases = melody.phrases()
-    tokens = come_to_rest(writer(model or Oracle(phrases), len(phrases), *pitches), phrases, 0, melody.bars * BAR_STEPS)
+    phrases, steps = melody.phrases(), melody.bars * BAR_STEPS
+    tokens = come_to_rest(writer(model or Oracle(phrases), len(phrases), *pitches), phrases, 0, steps, key=key)
     return Melody.from_tokens(tokens.reshape(-1)[: melody.bars * BAR_STEPS])
 
 
@@ -106,7 +107,8 @@ def test_where_the_bar_itself_leads_to_another_key_all_of_it_is_the_note():
     melody = Melody.from_notes(start, end, [60, 64, 67, 66, 70, 73, 66])
     assert key_before(melody, 16).stable == {0, 4, 7}
     assert key_before(melody, 24).stable == {6, 10, 1}
-    assert notes_of(rested(melody)) == [*notes_of(melody)[:3], (16, 32, 67)]
+    # it could be G again; a fourth up from there is a step or a fifth away, which a repeated note is not
+    assert notes_of(rested(melody)) == [*notes_of(melody)[:3], (16, 32, 72)]
 
 
 def test_the_rest_is_on_a_stable_pitch_that_may_sound_or_else_on_another():
@@ -117,3 +119,14 @@ def test_the_rest_is_on_a_stable_pitch_that_may_sound_or_else_on_another():
     after = rested(melody, 62, 69)  # none of the chord of C major may: a long note that fills the bar all the same
     assert not has_cadence(after)
     assert notes_of(after) == [*C_MAJOR, (32, 48, 62)]
+
+
+def test_the_key_that_is_asked_for_is_the_one_to_rest_in():
+    """Notes that sound like A minor, asked to be in C major: A is no rest then, and G is one."""
+    melody = Melody.from_notes(range(0, 32, 4), range(4, 36, 4), [69, 72, 76, 72, 69, 71, 72, 69], bars=3)
+    assert key_before(melody, 32) == Key("A minor")
+    for key in (Key("C major"), Key("A minor")):
+        after = rested(melody, key=key)
+        assert has_cadence(after, key)
+        assert int(after.notes.pitch[-1]) % 12 in key.stable
+    assert not has_cadence(rested(melody), Key("B major"))

@@ -8,8 +8,9 @@ from midi_files import song, track, tune
 
 from cantilena.errors import CantilenaError, CorpusError, MidiError
 from cantilena.metrics.pieces import Pieces, corpus_pieces, read_pieces
-from cantilena.music.melody import canonical, is_silent
-from cantilena.music.midi import to_midi
+from cantilena.music.extract import extract
+from cantilena.music.melody import Melody, canonical, is_silent
+from cantilena.music.midi import read_song, to_midi
 from melodies import random_melody
 
 
@@ -149,3 +150,22 @@ def test_wrong_arguments(corpus):
         Pieces.of(np.zeros((2, 96), int), groups=[1])
     with pytest.raises(CantilenaError, match="no window of 80 bars"):
         corpus_pieces(corpus, "train", bars=80)
+
+
+def test_what_was_composed_is_measured_whatever_a_corpus_would_say_of_it(tmp_path):
+    """Two pitches, silence at first, hardly a note: no melody of a corpus, and a piece all the same, bar for bar."""
+    poor = Melody.from_notes([160, 164, 400], [164, 170, 410], [60, 62, 60], bars=64)
+    (tmp_path / "poor.mid").write_bytes(to_midi(poor))
+    assert extract_refuses(tmp_path / "poor.mid")
+    (events,) = read_pieces(tmp_path / "poor.mid").events
+    np.testing.assert_array_equal(events, poor.events[: 26 * 16])
+
+    rich = random_melody(3, 64)
+    (tmp_path / "rich.mid").write_bytes(to_midi(rich))
+    assert len(read_pieces(tmp_path).events) == 2
+
+
+def extract_refuses(path):
+    with pytest.raises(MidiError, match="no melody"):
+        extract(read_song(path))
+    return True

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from io import TextIOWrapper
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -19,6 +19,7 @@ from cantilena.cli.evaluate import evaluate
 from cantilena.cli.export import export
 from cantilena.cli.inspect import inspect
 from cantilena.cli.reproduce import reproduce
+from cantilena.cli.studio import studio
 from cantilena.cli.train import app as train_app
 from cantilena.cli.verbs import COMMANDS
 from cantilena.errors import CantilenaError
@@ -30,13 +31,31 @@ app = typer.Typer(
     name="cantilena",
     help="Composes melodies with latent diffusion.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"cantilena {version('cantilena')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Composes melodies with latent diffusion."""
+
+
 for command in COMMANDS.values():
     app.command()(command)
-for other in (again, evaluate, inspect, export, reproduce):
+for other in (again, evaluate, inspect, export, reproduce, studio):
     app.command()(other)
 app.add_typer(corpus_app, name="corpus")
 app.add_typer(train_app, name="train")

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from itertools import count
 from pathlib import Path
 
-__all__ = ["check_new", "check_output", "check_place"]
+__all__ = ["check_new", "check_output", "check_place", "free_stem"]
 
 
 def check_output(output: Path, read: Iterable[Path], *, force: bool | None = None) -> None:
-    """Raise ValueError where `output` is no place for a MIDI file, or is one of the files that are `read`.
+    """Raise ValueError where `output` is no place for a MIDI file, is there already, or is one of the files `read`.
 
-    With `force` it may be one of them; None stands for a command that has no --force.
+    With `force` it may be; None stands for a command that has no --force, and replaces what it did not read.
     """
     check_place(output, output.parent)
     if output.suffix.lower() not in (".mid", ".midi") or output.is_dir():
         raise ValueError(f"-o {output}: a MIDI file is written, so a name that ends in .mid is needed")
     if not force:
         check_new(output, read, "" if force is None else ", or --force to replace it")
+    if force is False and output.exists():
+        raise ValueError(f"-o {output}: is there already; give another name, or --force to replace it")
 
 
 def check_new(output: Path, read: Iterable[Path], way: str) -> None:
@@ -26,6 +29,16 @@ def check_new(output: Path, read: Iterable[Path], way: str) -> None:
     for given in read:
         if output.exists() and given.exists() and output.samefile(given):
             raise ValueError(f"-o {output}: is what is read; give another name{way}")
+
+
+def free_stem(stem: Path, suffixes: Iterable[str]) -> Path:
+    """Return `stem`, or the first of STEM-2, STEM-3, ... of which no file with these suffixes is there."""
+    suffixes = tuple(suffixes)
+    for number in count(1):
+        free = stem if number == 1 else stem.with_name(f"{stem.name}-{number}")
+        if not any(free.with_name(f"{free.name}.{suffix}").exists() for suffix in suffixes):
+            break
+    return free
 
 
 def check_place(output: Path, folder: Path) -> None:

@@ -23,7 +23,7 @@ class Output(Described, frozen=True, kw_only=True):
             flag="--format", says="--format is mid, svg, wav joined by commas", read=formats,
         ),
     ] = ("mid",)  # fmt: skip
-    force: Annotated[bool, about("Let the output replace a file that is read.")] = False
+    force: Annotated[bool, about("Let the output replace files that are there.")] = False
     json: Annotated[bool, about("Print the receipt as JSON.")] = False
 
     def __post_init__(self) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import secrets
+import sys
 from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import typer
 
 from cantilena.cli.command import command, given_to
-from cantilena.cli.places import check_new, check_output, check_place
+from cantilena.cli.places import check_output, check_place, free_stem
 from cantilena.cli.shell import BlendPlan, Output, Shell, Steps, Tunes
 from cantilena.codec import sources_of
 from cantilena.requests import Blend, Bridge, Compose, Extend, Infill, Morph, Pick, Request, Vary
@@ -38,17 +40,18 @@ def _compose(given: dict[str, Any]) -> None:
     if shell.any:
         given["voice"] = "any"
     request: Compose = given_to(Pick if "k" in given else Compose, _seeded(given))
-    read = [source.path for source in sources_of(request) if source.path is not None]
     results, several = _tunes(_load(shell), request, shell.number)
+    made = []
     for result in results:
         seed = result.receipt.request.seed
         stem = folder / (f"tune-{seed}" if several else "tune")
+        if not output.force:
+            stem = free_stem(stem, output.formats)
         for suffix in output.formats:
-            file = stem.with_suffix(f".{suffix}")
-            if not output.force:
-                check_new(file, read, ", or --force to replace it")
-            result.save(file)
+            result.save(stem.with_suffix(f".{suffix}"))
         _say(f"{stem}.{'|'.join(output.formats)}  seed {seed}  {result.melody!r}", result, output)
+        made.append(result)
+    _check_kept(made)
 
 
 def _tunes(composer: Composer, request: Compose, number: int) -> tuple[Iterator[Result], bool]:
@@ -82,6 +85,7 @@ def _edit(kind: type[Request], shell: type[Shell] = Shell) -> Callable[[dict[str
             for k, part in enumerate(result.parts, 1):
                 part.save(folder / f"morph-{k:0{width}}.mid")
         _say(f"{file}  {_told(result)}  {result.melody!r}", result, output)
+        _check_kept([result])
 
     return run
 
@@ -137,6 +141,17 @@ def _say(line: str, result: Result, output: Output) -> None:
     print(line)
     if result.receipt.rows:
         print(result.receipt.table())
+
+
+def _check_kept(results: list[Result]) -> None:
+    """Exit with 3, and say it in one line, where a rule is kept in fewer than half of its bars."""
+    from cantilena.verbs.outcome import HALF, least_kept
+
+    failed = [result for result in results if least_kept(result.receipt.rows) < HALF]
+    if failed:
+        seeds = ", ".join(str(result.receipt.request.seed) for result in failed[:5])
+        print(f"cantilena: a rule is kept in fewer than half of its bars (seed {seeds}): ask for less", file=sys.stderr)
+        raise typer.Exit(3)
 
 
 def _verb(kind: type[Request], shell: type[Shell] = Shell, **more: Any) -> Callable[..., None]:

@@ -12,10 +12,12 @@ from cantilena.diffusion.condition import Condition
 from cantilena.diffusion.guidance import Cost
 from cantilena.diffusion.ties import Ties
 
-__all__ = ["WINDOW", "BoundSampler", "Correct"]
+__all__ = ["WINDOW", "BoundSampler", "Correct", "Read"]
 
 WINDOW = 32  # phrases that the network sees at once
 Correct: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # x0_hat (n, P, D) -> the ones to go on with
+
+Read: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.int8]]  # x0_hat (P, D) -> tokens
 
 
 class BoundSampler(Protocol):
@@ -33,4 +35,6 @@ class BoundSampler(Protocol):
         ties: Ties | None = None,  # phrases that are drawn as one
         correct: Correct | None = None,  # given every x0_hat
         cost: Cost | None = None,  # what the sample is steered by
+        at: int = 0,  # the step of the melody that it begins on
+        read: Read | None = None,  # how it will be read, for who looks on
     ) -> NDArray[np.float32]: ...

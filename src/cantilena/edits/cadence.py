@@ -17,14 +17,15 @@ __all__ = ["Write", "come_to_rest", "has_cadence", "key_before"]
 
 Write: TypeAlias = Callable[[Bounds], NDArray[np.int8]]  # latents that are there, written within bounds: (P, 32)
 _HALF_NOTE = 8  # steps
+_APPROACHES = (1, 2, 5, 7)  # semitones: by a step, or as the bass of V goes to I
 
 
-def has_cadence(melody: Melody) -> bool:
+def has_cadence(melody: Melody, key: Key | None = None) -> bool:
     """Whether it ends at rest: a half note or longer that fills the last bar, on a stable degree of its key.
 
-    The key is that of all the notes before: the last has no say in what it is judged by.
+    Unless a key is given, it is that of all the notes before: the last has no say in what it is judged by.
     """
-    return _last(melody) in _stable(melody, int(melody.notes.start[-1]) if melody.notes.start.size else 0)
+    return _last(melody) in (key.stable if key else _stable(melody))
 
 
 def _last(melody: Melody) -> int | None:
@@ -36,28 +37,54 @@ def _last(melody: Melody) -> int | None:
 
 
 def come_to_rest(
-    write: Write, tokens: NDArray[np.int8], begin: int, end: int, *, tonic: bool = False
+    write: Write, tokens: NDArray[np.int8], begin: int, end: int, *, key: Key | None = None, tonic: bool = False
 ) -> NDArray[np.int8]:
     """Phrases (P, 32) whose steps `begin` to `end` are a melody, with a cadence: its last bar is written anew.
 
     The bar's second half, or where that leaves it without a cadence all of it, is one note that is not to end, on a
-    pitch to rest on: which one, and what leads to it, is left to the music. `write` gives the tokens that keep its
-    bounds; where they forbid every stable pitch, another stands there. A melody that has a cadence stays as it is; with
-    `tonic` only that pitch class is one to rest on, as long as it may be.
+    pitch to rest on, which is reached by a step or a fifth where it can be; what leads to it is left to the music.
+    `write` gives the tokens that keep its bounds; where they forbid every stable pitch, another stands there. A melody
+    that has a cadence stays as it is. The key is the one that is asked for, or that of the notes before the last bar;
+    with `tonic` only that pitch class is one to rest on.
     """
     steps, bar = np.arange(tokens.size), end - BAR_STEPS
-    key = key_before(_part(tokens, begin, end), bar - begin)
-    home = frozenset([key.tonic]) if key and tonic else key.stable if key else frozenset(range(12))
-    stable, any_ = _sounding(home), _sounding(frozenset(range(12)))
-    for first, pitches in ((end - _HALF_NOTE, stable), (bar, stable), (bar, any_)):
-        ends = _part(tokens, begin, end)
-        if has_cadence(ends) if not (key and tonic) else _last(ends) in home:
+    asked, key = key, key or key_before(_part(tokens, begin, end), bar - begin)
+    every = frozenset(range(12))
+    home = every if key is None else frozenset([key.tonic]) if tonic else key.stable
+    for first, classes in ((end - _HALF_NOTE, home), (bar, home), (bar, every)):
+        rests = _part(tokens, begin, end)
+        if _last(rests) in home if tonic and key else has_cadence(rests, asked):
             break
         bounds = Bounds.fixing(tokens, ((steps < bar) | (steps >= end)).reshape(tokens.shape))
-        sounding, fixed = (a.reshape(tokens.size, -1) for a in (bounds.sounding, bounds.fixed))
-        sounding[first:end] = pitches
-        fixed[first + 1 : end] = HOLD
-        tokens = write(replace(bounds, rings=first > bar))  # a note that rings into the bar may be the last
+        tokens = write(_one_note(replace(bounds, rings=first > bar), first, end, _sounding(classes)))
+    return _approached(write, tokens, begin, end, home, asked)
+
+
+def _one_note(bounds: Bounds, first: int, end: int, pitches: NDArray[np.bool_]) -> Bounds:
+    """Bounds of which the steps `first` to `end` are one of these pitches, that does not end."""
+    sounding, fixed = (a.reshape(bounds.fixed.size, -1) for a in (bounds.sounding, bounds.fixed))
+    sounding[first:end] = pitches  # a note that rings into the bar may be the last
+    fixed[first + 1 : end] = HOLD
+    return bounds
+
+
+def _approached(
+    write: Write, tokens: NDArray[np.int8], begin: int, end: int, home: frozenset[int], key: Key | None
+) -> NDArray[np.int8]:
+    """The same with a last note, of the last bar, that is a step or a fifth from the one before, if one may be."""
+    start, _, pitch = _part(tokens, begin, end).notes
+    late = start.size > 1 and begin + start[-1] >= end - BAR_STEPS
+    if not late or int(abs(pitch[-1] - pitch[-2])) in _APPROACHES:
+        return tokens
+    near = [int(pitch[-2]) + sign * size for size in _APPROACHES for sign in (-1, 1)]
+    onset, steps = begin + int(start[-1]), np.arange(tokens.size)
+    for wanted in sorted((p for p in near if p % 12 in home), key=lambda p: abs(p - int(pitch[-1]))):
+        bounds = Bounds.fixing(tokens, ((steps < onset) | (steps >= end)).reshape(tokens.shape))
+        one = np.arange(VOCABULARY) == wanted - MIN_PITCH + 2
+        found = write(_one_note(bounds, onset, end, one))
+        ends = _part(found, begin, end)
+        if ends.notes.pitch.size and ends.notes.pitch[-1] == wanted and has_cadence(ends, key):
+            return found
     return tokens
 
 
@@ -79,7 +106,8 @@ def key_before(melody: Melody, step: int) -> Key | None:
     return estimate_key(Melody.from_tokens(events)) if (events > REST).any() else None
 
 
-def _stable(melody: Melody, before: int) -> frozenset[int]:
-    """The pitch classes to rest on after the notes that begin `before` a step: any, after none."""
-    key = key_before(melody, before)
+def _stable(melody: Melody) -> frozenset[int]:
+    """The pitch classes to rest on after all notes but the last: any, after none."""
+    start = melody.notes.start
+    key = key_before(melody, int(start[-1])) if start.size else None
     return key.stable if key else frozenset(range(12))

@@ -6,6 +6,8 @@ is no seam between them (`diffusion.windows`). Between two melodies it is infill
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -53,17 +55,22 @@ def extend(
     x_0[0, whole] = model.to_latents(held[whole])
     here = slice(seen - new, seen) if after else slice(fill, fill + new)
     condition, tokens = Condition(x_0, whole[None]), locks.tokens.copy()
+    at = (first if after else stop - free.size) - here.start * PHRASE_STEPS
+    at -= 0 if after else -free.size % PHRASE_STEPS
     bounds = Bounds.fixing(held, np.tile(whole[:, None], PHRASE_STEPS))  # the song is heard by what goes on from it
     if rules is None:
-        x_0 = sample(seed, phrases=len(held), condition=condition)
-        phrases = model.to_phrases(x_0[0], bounds)[here].reshape(-1)
+        read = functools.partial(model.to_phrases, bounds=bounds)
+        x_0 = sample(seed, phrases=len(held), condition=condition, at=at, read=read)
+        phrases = read(x_0[0])[here].reshape(-1)
     else:
         fresh = np.arange(here.start * PHRASE_STEPS, here.stop * PHRASE_STEPS)
         judged = np.zeros(held.size // BAR_STEPS, np.bool_)
         judged[(fresh[: free.size] if after else fresh[-free.size :]) // BAR_STEPS] = True
         steering = Steering(model, rules, judged, held.reshape(-1))
-        x_0 = sample(seed, phrases=len(held), condition=condition, cost=steering.cost(), ties=steering.ties(len(held)))
-        phrases = steering.decode(x_0[0], bounds)[here].reshape(-1)
+        cost, ties = steering.cost(), steering.ties(len(held))
+        read = functools.partial(steering.decode, bounds=bounds)
+        x_0 = sample(seed, phrases=len(held), condition=condition, cost=cost, ties=ties, at=at, read=read)
+        phrases = read(x_0[0])[here].reshape(-1)
     tokens[first:stop] = phrases[: free.size] if after else phrases[-free.size :]
     return locks.paste(tokens)
 

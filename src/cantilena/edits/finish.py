@@ -10,7 +10,7 @@ from cantilena.edits.length import WHOLE, Length, best_crop, close, opening
 from cantilena.edits.steer import Steering
 from cantilena.model import Model
 from cantilena.music.melody import BAR_STEPS, Melody
-from cantilena.rules import Rules
+from cantilena.rules import Key, Rules
 from cantilena.writing import Bounds
 
 __all__ = ["finish"]
@@ -42,5 +42,6 @@ def finish(
     begin = BAR_STEPS * (best_crop(Melody.from_phrases(tokens), length.bars) - 1) if crops else 0
     end = begin + length.bars * BAR_STEPS
     if cadence:
-        tokens = come_to_rest(write, tokens, begin, end)
+        asked = None if rules is None else next((r for r in rules.rules if isinstance(r, Key)), None)
+        tokens = come_to_rest(write, tokens, begin, end, key=asked)
     return Melody.from_tokens(tokens.reshape(-1)[begin:end])

@@ -47,7 +47,9 @@ def recompose(
         held = Melody.from_tokens(tokens).phrases()[first : first + WINDOW]
         steering = Steering(model, rules, judged, tokens, first) if rules else None
         window = Window(model, held, known[part].reshape(held.shape))
-        new = window.sample(sample, own_seed(seed, k), steering=steering)  # each window its own noise
+        new = window.sample(
+            sample, own_seed(seed, k), steering=steering, at=part.start - front
+        )  # each window its own noise
         composed = np.zeros(phrases, np.bool_)
         composed[now] = True
         written = composed.reshape(-1) & inside

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -27,12 +28,14 @@ from cantilena.music.melody import BAR_STEPS, PHRASE_STEPS, REST, Melody, transp
 from cantilena.music.tune_score import tune_score
 from cantilena.writing import Bounds
 
-__all__ = ["DRAWS", "SHORTEST", "Part", "compose_song", "layout", "span_quality"]
+__all__ = ["DRAWS", "SAMPLES", "SHORTEST", "Part", "compose_song", "layout", "span_quality"]
 
 SHORTEST = 8  # bars
 DRAWS = 4
 ENDINGS = 2  # of which the better is taken
-ROUNDS = 3  # of draws, until one has spans that are tunes
+SAMPLES = 2  # of the draws, and of the endings; more where no draw is good enough
+ROUNDS = 3  # of draws, until one has spans that are tunes; of endings, until none drones
+MOST_RUNNING = 12  # notes of one pitch, one after another
 _UNFIT = -50.0  # the quality of bars with hardly a note
 _ENOUGH = 1.0  # the quality of a span that may open a song
 _ALIKE = 0.3  # share of its bars that a second span may have of the first
@@ -97,19 +100,28 @@ def compose_song(sample: SampleMany, told: Told, seed: int, bars: int) -> Melody
     spans = _spans_of(sample, told, seed, span, sorted({part.letter for part in form}))
     tokens, free, names = _laid_out(form, spans, size, phrases)
     place = np.arange(max(WINDOW, phrases)) % phrases  # a short song is heard again and again
-    model = told(seed)
-    x_0 = model.to_latents(tokens)[place]
-    seeds = [own_seed(seed, 100 + k) for k in range(ENDINGS)]
+    x_0 = told(seed).to_latents(tokens)[place]
+    known = np.repeat(~free[:, None], PHRASE_STEPS, axis=1)
+    bounds = _within_reach(Bounds.fixing(tokens, known), tokens)
     condition = Condition(np.repeat(x_0[None], ENDINGS, 0), np.repeat(~free[place][None], ENDINGS, 0))
-    found = sample(seeds, phrases=place.size, condition=condition, ties=Ties.of(names[place]))[:, :phrases]
-    bounds = _within_reach(Bounds.fixing(tokens, np.repeat(~free[:, None], PHRASE_STEPS, axis=1)), tokens)
-    written = [told(s).to_phrases(z, bounds) for s, z in zip(seeds, found, strict=True)]
-    best = max(range(ENDINGS), key=lambda k: _endings(written[k], free, size))
-    ending = told(seeds[best])
-    whole = come_to_rest(
-        lambda bounds: ending.to_phrases(found[best], bounds), written[best], 0, bars * BAR_STEPS, tonic=True
-    )
-    return Melody.from_tokens(whole.reshape(-1)[: bars * BAR_STEPS])
+    song = Melody.from_phrases(tokens)
+    for turn in range(ROUNDS):
+        seeds = [own_seed(seed, 100 + turn * ENDINGS + k) for k in range(ENDINGS)]
+        found = sample(seeds, phrases=place.size, condition=condition, ties=Ties.of(names[place]))[:, :phrases]
+        written = [told(s).to_phrases(z, bounds) for s, z in zip(seeds, found, strict=True)]
+        best = max(range(ENDINGS), key=lambda k: _endings(written[k], free, size))
+        write = partial(told(seeds[best]).to_phrases, found[best])
+        whole = come_to_rest(write, written[best], 0, bars * BAR_STEPS, tonic=True)
+        song = Melody.from_tokens(whole.reshape(-1)[: bars * BAR_STEPS])
+        if _longest_run(song) <= MOST_RUNNING:
+            break
+    return song
+
+
+def _longest_run(melody: Melody) -> int:
+    """How often one pitch comes running, at most."""
+    pitch = melody.notes.pitch
+    return int(np.diff(np.flatnonzero(np.concatenate([[True], np.diff(pitch) != 0, [True]]))).max(initial=0))
 
 
 def _within_reach(bounds: Bounds, tokens: Tokens) -> Bounds:
@@ -134,7 +146,6 @@ def span_quality(melody: Melody) -> float:
     size, moves = np.abs(interval), np.sign(interval[interval != 0])
     turns = (moves[1:] != moves[:-1]).mean() if moves.size > 2 else 1.0
     hole = max(float((np.append(start[1:], melody.events.size) - end).max()), float(start[0])) / BAR_STEPS
-    run = np.diff(np.flatnonzero(np.concatenate([[True], interval != 0, [True]]))).max()
     classes = np.bincount(pitch % 12, minlength=12) / n
     span, rate, lengths = int(pitch.max() - pitch.min()), n / bars, end - start
     figures = [tuple(row) for row in np.where(melody.events > REST, melody.events, 0).reshape(bars, BAR_STEPS)]
@@ -157,7 +168,7 @@ def span_quality(melody: Melody) -> float:
         + 1.2 * max(0.0, 2.4 - rate) + 0.3 * max(0.0, rate - 5.5)
         + 0.8 * max(0.0, float(lengths.max()) / BAR_STEPS - 1.5)
         + 5.0 * max(0.0, float((lengths <= 1).mean()) - 0.1)
-        + 0.15 * max(0, int(run) - 4)
+        + 0.15 * max(0, _longest_run(melody) - 4)
         + 5.0 * (1 - float((_SCALES @ classes).max()))
         + 1.5 * max(0.0, 0.5 - len(set(figures)) / bars)
     )  # fmt: skip
@@ -173,7 +184,7 @@ def _spans(draw: int, events: Tokens, bars: int) -> Iterator[_Span]:
         part = Melody.from_tokens(events[begin : begin + bars * BAR_STEPS])
         cut = 0.5 * bool(((start < begin) & (end > begin)).any())
         if (quality := span_quality(part)) > _UNFIT:
-            lifted = part.transpose(_octaves(part, _CENTRE))
+            lifted = Melody.from_tokens(transpose(part.events, _octaves(part, _CENTRE)))
             quality += 0.25 * float(np.clip(tune_score(lifted), -4, 4))
             yield _Span(quality - cut, draw, first, part.events)
 

@@ -68,7 +68,8 @@ def vary(
     x_0 = window.encode()[None]  # (1, P, D)
     x_t = model.schedule.q_sample(x_0, level, SeededNoise([own_seed(seed, 1)])(x_0.shape))
     ties = _ties(window.tokens, within, 1 - strength**3)
-    drawn = window.sample(sample, own_seed(seed, 2), x_t=x_t.astype(np.float32), start=level, ties=ties)
+    at = part.start * PHRASE_STEPS - front
+    drawn = window.sample(sample, own_seed(seed, 2), x_t=x_t.astype(np.float32), start=level, ties=ties, at=at)
     new, was = np.zeros(phrases.size, np.int8), np.zeros(phrases.size, np.int8)
     steps = slice(part.start * PHRASE_STEPS, part.stop * PHRASE_STEPS)
     new[steps], was[steps] = drawn, window.decode(x_0[0])

@@ -14,6 +14,7 @@ phrases is continued first (`filled`): silence before and after it would be othe
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,10 +64,14 @@ class Window:
             return self.model.space.clip(x0_hat)
 
         correct = corrected if partial.size else None
+        asked["read"] = self.decode if steering is None else functools.partial(self._steered, steering)
         x_0 = sample(seed, phrases=len(whole), condition=Condition(x_0, whole[None]), correct=correct, **asked)
         if steering is None:
             return self.decode(x_0[0])
-        return _phrase_form(steering.decode(x_0[0], self._bounds())).reshape(-1)
+        return self._steered(steering, x_0[0])
+
+    def _steered(self, steering: Steering, x_0: NDArray[np.float32]) -> NDArray[np.int8]:
+        return _phrase_form(steering.decode(x_0, self._bounds())).reshape(-1)
 
     def encode(self) -> NDArray[np.float32]:
         """The phrases as latents (P, D)."""

@@ -21,9 +21,9 @@ from cantilena.corpus.store import Corpus
 from cantilena.corpus.tunes import SPLITS, Split
 from cantilena.errors import CantilenaError, MidiError
 from cantilena.metrics.overlap import HOP_BARS, WINDOW_BARS
-from cantilena.music.extract import extract
-from cantilena.music.melody import BAR_STEPS, PHRASE_STEPS, VOCABULARY, canonical
-from cantilena.music.midi import read_song
+from cantilena.music.extract import extract, regions, skyline, to_steps
+from cantilena.music.melody import BAR_STEPS, MAX_PITCH, MIN_PITCH, PHRASE_STEPS, VOCABULARY, Melody, canonical
+from cantilena.music.midi import Song, read_song
 
 __all__ = ["DAMAGED", "MIN_BARS", "Pieces", "corpus_pieces", "open_split", "read_pieces", "window_pieces"]
 
@@ -107,10 +107,10 @@ def window_pieces(corpus: Corpus, windows: NDArray[np.int64], name: str, *, bars
 def read_pieces(source: str | Path, *, bars: int = 64, most: int = 10_000, seed: int = 0) -> Pieces:
     """Read pieces from anybody's files, at most `most`, chosen by `seed`.
 
-    `source` is a folder of MIDI files (searched through) or one such file, of which each gives the melody that
-    `extract` chooses; an `.npz` with `events` (n, steps), or an `.npy` of that shape; or a corpus: "DIR:train",
-    "DIR:validation", "DIR:test", or DIR alone for its test split. Raises CantilenaError (one line) where nothing
-    can be had of it, ValueError for wrong `bars` or `most`.
+    `source` is a folder of MIDI files (searched through) or one such file, of which each gives its voice, all of it,
+    where it has one only, and else the melody that `extract` chooses; an `.npz` with `events` (n, steps), or an `.npy`
+    of that shape; or a corpus: "DIR:train", "DIR:validation", "DIR:test", or DIR alone for its test split. Raises
+    CantilenaError (one line) where nothing can be had of it, ValueError for wrong `bars` or `most`.
     """
     if bars < MIN_BARS or most < 1:
         raise ValueError(f"pieces have {MIN_BARS} bars or more and are 1 or more, not bars={bars} and most={most}")
@@ -152,7 +152,8 @@ def _songs(path: Path, bars: int, most: int, seed: int) -> Pieces:
         if len(found) == most:
             break
         try:
-            melody = extract(read_song(files[number])).melody
+            song = read_song(files[number])
+            melody = _only_voice(song) or extract(song).melody
             if melody is None or melody.bars < MIN_BARS:
                 raise MidiError(f"{files[number].name}: a melody of fewer than {MIN_BARS} bars")
             found[number] = melody.slice(1, min(bars, melody.bars)).events
@@ -166,6 +167,24 @@ def _songs(path: Path, bars: int, most: int, seed: int) -> Pieces:
         raise MidiError(f"{path}: no melody of {MIN_BARS} bars or more in {len(files):,} MIDI files ({said})")
     name = path.resolve().name
     return replace(Pieces.of([found[number] for number in sorted(found)], name=name), skipped=reasons)
+
+
+def _only_voice(song: Song) -> Melody | None:
+    """The one voice of a song in 4/4, all of it: what was composed is measured, whatever a corpus would say of it.
+
+    None of a song that has several voices, or other metres, too.
+    """
+    played = [track for track in song.tracks if not track.is_drum and track.start.size]
+    if len(played) != 1 or len(stretches := regions(song)) != 1:
+        return None
+    (begin, end), track = stretches[0], played[0]
+    within = (track.pitch >= MIN_PITCH) & (track.pitch <= MAX_PITCH)
+    if not within.all() or track.start[0] < begin or track.end.max() > end:
+        return None
+    on, off = (to_steps(ticks - begin, song.ticks_per_quarter) for ticks in (track.start, track.end))
+    notes, _ = skyline(on, off, track.pitch)
+    bars = -(-max(int(to_steps(np.array([end - begin]), song.ticks_per_quarter)[0]), int(notes.end[-1])) // BAR_STEPS)
+    return Melody.from_notes(*notes, bars=bars, qpm=song.qpm)
 
 
 def _arrays(path: Path, bars: int, most: int, seed: int) -> Pieces:

@@ -154,6 +154,7 @@ class Reproduction:
         """Name all that the melodies of a row depend on, but for their number."""
         model, config, networks = self.composer.model, self.config, self.networks
         depends: dict[str, Any] = {"row": row, "setting": setting, "corpus": self.corpus.fingerprint}
+        depends["reading"] = "literal"
         depends |= {"model": model.fingerprint, "cantilena": version("cantilena")}
         match row:
             case "diffusion":

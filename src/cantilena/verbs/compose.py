@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -17,19 +18,21 @@ from cantilena.edits.finish import finish
 from cantilena.edits.length import WHOLE, Length, lead_round
 from cantilena.edits.motif import develop, read_motif, two_bars
 from cantilena.edits.pick import choose, denoising_error, unlike_a_tune
-from cantilena.edits.song_form import SHORTEST, compose_song
+from cantilena.edits.song_form import SAMPLES, SHORTEST, compose_song
 from cantilena.edits.steer import Steering
+from cantilena.edits.window import own_seed
 from cantilena.engine import Engine
 from cantilena.music.melody import PHRASE_STEPS, Melody
 from cantilena.music.midi import to_midi
 from cantilena.requests import Compose, Pick
 from cantilena.rules import Chords, Rules, chord_notes
 from cantilena.sources import Source
-from cantilena.verbs.outcome import RESAMPLE, Outcome, drawn_by, measured, settled
+from cantilena.verbs.outcome import HALF, RESAMPLE, Outcome, drawn_by, has_notes, least_kept, measured, settled
 from cantilena.voices import Voice, voice_of
 
 __all__ = ["compose", "compose_many", "pick"]
 
+TRIES = 8  # draws of a melody by rules, until it keeps them
 SONG_GUIDANCE = 3.0  # benchmarks/tunes.py
 LONG_RESAMPLE = 2  # above 64 bars: with one visit the key wanders, with four the tune stands still (docs/findings.md)
 
@@ -53,8 +56,9 @@ def compose_many(engine: Engine, request: Compose, seeds: Sequence[int]) -> list
             for seed in seeds
         ]
     elif _is_song(request):
-        sample = partial(engine.sample, **drawn_by(request))
-        melodies = [compose_song(sample, partial(engine.told, drawn_by(request)), seed, request.bars) for seed in seeds]
+        counted = _Counted(engine, len(seeds))
+        sample, told = partial(counted.sample, **drawn_by(request)), partial(engine.told, drawn_by(request))
+        melodies = [compose_song(sample, told, seed, request.bars) for seed in seeds]
     elif rules is not None:
         melodies = [_steered(engine, request, seed, length, rules) for seed in seeds]
     else:
@@ -70,7 +74,8 @@ def pick(engine: Engine, request: Pick) -> Outcome:
     where the rest would be near-duplicates.
     """
     one = Compose(**{name: value for name, value in asdict(request).items() if name not in ("k", "of")})
-    one = replace(one, plain=True)  # one draw each: a song is itself the best of several
+    if _is_song(one):
+        one = replace(one, plain=True)  # one draw each: a song is itself the best of several
     tunes = compose_many(engine, one, range(request.seed, request.seed + request.of))
     melodies = [tune.melody for tune in tunes]
     whole = [Melody.from_tokens(np.resize(m.events, WINDOW * PHRASE_STEPS)) for m in melodies]  # 64 bars of each
@@ -81,6 +86,20 @@ def pick(engine: Engine, request: Pick) -> Outcome:
     costs = [unlike_a_tune(m) + (rules.total(m) if rules else 0.0) for m in melodies]
     best = [tunes[i] for i in choose(melodies, request.k, costs, errors.tolist())]
     return Outcome(best[0].request, best[0].melody, best[0].midi, best[0].name, rows=best[0].rows, parts=tuple(best))
+
+
+class _Counted:
+    """An engine that counts the steps of all samples of some songs as one, for who is told of them."""
+
+    def __init__(self, engine: Engine, songs: int) -> None:
+        self._done, self._samples, self._told = 0, SAMPLES * songs, engine.on_step
+        self.sample = dataclasses.replace(engine, on_step=self._step if engine.on_step else None).sample
+
+    def _step(self, _: int, steps: int) -> None:
+        self._done += 1
+        every = self._samples * steps
+        if self._told:
+            self._told(min(self._done, every), every)
 
 
 def _is_song(request: Compose) -> bool:
@@ -122,7 +141,25 @@ def _finished(
 
 
 def _steered(engine: Engine, request: Compose, seed: int, length: Length, rules: Rules) -> Melody:
-    """A melody of this length by rules, which see its first bars: a part that stands alone is not looked for."""
+    """A melody of this length by rules, which see its first bars: a part that stands alone is not looked for.
+
+    Where it hardly has notes, or keeps a rule in fewer than half of its bars, it is drawn again, TRIES times at most,
+    out of the same seed; then the one that keeps most is taken.
+    """
+    best: tuple[float, Melody] | None = None
+    for k in range(TRIES):
+        drawn = seed if k == 0 else own_seed(seed, 200 + k)
+        melody = _drawn_by_rules(engine, request, drawn, length, rules)
+        kept = least_kept(rules.rows(melody)) if has_notes(melody) else -1.0
+        if best is None or kept > best[0]:
+            best = kept, melody
+        if kept >= HALF:
+            break
+    assert best is not None
+    return best[1]
+
+
+def _drawn_by_rules(engine: Engine, request: Compose, seed: int, length: Length, rules: Rules) -> Melody:
     asked = length.asked
     steering = Steering.alone(engine.told(drawn_by(request), seed), rules, asked["phrases"], length.bars)
     asked |= {"cost": steering.cost(), "ties": steering.ties(asked["phrases"])}

@@ -16,9 +16,11 @@ from cantilena.rules import HardRule, Rules
 from cantilena.sampling import BRANCHES, STEERED, TEMPERATURE, Sampling
 from cantilena.voices import Voice
 
-__all__ = ["RESAMPLE", "Outcome", "drawn_by", "measured", "settled"]
+__all__ = ["HALF", "RESAMPLE", "Outcome", "drawn_by", "has_notes", "least_kept", "measured", "settled"]
 
 RESAMPLE = 4  # visits of each level beside music that is there: benchmarks/edits.py shows the seams
+HALF = 0.5  # of its bars: a rule that is kept in fewer has failed
+_FEWEST = 0.5  # notes a bar of what is a melody at all
 S = TypeVar("S", bound=Sampled)
 
 
@@ -61,3 +63,17 @@ def measured(rules: Rules | None, melody: Melody, numbers: Sequence[int] = ()) -
     """What each rule says of each bar of a melody; a DAW counts the bars as `numbers`, or from 1."""
     rows = [] if rules is None else rules.rows(melody)
     return tuple(Row(numbers[r.bar - 1] if numbers else r.bar, r.rule, r.asked, r.measured, r.met) for r in rows)
+
+
+def has_notes(melody: Melody) -> bool:
+    """Whether a melody is more than silence and a few notes, and more than one pitch."""
+    pitch = melody.notes.pitch
+    return pitch.size >= max(2, _FEWEST * melody.bars) and bool((pitch != pitch[0]).any())
+
+
+def least_kept(rows: Sequence[Any]) -> float:
+    """The share of its bars in which the rule that is kept least is kept, of rows with `rule` and `met`; 1 of none."""
+    kept: dict[str, list[bool]] = {}
+    for row in rows:
+        kept.setdefault(row.rule, []).append(bool(row.met))
+    return min((sum(met) / len(met) for met in kept.values()), default=1.0)

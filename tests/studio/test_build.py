@@ -1,0 +1,43 @@
+"""What ships in the package is what web/ builds, and is small."""
+
+import filecmp
+import gzip
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from cantilena.studio.app import STATIC
+
+WEB = Path(__file__).parents[2] / "web"
+
+
+def files_of(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_the_page_is_small_and_asks_no_other_host():
+    files = [STATIC / name for name in files_of(STATIC)]
+    assert {path.suffix for path in files} >= {".html", ".js", ".css"}
+    assert sum(len(gzip.compress(path.read_bytes())) for path in files) < 150_000
+    for path in files:
+        for url in re.findall(r"(?:https?|wss?):\\?/\\?/[^\s\"'`)]+", path.read_text()):
+            assert url.startswith("http://www.w3.org/"), f"{path.name}: {url}"  # the names of SVG
+    assert "style=" not in (STATIC / "index.html").read_text()
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="no npm here")
+def test_it_is_what_the_sources_build(tmp_path):
+    """`npm ci && npm run build` gives the same bytes. Where it does not: build it and commit src/cantilena/studio/static."""
+    web = tmp_path / "web"
+    shutil.copytree(WEB, web, ignore=shutil.ignore_patterns("node_modules"))
+    for command in (["npm", "ci", "--no-audit", "--no-fund"], ["npm", "run", "build"]):
+        done = subprocess.run(command, cwd=web, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+    built = tmp_path / "src" / "cantilena" / "studio" / "static"
+    assert files_of(built) == files_of(STATIC)
+    same, other, odd = filecmp.cmpfiles(built, STATIC, files_of(STATIC), shallow=False)
+    assert (other, odd) == ([], [])
+    assert same
