@@ -20,7 +20,8 @@ piece=${PIECE:-15000000}
 VAE_STEPS=${VAE_STEPS:-5000} VAE_BATCH=${VAE_BATCH:-1024}
 DECODER_STEPS=${DECODER_STEPS:-1500}
 DENOISER_STEPS=${DENOISER_STEPS:-20000} DENOISER_BATCH=${DENOISER_BATCH:-512}
-DENOISER=${DENOISER:-}   # more settings, such as "--set network.width=256"
+VAE=${VAE:-}             # more settings of VAE and decoder
+DENOISER=${DENOISER:-}   # and of the denoiser, such as "--set network.width=256"
 LOOP=${LOOP:-}           # settings of every stage, such as "--set loop.compile=true"
 
 pack() { # tunes.npz, and runs where there are some, as pieces
@@ -57,9 +58,9 @@ print(f"{run.name}: step {meta['step']} of {meta['loop']['steps']}")
 PY
     [ -f "$run/done" ]
   }
-  { stage vae vae "$here/recipes/open_vae.toml" --set loop.steps="$VAE_STEPS" --set loop.batch="$VAE_BATCH" &&
+  { stage vae vae "$here/recipes/open_vae.toml" --set loop.steps="$VAE_STEPS" --set loop.batch="$VAE_BATCH" $VAE &&
     stage decoder vae "$here/recipes/open_vae.toml" --init "$work/runs/vae" --set loss.frozen=true \
-      --set loop.lr=1e-3 --set loop.steps="$DECODER_STEPS" --set loop.batch="$VAE_BATCH" &&
+      --set loop.lr=1e-3 --set loop.steps="$DECODER_STEPS" --set loop.batch="$VAE_BATCH" $VAE &&
     stage denoiser denoiser "$here/recipes/open.toml" --set tunes.vae="$work/runs/vae" \
       --set loop.steps="$DENOISER_STEPS" --set loop.batch="$DENOISER_BATCH" $DENOISER; } || true
   rm -f "$out"/runs.tar.xz.*
@@ -79,5 +80,5 @@ PY
 case "${1:-}" in
   pack) shift; pack "$@" ;;
   train) shift; train "$@" ;;
-  *) sed -n '2,14p' "$0"; exit 2 ;;
+  *) sed -n '2,12p' "$0"; exit 2 ;;
 esac

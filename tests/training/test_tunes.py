@@ -459,7 +459,9 @@ def test_the_script_for_a_gpu_trains_packs_and_goes_on(tunes, tmp_path):
     """Everything in one call, on the CPU; a second call with what came back finds nothing left to do."""
     environment = os.environ | {
         "PYTHON": sys.executable, "PIECE": "40000", "VAE_STEPS": "3", "VAE_BATCH": "8", "DECODER_STEPS": "2",
-        "DENOISER_STEPS": "3", "DENOISER_BATCH": "4", "LOOP": "--set loop.device=cpu --set loop.precision=fp32",
+        "DENOISER_STEPS": "3", "DENOISER_BATCH": "4",
+        "VAE": " ".join(f"--set {s}" for s in TINY_VAE if s.startswith("network")),
+        "LOOP": "--set loop.device=cpu --set loop.precision=fp32",
         "DENOISER": "--set network.width=24 --set network.layers=1 --set tunes.parts=4 --set tunes.shifts=[0] "
                     "--set tunes.shares={one=0.5,two=0.5}",
     }  # fmt: skip
