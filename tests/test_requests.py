@@ -24,6 +24,7 @@ from cantilena.requests import AnyRequest, Blend, Bridge, Compose, Extend, Infil
 from cantilena.result import Result
 from cantilena.rules import RULES, Density, Form, Key, Rules
 from cantilena.sources import Source
+from cantilena.verbs.outcome import HALF, least_kept
 from command_line import run
 from melodies import random_melody
 
@@ -118,7 +119,8 @@ def test_python_the_command_and_json_give_the_same_notes(composer, toy_model, he
         ("compose", ["-o", ".", "--format", "mid"]) if verb in ("compose", "pick") else (verb, ["-o", "tune.mid"])
     )
     done = run(name, *command, *output, "--model", toy_model, cwd=here)
-    assert (done.returncode, done.stderr) == (0, "")
+    broken = any(least_kept(result.receipt.rows) < HALF for result in (by_json, *by_json.parts))
+    assert done.returncode == (3 if broken else 0), done.stderr  # what is untrained does not always keep its rules
     assert Path("tune.mid").read_bytes() == python.file == by_json.file
     assert read_receipt(python.file) == python.receipt == by_json.receipt
     assert str(here) not in python.receipt.to_json()
