@@ -21,7 +21,7 @@ from cantilena.edits.cadence import has_cadence
 from cantilena.model import DEFAULT_MODEL
 from cantilena.music.extract import ROLES
 from cantilena.music.melody import BAR_STEPS, REST, Melody
-from cantilena.music.tune_score import tune_score
+from cantilena.music.tune_score import longest_run, tune_score
 from cantilena.requests import Compose
 
 SEED = 2000  # the first: nothing was chosen by looking at these
@@ -42,11 +42,10 @@ def figures(melody: Melody) -> list[float]:
         return [np.nan] * len(HEADS)
     interval = np.diff(pitch)
     moves = np.sign(interval[interval != 0])
-    runs = np.diff(np.flatnonzero(np.concatenate([[True], interval != 0, [True]])))
     silent = np.append(start, melody.events.size) - np.append(0, end)
     return [
         float(np.median(pitch) < 48),
-        float(runs.max() > 12),
+        float(longest_run(pitch) > 12),
         (interval == 0).mean(),
         ((interval != 0) & (np.abs(interval) <= 2)).mean(),
         (moves[1:] != moves[:-1]).mean() if moves.size > 2 else np.nan,

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from itertools import count
 from pathlib import Path
 
-__all__ = ["check_new", "check_output", "check_place", "free_stem"]
+__all__ = ["check_output", "check_place", "free_stem"]
 
 
 def check_output(output: Path, read: Iterable[Path], *, force: bool | None = None) -> None:
@@ -19,16 +19,9 @@ def check_output(output: Path, read: Iterable[Path], *, force: bool | None = Non
     if output.suffix.lower() not in (".mid", ".midi") or output.is_dir():
         raise ValueError(f"-o {output}: a MIDI file is written, so a name that ends in .mid is needed")
     if not force:
-        check_new(output, read, "" if force is None else ", or --force to replace it")
+        _check_new(output, read, "" if force is None else ", or --force to replace it")
     if force is False and output.exists():
         raise ValueError(f"-o {output}: is there already; give another name, or --force to replace it")
-
-
-def check_new(output: Path, read: Iterable[Path], way: str) -> None:
-    """Raise ValueError where `output` is one of the files that are `read`; `way` says what else one may do."""
-    for given in read:
-        if output.exists() and given.exists() and output.samefile(given):
-            raise ValueError(f"-o {output}: is what is read; give another name{way}")
 
 
 def free_stem(stem: Path, suffixes: Iterable[str]) -> Path:
@@ -49,3 +42,10 @@ def check_place(output: Path, folder: Path) -> None:
         raise ValueError(f"-o {output}: {where}is a file, and a folder is needed")
     if not os.access(there, os.W_OK | os.X_OK):
         raise ValueError(f"-o {output}: {there} may not be written to")
+
+
+def _check_new(output: Path, read: Iterable[Path], way: str) -> None:
+    """Raise ValueError where `output` is one of the files that are `read`; `way` says what else one may do."""
+    for given in read:
+        if output.exists() and given.exists() and output.samefile(given):
+            raise ValueError(f"-o {output}: is what is read; give another name{way}")

@@ -41,7 +41,7 @@ def _compose(given: dict[str, Any]) -> None:
         given["voice"] = "any"
     request: Compose = given_to(Pick if "k" in given else Compose, _seeded(given))
     results, several = _tunes(_load(shell), request, shell.number)
-    made = []
+    failed: list[int] = []
     for result in results:
         seed = result.receipt.request.seed
         stem = folder / (f"tune-{seed}" if several else "tune")
@@ -50,8 +50,8 @@ def _compose(given: dict[str, Any]) -> None:
         for suffix in output.formats:
             result.save(stem.with_suffix(f".{suffix}"))
         _say(f"{stem}.{'|'.join(output.formats)}  seed {seed}  {result.melody!r}", result, output)
-        made.append(result)
-    _check_kept(made)
+        failed += _failed(result)
+    _end(failed)
 
 
 def _tunes(composer: Composer, request: Compose, number: int) -> tuple[Iterator[Result], bool]:
@@ -85,7 +85,7 @@ def _edit(kind: type[Request], shell: type[Shell] = Shell) -> Callable[[dict[str
             for k, part in enumerate(result.parts, 1):
                 part.save(folder / f"morph-{k:0{width}}.mid")
         _say(f"{file}  {_told(result)}  {result.melody!r}", result, output)
-        _check_kept([result])
+        _end(_failed(result))
 
     return run
 
@@ -143,13 +143,17 @@ def _say(line: str, result: Result, output: Output) -> None:
         print(result.receipt.table())
 
 
-def _check_kept(results: list[Result]) -> None:
-    """Exit with 3, and say it in one line, where a rule is kept in fewer than half of its bars."""
+def _failed(result: Result) -> list[int]:
+    """The seed of a result in which a rule is kept in fewer than half of its bars; else nothing."""
     from cantilena.verbs.outcome import HALF, least_kept
 
-    failed = [result for result in results if least_kept(result.receipt.rows) < HALF]
+    return [result.receipt.request.seed] if least_kept(result.receipt.rows) < HALF else []
+
+
+def _end(failed: list[int]) -> None:
+    """Exit with 3, and say it in one line, where rules failed with these seeds."""
     if failed:
-        seeds = ", ".join(str(result.receipt.request.seed) for result in failed[:5])
+        seeds = ", ".join(map(str, failed[:5]))
         print(f"cantilena: a rule is kept in fewer than half of its bars (seed {seeds}): ask for less", file=sys.stderr)
         raise typer.Exit(3)
 

@@ -20,8 +20,8 @@ from cantilena.edits.cadence import come_to_rest, has_cadence
 from cantilena.edits.window import own_seed
 from cantilena.errors import MidiError
 from cantilena.model import Model
-from cantilena.music.extract import candidates, extract, regions, skyline, to_steps
-from cantilena.music.melody import BAR_STEPS, HOLD, MAX_PITCH, MIN_PITCH, PHRASE_STEPS, REST, Melody
+from cantilena.music.extract import candidates, extract, line, regions
+from cantilena.music.melody import BAR_STEPS, HOLD, PHRASE_STEPS, REST, Melody
 from cantilena.music.midi import Song, read_song
 from cantilena.rules import estimate_key
 from cantilena.writing import Bounds
@@ -115,14 +115,8 @@ def likeness(phrase: NDArray[np.integer], motif: NDArray[np.integer]) -> float:
 
 def _parts(song: Song, track: int) -> list[Melody]:
     """What a track plays in each stretch in 4/4, however short."""
-    part = song.tracks[track]
-    found = []
-    for begin, end in regions(song):
-        inside = (part.start >= begin) & (part.start < end) & (part.pitch >= MIN_PITCH) & (part.pitch <= MAX_PITCH)
-        if inside.any() and not part.is_drum:
-            on, off = (to_steps(ticks[inside] - begin, song.ticks_per_quarter) for ticks in (part.start, part.end))
-            found.append(Melody.from_notes(*skyline(on, off, part.pitch[inside])[0], qpm=song.qpm))
-    return found
+    lines = [line(song.tracks[track], begin, end, song.ticks_per_quarter) for begin, end in regions(song)]
+    return [Melody.from_notes(*notes, qpm=song.qpm) for notes in lines if notes is not None]
 
 
 def _worth(tune: Melody, motif: Melody) -> float:

@@ -25,7 +25,8 @@ from cantilena.edits.cadence import come_to_rest
 from cantilena.edits.window import own_seed
 from cantilena.model import Model
 from cantilena.music.melody import BAR_STEPS, PHRASE_STEPS, REST, Melody, transpose
-from cantilena.music.tune_score import tune_score
+from cantilena.music.scales import MAJOR_SCALES, in_one_scale
+from cantilena.music.tune_score import longest_run, tune_score
 from cantilena.writing import Bounds
 
 __all__ = ["DRAWS", "SAMPLES", "SHORTEST", "Part", "compose_song", "layout", "span_quality"]
@@ -41,8 +42,6 @@ _ENOUGH = 1.0  # the quality of a span that may open a song
 _ALIKE = 0.3  # share of its bars that a second span may have of the first
 _LOW, _HIGH, _CENTRE = 57, 81, 67  # MIDI pitches: a singable register, and its middle
 _REACH = 3  # semitones
-_MAJOR = np.array([1, 0, 1, 0, 1, 1, 0, 1, 0, 1, 0, 1], np.float64)
-_SCALES = np.stack([np.roll(_MAJOR, key) for key in range(12)])
 
 Tokens: TypeAlias = NDArray[np.int8]
 SampleMany: TypeAlias = Callable[..., NDArray[np.float32]]  # seeds, and keywords of `Engine.sample` -> (seeds, P, D)
@@ -113,15 +112,9 @@ def compose_song(sample: SampleMany, told: Told, seed: int, bars: int) -> Melody
         write = partial(told(seeds[best]).to_phrases, found[best])
         whole = come_to_rest(write, written[best], 0, bars * BAR_STEPS, tonic=True)
         song = Melody.from_tokens(whole.reshape(-1)[: bars * BAR_STEPS])
-        if _longest_run(song) <= MOST_RUNNING:
+        if longest_run(song.notes.pitch) <= MOST_RUNNING:
             break
     return song
-
-
-def _longest_run(melody: Melody) -> int:
-    """How often one pitch comes running, at most."""
-    pitch = melody.notes.pitch
-    return int(np.diff(np.flatnonzero(np.concatenate([[True], np.diff(pitch) != 0, [True]]))).max(initial=0))
 
 
 def _within_reach(bounds: Bounds, tokens: Tokens) -> Bounds:
@@ -168,8 +161,8 @@ def span_quality(melody: Melody) -> float:
         + 1.2 * max(0.0, 2.4 - rate) + 0.3 * max(0.0, rate - 5.5)
         + 0.8 * max(0.0, float(lengths.max()) / BAR_STEPS - 1.5)
         + 5.0 * max(0.0, float((lengths <= 1).mean()) - 0.1)
-        + 0.15 * max(0, _longest_run(melody) - 4)
-        + 5.0 * (1 - float((_SCALES @ classes).max()))
+        + 0.15 * max(0, longest_run(pitch) - 4)
+        + 5.0 * (1 - float(in_one_scale(classes)))
         + 1.5 * max(0.0, 0.5 - len(set(figures)) / bars)
     )  # fmt: skip
     return float(bonus - malus)
@@ -227,7 +220,7 @@ def _another(every: Sequence[_Span], best: _Span, chosen: Sequence[_Span]) -> _S
     home = chosen[0].melody.notes.pitch
     if span.draw != best.draw:
         classes = np.bincount(span.melody.notes.pitch % 12, minlength=12)
-        scale = _SCALES[int((_SCALES @ np.bincount(home % 12, minlength=12)).argmax())]
+        scale = MAJOR_SCALES[int((MAJOR_SCALES @ np.bincount(home % 12, minlength=12)).argmax())]
         span = span.moved(max(range(-6, 6), key=lambda k: (float(scale @ np.roll(classes, k)), -abs(k))))
     else:
         span = span.moved(_octaves(best.melody, _CENTRE))  # as the first was moved

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cantilena.metrics.pieces import Pieces
 from cantilena.music.melody import BAR_STEPS, HOLD, MIN_PITCH, PHRASE_STEPS, REST, VOCABULARY, is_silent
+from cantilena.music.scales import in_one_scale
 
 __all__ = [
     "FEATURES",
@@ -36,8 +37,6 @@ __all__ = [
 
 LARGEST_INTERVAL = 24  # semitones; larger leaps count as this
 _BATCH = 1000  # melodies at a time, for memory
-_MAJOR = np.array([1, 0, 1, 0, 1, 1, 0, 1, 0, 1, 0, 1], bool)
-_SCALES = np.stack([np.roll(_MAJOR, key) for key in range(12)])  # (12, 12): key, pitch class
 
 Events = NDArray[np.integer]  # (B, steps), as Melody.events
 Figures = NDArray[np.float64]
@@ -76,7 +75,7 @@ def scale_consistency(events: Events) -> Figures:
 
     A natural minor scale has the notes of its relative major, so twelve scales are tried for 24.
     """
-    best: Figures = (_pitch_classes(events) @ _SCALES.T).max(axis=1)
+    best: Figures = in_one_scale(_pitch_classes(events))
     return best
 
 

@@ -21,7 +21,7 @@ from cantilena.corpus.store import Corpus
 from cantilena.corpus.tunes import SPLITS, Split
 from cantilena.errors import CantilenaError, MidiError
 from cantilena.metrics.overlap import HOP_BARS, WINDOW_BARS
-from cantilena.music.extract import extract, regions, skyline, to_steps
+from cantilena.music.extract import extract, line, regions, to_steps
 from cantilena.music.melody import BAR_STEPS, MAX_PITCH, MIN_PITCH, PHRASE_STEPS, VOCABULARY, Melody, canonical
 from cantilena.music.midi import Song, read_song
 
@@ -181,8 +181,8 @@ def _only_voice(song: Song) -> Melody | None:
     within = (track.pitch >= MIN_PITCH) & (track.pitch <= MAX_PITCH)
     if not within.all() or track.start[0] < begin or track.end.max() > end:
         return None
-    on, off = (to_steps(ticks - begin, song.ticks_per_quarter) for ticks in (track.start, track.end))
-    notes, _ = skyline(on, off, track.pitch)
+    notes = line(track, begin, end, song.ticks_per_quarter)
+    assert notes is not None  # it was played
     bars = -(-max(int(to_steps(np.array([end - begin]), song.ticks_per_quarter)[0]), int(notes.end[-1])) // BAR_STEPS)
     return Melody.from_notes(*notes, bars=bars, qpm=song.qpm)
 

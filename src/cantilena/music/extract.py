@@ -27,6 +27,7 @@ __all__ = [
     "Role",
     "candidates",
     "extract",
+    "line",
     "regions",
     "skyline",
     "to_steps",
@@ -145,6 +146,18 @@ def skyline(start: NDArray[np.int64], end: NDArray[np.int64], pitch: NDArray[np.
     end = np.maximum(end, start + 1)
     end[:-1] = np.minimum(end[:-1], start[1:])
     return Notes(start, end, pitch), 1 - highest.mean().item()
+
+
+def line(track: Track, begin: int, end: int, ticks_per_quarter: int) -> Notes | None:
+    """What a track plays from tick `begin` to before `end`, as one line in steps from there; None where nothing sounds.
+
+    Unlike a `candidate` it may be as short or as poor as it is.
+    """
+    inside = (track.start >= begin) & (track.start < end) & (track.pitch >= MIN_PITCH) & (track.pitch <= MAX_PITCH)
+    if track.is_drum or not inside.any():
+        return None
+    on, off = (to_steps(ticks[inside] - begin, ticks_per_quarter) for ticks in (track.start, track.end))
+    return skyline(on, off, track.pitch[inside])[0]
 
 
 def _why_not(notes: Notes, bars: int) -> str:

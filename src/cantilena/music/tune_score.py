@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.music.melody import BAR_STEPS, Melody
+from cantilena.music.scales import in_one_scale
 
-__all__ = ["FEATURES", "NONE", "WEIGHTS", "expand", "tune_features", "tune_score"]
+__all__ = ["FEATURES", "NONE", "WEIGHTS", "expand", "longest_run", "tune_features", "tune_score"]
 
 FEATURES = (
     "median pitch", "range", "notes a bar", "repeated notes", "steps", "thirds", "leaps", "turns", "longest run",
@@ -31,8 +32,6 @@ WEIGHTS = "tune_score.json"
 NONE = -20.0  # the score of hardly a note
 _FEW = 4  # notes
 _MOST = 3.0  # standard deviations
-_MAJOR = np.array([1, 0, 1, 0, 1, 1, 0, 1, 0, 1, 0, 1], np.float64)
-_SCALES = np.stack([np.roll(_MAJOR, key) for key in range(12)])
 
 
 def tune_score(melody: Melody) -> float:
@@ -61,7 +60,6 @@ def tune_features(melody: Melody) -> NDArray[np.float64] | None:
     size, moves = np.abs(interval), np.sign(interval[interval != 0])
     length = end - start
     silence = np.append(start, melody.events.size) - np.append(0, end)
-    runs = np.diff(np.flatnonzero(np.concatenate([[True], interval != 0, [True]])))
     classes = np.bincount(pitch % 12, minlength=12) / n
     share = np.bincount(pitch)[np.unique(pitch)] / n
     onsets = (melody.events > 1).reshape(bars, BAR_STEPS)
@@ -78,8 +76,8 @@ def tune_features(melody: Melody) -> NDArray[np.float64] | None:
         ((size > 2) & (size <= 4)).mean(),
         (size > 7).mean(),
         (moves[1:] != moves[:-1]).mean() if moves.size > 2 else 0.5,
-        np.log(runs.max()),
-        (_SCALES @ classes).max(),
+        np.log(longest_run(pitch)),
+        in_one_scale(classes),
         np.unique(pitch).size / np.sqrt(bars),
         (length <= 1).mean(),
         (length >= 8).mean(),
@@ -94,6 +92,16 @@ def tune_features(melody: Melody) -> NDArray[np.float64] | None:
         float(melody.events.size - start[-1] >= 8),
         -(share * np.log(share)).sum(),
     ])  # fmt: skip
+
+
+def longest_run(pitch: NDArray[np.integer]) -> int:
+    """How often one pitch comes running, at most.
+
+    >>> longest_run(np.array([60, 62, 62, 62, 60])), longest_run(np.array([60]))
+    (3, 1)
+    """
+    changes = np.flatnonzero(np.concatenate([[True], pitch[1:] != pitch[:-1], [True]]))
+    return int(np.diff(changes).max(initial=0)) if pitch.size else 0
 
 
 def expand(
