@@ -37,16 +37,18 @@ class Attention(nn.Module):
         steps = torch.arange(max(positions, 1))
         self.register_buffer("distance", steps[None] - steps[:, None] + max(positions, 1) - 1, persistent=False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, T, width) -> the same."""
+    def forward(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
+        """(B, T, width) -> the same; a `bias` (B, heads or 1, T, T) is added to the scores."""
         B, T, W = x.shape
         heads, d = self.heads, W // self.heads
         qkv = self.qkv(x).view(B, T, 3, heads, d).permute(2, 0, 3, 1, 4).reshape(3, B * heads, T, d)
         q, k, v = qkv.unbind(0)  # (B h, T, d)
         score = torch.bmm(q, k.transpose(1, 2)) * d**-0.5  # (B h, T, T)
         if self.distance_bias is not None:
-            bias = self.distance_bias[:, self.distance[:T, :T]].to(score.dtype)  # type: ignore[index]
-            score = (score.view(B, heads, T, T) + bias).view(B * heads, T, T)
+            distant = self.distance_bias[:, self.distance[:T, :T]]  # type: ignore[index]
+            bias = distant if bias is None else distant + bias
+        if bias is not None:
+            score = (score.view(B, heads, T, T) + bias.to(score.dtype)).view(B * heads, T, T)
         if self.causal:
             score = score + torch.full((T, T), -1e4, dtype=score.dtype).triu(1)
         y = torch.bmm(score.softmax(-1, dtype=score.dtype), v)  # (B h, T, d)

@@ -7,8 +7,9 @@ position in parallel, so one ONNX graph serves any batch.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -24,6 +25,7 @@ __all__ = [
     "MDNConfig",
     "MelodyVAE",
     "Mixture",
+    "PhraseTransformer",
     "TransformerMDN",
     "VAEConfig",
 ]
@@ -108,24 +110,24 @@ class DenoiserConfig:
     hidden: int = 768
 
 
-class Denoiser(nn.Module):
-    """A transformer over phrases with adaptive layer norm (Peebles & Xie 2023; one shared table as in PixArt).
+class PhraseTransformer(nn.Module):
+    """The trunk of a denoiser: a transformer over phrases with adaptive layer norm.
 
-    Stateless: it sees a noise level and not an index, the previous estimate of x_0 (self-conditioning, Chen et al.
-    2023; zeros are always allowed), and labels, of which each may be its null (index LABEL_SIZES[i]).
+    Peebles & Xie 2023; one shared table as in PixArt. It is told the noise level and labels, of which each may be its
+    null (index `sizes[i]`).
     """
 
-    def __init__(self, config: DenoiserConfig):
+    def __init__(self, config: Any, sizes: Sequence[int], attention: Callable[[int, int, int], nn.Module] = Attention):
         super().__init__()
         self.config = c = config
         self.inputs = nn.Linear(2 * c.D, c.width)
         self.position = nn.Parameter(0.02 * torch.randn(c.phrases, c.width))
-        self.labels = nn.ModuleList(nn.Embedding(size + 1, c.width) for size in LABEL_SIZES)
+        self.labels = nn.ModuleList(nn.Embedding(size + 1, c.width) for size in sizes)
         self.level = nn.Sequential(nn.Linear(64, c.width), nn.SiLU(), nn.Linear(c.width, c.width))
         self.modulation = nn.Linear(c.width, 6 * c.width)  # shared; each layer adds its own offset
         self.layer_offset = nn.Parameter(torch.zeros(c.layers, 6 * c.width))
         self.norms = nn.ModuleList(nn.LayerNorm(c.width, elementwise_affine=False) for _ in range(2 * c.layers))
-        self.attentions = nn.ModuleList(Attention(c.width, c.heads, c.phrases) for _ in range(c.layers))
+        self.attentions = nn.ModuleList(attention(c.width, c.heads, c.phrases) for _ in range(c.layers))
         self.feed_forwards = nn.ModuleList(FeedForward(c.width, c.hidden) for _ in range(c.layers))
         self.last_norm = nn.LayerNorm(c.width)
         self.prediction = nn.Linear(c.width, c.D)
@@ -140,22 +142,41 @@ class Denoiser(nn.Module):
         with torch.no_grad():  # gates begin small but open
             self.layer_offset.view(c.layers, 6, c.width)[:, (2, 5)] = 0.3
 
-    def forward(self, x_t: Tensor, log_snr: Tensor, x0_prev: Tensor, labels: Tensor) -> Tensor:
-        """x_t (B, 32, D), log_snr (B,), x0_prev (B, 32, D), labels (B, 4) -> prediction (B, 32, D), float32."""
+    def begin(self, x_t: Tensor, x0_prev: Tensor) -> Tensor:
+        """x_t and x0_prev (B, P, D), in their places: (B, P, width)."""
+        out: Tensor = self.inputs(torch.cat([x_t, x0_prev], dim=-1)) + self.position
+        return out
+
+    def predict(self, x: Tensor, log_snr: Tensor, labels: Tensor, *to_attention: Tensor) -> Tensor:
+        """The prediction (B, P, D), float32, from x (B, P, width); `to_attention` goes to every attention beside x."""
         c = self.config
         angle = log_snr[:, None] * self.frequencies / 2  # (B, 32)
         cond = self.level(torch.cat([angle.sin(), angle.cos()], dim=-1))
         for i, embedding in enumerate(self.labels):
             cond = cond + embedding(labels[:, i])
         shared = self.modulation(F.silu(cond))  # (B, 6 W)
-        x = self.inputs(torch.cat([x_t, x0_prev], dim=-1)) + self.position
         for i in range(c.layers):
             modulation = (shared + self.layer_offset[i])[:, None]  # (B, 1, 6 W)
             scale1, shift1, gate1, scale2, shift2, gate2 = modulation.chunk(6, dim=-1)
-            x = x + gate1 * self.attentions[i](self.norms[2 * i](x) * (1 + scale1) + shift1)
+            x = x + gate1 * self.attentions[i](self.norms[2 * i](x) * (1 + scale1) + shift1, *to_attention)
             x = x + gate2 * self.feed_forwards[i](self.norms[2 * i + 1](x) * (1 + scale2) + shift2)
         out: Tensor = self.prediction(self.last_norm(x)).float()
         return out
+
+
+class Denoiser(PhraseTransformer):
+    """Denoises 32 phrases.
+
+    Stateless: it sees a noise level and not an index, the previous estimate of x_0 (self-conditioning, Chen et al.
+    2023; zeros are always allowed), and labels, of which each may be its null (index LABEL_SIZES[i]).
+    """
+
+    def __init__(self, config: DenoiserConfig):
+        super().__init__(config, LABEL_SIZES)
+
+    def forward(self, x_t: Tensor, log_snr: Tensor, x0_prev: Tensor, labels: Tensor) -> Tensor:
+        """x_t (B, 32, D), log_snr (B,), x0_prev (B, 32, D), labels (B, 4) -> prediction (B, 32, D), float32."""
+        return self.predict(self.begin(x_t, x0_prev), log_snr, labels)
 
 
 # -- the autoregressive baseline -------------------------------------------------------------------

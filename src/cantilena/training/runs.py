@@ -280,9 +280,7 @@ def export_run(
     """Write the model folder of a denoiser's run and its VAE. RecipeError where the runs do not belong together."""
     denoiser, meta = load_latent_network(run, "denoiser")
     assert isinstance(denoiser, Denoiser | PaperDenoiser)
-    vae = load_vae(vae_source)
-    if (name := vae_fingerprint(vae)) != meta["vae"]:
-        raise RecipeError(f"{run}: trained on latents of VAE {meta['vae']}, but {vae_source} is {name}")
+    vae = vae_of(run, meta, vae_source)
     provenance = {"data": data, "licence": licence, **provenance_of(meta), "cantilena": version("cantilena")}
     export_model(
         folder,
@@ -293,6 +291,14 @@ def export_run(
         provenance=provenance,
         card=_card(folder.name, provenance),
     )
+
+
+def vae_of(run: Path, meta: Mapping[str, Any], source: Path) -> MelodyVAE:
+    """The VAE of a run or model folder `source`; RecipeError where the denoiser of `run` learned another's latents."""
+    vae = load_vae(source)
+    if (name := vae_fingerprint(vae)) != meta["vae"]:
+        raise RecipeError(f"{run}: trained on latents of VAE {meta['vae']}, but {source} is {name}")
+    return vae
 
 
 def export_parts(

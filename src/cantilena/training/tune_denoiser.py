@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cantilena.diffusion.schedule import NoiseSchedule, target, to_x0
 from cantilena.latent import LatentSpace
 from cantilena.training.denoiser import DiffusionConfig
-from cantilena.training.layers import FeedForward
+from cantilena.training.layers import Attention
 from cantilena.training.losses import denoising_weight
+from cantilena.training.networks import PhraseTransformer
 from cantilena.training.sequences import PHRASES, PLACE_SIZES, Batch, Sequences, drop_labels, drop_places
 
 __all__ = ["TuneDenoiser", "TuneDenoiserConfig", "TuneTask", "label_acts"]
@@ -39,38 +39,18 @@ class TuneDenoiserConfig:
         object.__setattr__(self, "labels", tuple(self.labels))  # JSON and TOML have lists
 
 
-class TuneDenoiser(nn.Module):
-    """A transformer over the phrases of a tune, as `networks.Denoiser`, with a mask and labels for each phrase.
+class TuneDenoiser(PhraseTransformer):
+    """Denoises the phrases of a tune: as `networks.Denoiser`, with a mask and labels for each phrase.
 
     A phrase is told how many phrases lie before it and after it, and its form letter; phrases of one letter attend to
     each other by a learned bias of each layer and head. Each label has its null, index `labels[i]` or PLACE_SIZES[i].
     """
 
     def __init__(self, config: TuneDenoiserConfig):
-        super().__init__()
-        self.config = c = config
-        self.inputs = nn.Linear(2 * c.D, c.width)
-        self.labels = nn.ModuleList(nn.Embedding(size + 1, c.width) for size in c.labels)
-        self.places = nn.ModuleList(nn.Embedding(size + 1, c.width) for size in PLACE_SIZES)
-        self.position = nn.Parameter(0.02 * torch.randn(c.phrases, c.width))
-        self.level = nn.Sequential(nn.Linear(64, c.width), nn.SiLU(), nn.Linear(c.width, c.width))
-        self.modulation = nn.Linear(c.width, 6 * c.width)  # shared; each layer adds its own offset
-        self.layer_offset = nn.Parameter(torch.zeros(c.layers, 6 * c.width))
-        self.norms = nn.ModuleList(nn.LayerNorm(c.width, elementwise_affine=False) for _ in range(2 * c.layers))
-        self.attentions = nn.ModuleList(FormAttention(c.width, c.heads, c.phrases) for _ in range(c.layers))
-        self.feed_forwards = nn.ModuleList(FeedForward(c.width, c.hidden) for _ in range(c.layers))
-        self.last_norm = nn.LayerNorm(c.width)
-        self.prediction = nn.Linear(c.width, c.D)
-        self.frequencies: Tensor
-        frequencies = torch.exp(torch.linspace(math.log(0.05), math.log(8), 32))
-        self.register_buffer("frequencies", frequencies, persistent=False)
-        for embedding in (*self.labels, *self.places):
-            nn.init.normal_(embedding.weight, std=0.02)
-        for linear in (self.modulation, self.prediction):
-            nn.init.zeros_(linear.weight)
-            nn.init.zeros_(linear.bias)
-        with torch.no_grad():  # gates begin small but open
-            self.layer_offset.view(c.layers, 6, c.width)[:, (2, 5)] = 0.3
+        super().__init__(config, config.labels, FormAttention)
+        self.places = nn.ModuleList(nn.Embedding(size + 1, config.width) for size in PLACE_SIZES)
+        for embedding in self.places:
+            nn.init.normal_(embedding.weight, std=0.02)  # type: ignore[arg-type]
 
     def forward(
         self, x_t: Tensor, log_snr: Tensor, x0_prev: Tensor, labels: Tensor, places: Tensor, mask: Tensor
@@ -79,54 +59,25 @@ class TuneDenoiser(nn.Module):
 
         labels (B, 5), places (B, P, 3) and mask (B, P), true where there is a phrase, as in `sequences.Batch`.
         """
-        c = self.config
-        angle = log_snr[:, None] * self.frequencies / 2  # (B, 32)
-        cond = self.level(torch.cat([angle.sin(), angle.cos()], dim=-1))
-        for i, embedding in enumerate(self.labels):
-            cond = cond + embedding(labels[:, i])
-        shared = self.modulation(F.silu(cond))  # (B, 6 W)
-        x = self.inputs(torch.cat([x_t, x0_prev], dim=-1)) + self.position
+        x = self.begin(x_t, x0_prev)
         for i, embedding in enumerate(self.places):
             x = x + embedding(places[..., i])
         letter = places[..., 2]
         equal = (letter[:, :, None] == letter[:, None]) & (letter < PLACE_SIZES[2])[:, None]  # (B, P, P)
         hidden = (mask.to(x.dtype)[:, None] - 1) * 1e4  # (B, 1, P)
-        for i in range(c.layers):
-            modulation = (shared + self.layer_offset[i])[:, None]  # (B, 1, 6 W)
-            scale1, shift1, gate1, scale2, shift2, gate2 = modulation.chunk(6, dim=-1)
-            x = x + gate1 * self.attentions[i](self.norms[2 * i](x) * (1 + scale1) + shift1, equal, hidden)
-            x = x + gate2 * self.feed_forwards[i](self.norms[2 * i + 1](x) * (1 + scale2) + shift2)
-        out: Tensor = self.prediction(self.last_norm(x)).float()
-        return out
+        return self.predict(x, log_snr, labels, equal, hidden)
 
 
-class FormAttention(nn.Module):
+class FormAttention(Attention):
     """Self-attention with a learned bias for each distance, and one between phrases that bear the same letter."""
 
     def __init__(self, width: int, heads: int, positions: int):
-        super().__init__()
-        if width % heads:
-            raise ValueError(f"a width of {width} cannot be shared by {heads} heads")
-        self.heads = heads
-        self.qkv = nn.Linear(width, 3 * width)
-        self.out = nn.Linear(width, width)
-        self.distance_bias = nn.Parameter(torch.zeros(heads, 2 * positions - 1))
+        super().__init__(width, heads, positions)
         self.equal_bias = nn.Parameter(torch.zeros(heads))
-        steps = torch.arange(positions)
-        self.register_buffer("distance", steps[None] - steps[:, None] + positions - 1, persistent=False)
 
-    def forward(self, x: Tensor, equal: Tensor, hidden: Tensor) -> Tensor:
+    def forward(self, x: Tensor, equal: Tensor, hidden: Tensor) -> Tensor:  # type: ignore[override]
         """x (B, P, width), whether letters are equal (B, P, P), and what is added where nothing is (B, 1, P)."""
-        B, P, W = x.shape
-        heads, d = self.heads, W // self.heads
-        qkv = self.qkv(x).view(B, P, 3, heads, d).permute(2, 0, 3, 1, 4).reshape(3, B * heads, P, d)
-        q, k, v = qkv.unbind(0)  # (B h, P, d)
-        score = torch.bmm(q, k.transpose(1, 2)).view(B, heads, P, P) * d**-0.5
-        bias = self.distance_bias[:, self.distance] + self.equal_bias[:, None, None] * equal[:, None]  # type: ignore[index]
-        score = (score + (bias + hidden[:, None]).to(score.dtype)).view(B * heads, P, P)
-        y = torch.bmm(score.softmax(-1, dtype=score.dtype), v)
-        out: Tensor = self.out(y.view(B, heads, P, d).transpose(1, 2).reshape(B, P, W))
-        return out
+        return super().forward(x, self.equal_bias[:, None, None] * equal[:, None] + hidden[:, None])
 
 
 class TuneTask:

@@ -23,6 +23,7 @@ from cantilena.training.runs import (
     load_vae,
     provenance_of,
     train_vae,
+    vae_of,
     warm_start,
 )
 from cantilena.training.sequences import encoded_tunes
@@ -96,9 +97,7 @@ def export_run(run: Path, decoder: Path, folder: Path, *, provenance: Mapping[st
     denoiser, meta = load_latent_network(run, "denoiser")
     if not isinstance(denoiser, TuneDenoiser):
         raise RecipeError(f"{run}: not the run of a denoiser of tunes")
-    vae = load_vae(decoder)
-    if (name := vae_fingerprint(vae)) != meta["vae"]:
-        raise RecipeError(f"{run}: trained on latents of VAE {meta['vae']}, but {decoder} is {name}")
+    vae = vae_of(run, meta, decoder)
     export_model(
         folder,
         vae,
