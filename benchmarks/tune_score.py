@@ -1,7 +1,7 @@
 """Trains the tune score: `python benchmarks/tune_score.py ARCHIVE INDEX [WEIGHTS]`.
 
 ARCHIVE is a .tar of MIDI files, and INDEX a .tsv (.xz) with a line a file: file, tier, collection, style, year. Only
-tiers cc0, ccby, mit and pd are learnt from, and OpenEWLD up to 1930. Which part of a file is a tune says its source: of
+music that anyone may use is learnt from (`collection.is_open`). Which part of a file is a tune says its source: of
 lieder and songs the first sung voice, of hymns the soprano, of session tunes and lead sheets the only one; left hands,
 lowest parts and basses are none, nor are violas, second violins and right hands beneath a voice. Windows of 8, 16, 32
 and 64 bars in 4/4 are weighed so that every collection counts alike on either side. Files of a tenth of all titles are
@@ -10,11 +10,8 @@ held out: how many of their windows are told right is printed, by collection. Th
 
 from __future__ import annotations
 
-import csv
 import json
-import lzma
 import sys
-import tarfile
 import zlib
 from collections import defaultdict
 from collections.abc import Iterator
@@ -28,9 +25,8 @@ from cantilena.errors import MidiError
 from cantilena.music.extract import candidates
 from cantilena.music.midi import read_song
 from cantilena.music.tune_score import FEATURES, expand, tune_features
+from cantilena.training.collection import members, open_rows
 
-TIERS = ("cc0", "ccby", "mit", "pd")
-LATEST = 1930
 BARS = (8, 16, 32, 64)
 RIDGE = 1e-3
 TUNE, OTHER, BASS = 1, 0, -1
@@ -75,17 +71,8 @@ def windows(job: tuple[dict[str, str], bytes]) -> list[tuple[str, bool, int, np.
 
 
 def jobs(archive: str, index: str) -> Iterator[tuple[dict[str, str], bytes]]:
-    data = Path(index).read_bytes()
-    text = (lzma.decompress(data) if index.endswith(".xz") else data).decode()
-    rows = {row["file"]: row for row in csv.DictReader(text.splitlines(), delimiter="\t") if row["tier"] in TIERS}
-    with tarfile.open(archive) as tar:
-        for member in tar:
-            row = rows.get(member.name.removeprefix("./")) or rows.get(member.name.split("/", 1)[-1])
-            if row is None or not member.isfile() or row["style"] == "church":
-                continue
-            late = row["collection"] == "openewld" and not 0 < int(row["year"][:4] or 0) <= LATEST
-            if not late and (content := tar.extractfile(member)):
-                yield row, content.read()
+    rows = open_rows(Path(index))
+    return ((rows[name], data) for name, data in members(Path(archive), rows) if rows[name]["style"] != "church")
 
 
 def fit(x: np.ndarray[Any, Any], y: np.ndarray[Any, Any], weight: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

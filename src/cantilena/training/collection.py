@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from cantilena.errors import CorpusError
 from cantilena.music.melody import MAX_PITCH, MIN_PITCH, PHRASE_STEPS
 
-__all__ = ["bars_a_phrase", "gather", "is_open", "melody_of", "phrases_of", "roles_of"]
+__all__ = ["bars_a_phrase", "gather", "is_open", "melody_of", "members", "open_rows", "phrases_of", "roles_of"]
 
 TIERS = ("cc0", "ccby", "mit", "pd")
 LAST_YEAR = 1930  # of OpenEWLD
@@ -212,9 +212,7 @@ def gather(archive: Path, index: Path, target: Path, *, seed: int = 5) -> Counte
     Melodies that are the same but for transposition are one, with the role that is nearest to a tune, and their songs
     stay on one side of the split: a twentieth for validation, one for the test. CorpusError where nothing is found.
     """
-    open_index = lzma.open if index.suffix == ".xz" else open
-    with open_index(index, "rt", encoding="utf-8") as file:
-        rows = {r["file"]: r for r in csv.DictReader(file, delimiter="\t") if is_open(r)}
+    rows = open_rows(index)
     styles, collections = (sorted({r[key] for r in rows.values()}) for key in ("style", "collection"))
     counts: Counter[str] = Counter()
     metres: dict[tuple[int, int, int], int] = {}
@@ -224,7 +222,7 @@ def gather(archive: Path, index: Path, target: Path, *, seed: int = 5) -> Counte
     tokens: list[NDArray[np.int8]] = []
     files: list[str] = []
     at = 0
-    for name, data in _members(archive, rows):
+    for name, data in members(archive, rows):
         row, number = rows[name], len(files)
         files.append(name)
         try:
@@ -268,7 +266,14 @@ def gather(archive: Path, index: Path, target: Path, *, seed: int = 5) -> Counte
     return counts + Counter({"files": len(files), "melodies": len(table), "phrases": at})
 
 
-def _members(archive: Path, rows: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
+def open_rows(index: Path) -> dict[str, dict[str, str]]:
+    """The rows of an index, a .tsv or .tsv.xz, that anyone may use, by file."""
+    open_index = lzma.open if index.suffix == ".xz" else open
+    with open_index(index, "rt", encoding="utf-8") as file:
+        return {r["file"]: r for r in csv.DictReader(file, delimiter="\t") if is_open(r)}
+
+
+def members(archive: Path, rows: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
     """The files of an archive that the index knows, by its names."""
     with tarfile.open(archive) as tar:
         for member in tar:

@@ -57,13 +57,10 @@ class Phrases:
     def of(cls, corpus: Corpus, split: Split) -> Phrases:
         """Every phrase of a split."""
         tokens, melody = corpus.phrases_in_order(split)
-        rows = np.ascontiguousarray(tokens, np.int8).view("V32").ravel()
-        _, which, counts = np.unique(rows, return_inverse=True, return_counts=True)
         first = np.append(True, melody[1:] != melody[:-1])[: len(tokens)]
-        weight = (counts[which] ** -0.5).astype(np.float32)
         around = np.minimum(pitch_classes(tokens, first), 255).astype(np.uint8)
         labels = labels_of(corpus, melody).astype(np.int8)
-        return cls(tokens, context(tokens, first).astype(np.int8), around, labels, weight)
+        return cls(tokens, context(tokens, first).astype(np.int8), around, labels, _rarity(tokens))
 
     @classmethod
     def of_tunes(cls, tunes: Tunes, split: int) -> Phrases:
@@ -81,12 +78,9 @@ class Phrases:
             played = tokens[these][:, :steps]
             before[these] = context(played, first[these])
             around[these] = np.minimum(pitch_classes(played, first[these]), 255)
-        _, which, often = np.unique(
-            np.ascontiguousarray(tokens).view("V32").ravel(), return_inverse=True, return_counts=True
-        )
         labels = np.array([tunes.known(int(m)) for m in melodies], np.int8)[melody]
         liked = np.array([6.0, 2.0, 1.0, 1.0], np.float32)[labels[:, 0]]
-        return cls(tokens, before, around, labels, (often[which] ** -0.5).astype(np.float32) * liked)
+        return cls(tokens, before, around, labels, _rarity(tokens) * liked)
 
     def take(self, rows: NDArray[np.int64], shift: NDArray[np.int64]) -> Examples:
         """Phrases `rows` (B,), each transposed by `shift` (B,) semitones with all that is told of others."""
@@ -99,6 +93,13 @@ class Phrases:
     def sampler(self) -> NDArray[np.float64]:
         """Cumulative probabilities of the phrases by weight."""
         return np.asarray(np.cumsum(self.weight, dtype=np.float64) / self.weight.sum(dtype=np.float64))
+
+
+def _rarity(tokens: NDArray[np.int8]) -> NDArray[np.float32]:
+    """count ** -0.5 of each phrase (n, 32) among them all: (n,)."""
+    rows = np.ascontiguousarray(tokens, np.int8).view("V32").ravel()
+    _, which, counts = np.unique(rows, return_inverse=True, return_counts=True)
+    return np.asarray(counts[which] ** -0.5, np.float32)
 
 
 def labels_of(corpus: Corpus, melodies: NDArray[np.int64]) -> NDArray[np.int64]:
