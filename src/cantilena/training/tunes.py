@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import CorpusError
+from cantilena.labels import form_letters
 from cantilena.music.melody import MIN_PITCH, REST
 
 __all__ = [
@@ -40,7 +41,6 @@ METRES = ("4/4", "3/4", "2/4", "6/8", "2/2", "3/8", "9/8", "12/8", "3/2", "6/4",
 REGISTERS = (60, 66, 70, 74)  # median MIDI pitches between the five registers
 DENSITIES = (0.75, 1.1, 1.6)  # notes a quarter between the four densities
 FIELDS = ("role", "style", "col", "metre", "bar", "per", "at", "n", "split")
-ALIKE = 0.7  # share of equal onsets from which two phrases bear one letter
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,29 +124,6 @@ def register_of(tokens: NDArray[np.integer]) -> int:
 def density_of(tokens: NDArray[np.integer], quarters: float) -> int:
     """How dense phrases (n, 32) of so many quarters each are, by notes a quarter."""
     return int(np.searchsorted(DENSITIES, (tokens > REST).sum() / (len(tokens) * quarters), side="right"))
-
-
-def form_letters(tokens: NDArray[np.integer]) -> NDArray[np.int64]:
-    """A letter (n,) for each of phrases (n, 32), in order of appearance: phrases that are nearly alike share one.
-
-    Alike is where of all steps at which a note begins in either, in ALIKE of them the same one begins in both.
-
-    >>> form_letters(np.array([[41, 0, 43, 0], [45, 0, 41, 1], [41, 0, 43, 1]])).tolist()
-    [0, 1, 0]
-    """
-    on, heads = tokens > REST, list[int]()
-    found = np.empty(len(tokens), np.int64)
-    for k in range(len(tokens)):
-        for letter, head in enumerate(heads):
-            either = on[k] | on[head]
-            same = (tokens[k] == tokens[head]) & either
-            if same.sum() >= ALIKE * either.sum():
-                found[k] = letter
-                break
-        else:
-            found[k] = len(heads)
-            heads.append(k)
-    return found
 
 
 def sings(tokens: NDArray[np.integer]) -> bool:
