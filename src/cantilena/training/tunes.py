@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 from cantilena.errors import CorpusError
 from cantilena.labels import form_letters
-from cantilena.music.melody import MIN_PITCH, REST
+from cantilena.music.melody import MIN_PITCH, REST, Melody
+from cantilena.music.metre import Metre
 
 __all__ = [
     "DENSITIES",
@@ -53,6 +54,8 @@ class Tunes:
     collections: tuple[str, ...]
     metres: tuple[tuple[int, int, int], ...]
     sources: Mapping[str, Any] = field(default_factory=dict)  # `collection.sources_of`
+    files: tuple[str, ...] = ()  # of which "file" in the table is the number
+    titles: tuple[str, ...] = ()  # of the files
 
     @classmethod
     def open(cls, path: Path) -> Tunes:
@@ -62,7 +65,8 @@ class Tunes:
                 metres = tuple((int(a), int(b), int(c)) for a, b, c in d["metres"])
                 styles, collections = (tuple(str(s) for s in d[k]) for k in ("styles", "cols"))
                 sources = json.loads(str(d["sources"])) if "sources" in d.files else {}
-                found = cls(d["tokens"], d["table"], styles, collections, metres, sources)
+                files, titles = (tuple(map(str, d[k])) if k in d.files else () for k in ("files", "titles"))
+                found = cls(d["tokens"], d["table"], styles, collections, metres, sources, files, titles)
         except (OSError, KeyError, ValueError) as error:
             raise CorpusError(f"{path}: no tunes there ({error})") from error
         if missing := [f for f in FIELDS if f not in (found.table.dtype.names or ())]:
@@ -81,6 +85,11 @@ class Tunes:
         """The phrases of one melody (n, 32)."""
         row = self.table[tune]
         return self.tokens[row["at"] : row["at"] + row["n"]]
+
+    def melody(self, tune: int) -> Melody:
+        """One melody, whole."""
+        metre = Metre(*self.metres[self.table["metre"][tune]])
+        return Melody.from_phrases(self.phrases(tune), metre=metre)
 
     def split(self, split: int, *, role: int | None = None, least: int = 4) -> NDArray[np.int64]:
         """Which melodies are of a split (0 train, 1 validation, 2 test), of a role, and have `least` phrases."""
