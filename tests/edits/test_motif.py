@@ -142,8 +142,8 @@ def test_of_the_tunes_drawn_one_that_develops_the_motif_and_rests_is_taken():
             MOTIF.notes,
             (*MOTIF.notes[:2], [67, 72, 66, 77, 67]),
             (*MOTIF.notes[:2], [72, 71, 69, 67, 72]),
-            ([4, 8, 16], [8, 16, 32], [65, 62, 67]),
-            ([4, 8, 30], [8, 16, 32], [65, 62, 67]),
+            ([4, 8, 16], [8, 16, 32], [66, 62, 67]),
+            ([4, 8, 30], [8, 16, 32], [66, 62, 67]),
             ([1, 3, 5, 9], [3, 5, 9, 32], [90, 40, 83, 56]),
         )
     )
@@ -161,10 +161,11 @@ def test_of_the_tunes_drawn_one_that_develops_the_motif_and_rests_is_taken():
 @pytest.mark.parametrize("bars", [16, 32, 64])
 def test_the_motif_comes_back_as_it_was_and_as_a_sequence_in_its_key(composer, bars):
     """Untrained networks want anything; yet in every 16 bars it is heard three times, and no note is foreign."""
+    on = MOTIF.phrases()[0] > 1
     for seed in range(4):
         tune = develop(composer.model, composer.bound_sampler({"steps": 2}), MOTIF, bars, seed=seed)
         phrases = tune.events.reshape(-1, 32)
-        same = [k for k, phrase in enumerate(phrases) if np.array_equal(phrase, MOTIF.events)]
+        same = [k for k, phrase in enumerate(phrases) if np.array_equal(phrase * (phrase > 1), MOTIF.phrases()[0] * on)]
         alike = [k for k, phrase in enumerate(phrases) if likeness(phrase, MOTIF.events) == 1]
         assert {k for k in range(bars // 2 - 1) if k % 8 in (0, 4)} <= set(same)
         assert {k for k in range(bars // 2 - 1) if k % 8 in (0, 2, 4)} <= set(alike)
