@@ -19,8 +19,8 @@ class Output(Described, frozen=True, kw_only=True):
     formats: Annotated[
         Formats,
         about(
-            "Write these formats: mid, svg, wav, joined by commas.",
-            flag="--format", says="--format is mid, svg, wav joined by commas", read=formats,
+            "Write these formats: mid, svg, wav, html (picture and sound), joined by commas.",
+            flag="--format", says="--format is mid, svg, wav, html joined by commas", read=formats,
         ),
     ] = ("mid",)  # fmt: skip
     force: Annotated[bool, about("Let the output replace files that are there.")] = False
@@ -29,7 +29,7 @@ class Output(Described, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.formats:
-            raise ValueError("--format is mid, svg, wav joined by commas, not nothing")
+            raise ValueError("--format is mid, svg, wav, html joined by commas, not nothing")
 
 
 class Shell(Described, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ import msgspec
 import typer
 
 from cantilena.cli.command import command, given_to
-from cantilena.cli.places import check_output, check_place, free_stem
+from cantilena.cli.places import check_new, check_output, check_place, free_stem
 from cantilena.cli.shell import BlendPlan, Output, Shell, Steps, Tunes
 from cantilena.codec import sources_of
 from cantilena.music.texts import printable
@@ -90,6 +90,7 @@ def _edit(kind: type[Request], shell: type[Shell] = Shell) -> Callable[[dict[str
         request = given_to(kind, _seeded(given))
         read = [source.path for source in sources_of(request) if source.path is not None]
         check_output(file, read, force=output.force)
+        check_new([file.with_suffix(f".{suffix}") for suffix in output.formats if suffix != "mid"], force=output.force)
         result = _load(more)(request)
         for suffix in output.formats:
             result.save(file if suffix == "mid" else file.with_suffix(f".{suffix}"))
