@@ -24,6 +24,7 @@ class Output(Described, frozen=True, kw_only=True):
         ),
     ] = ("mid",)  # fmt: skip
     force: Annotated[bool, about("Let the output replace files that are there.")] = False
+    open: Annotated[bool, about("Open the result as a double click does: a picture first, if one is written.")] = False
     json: Annotated[bool, about("Print the receipt as JSON.")] = False
 
     def __post_init__(self) -> None:

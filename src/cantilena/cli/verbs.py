@@ -56,6 +56,8 @@ def _compose(given: dict[str, Any]) -> None:
         _say(f"{stem}.{'|'.join(output.formats)}  seed {seed}  {result.melody!r}", result, output)
         if known is not None:
             print("\n".join(map(printable, known.nearest(result.melody).text().splitlines())))
+        if output.open:
+            _open(stem.with_suffix(".mid"), output)
         failed += _failed(result)
     _end(failed)
 
@@ -99,6 +101,8 @@ def _edit(kind: type[Request], shell: type[Shell] = Shell) -> Callable[[dict[str
             for k, part in enumerate(result.parts, 1):
                 part.save(folder / f"morph-{k:0{width}}.mid")
         _say(f"{file}  {_told(result)}  {result.melody!r}", result, output)
+        if output.open:
+            _open(file, output)
         _end(_failed(result))
 
     return run
@@ -155,6 +159,14 @@ def _say(line: str, result: Result, output: Output) -> None:
     print(line)
     if result.receipt.rows:
         print(result.receipt.table())
+
+
+def _open(file: Path, output: Output) -> None:
+    """Open what was written: what shows most of it."""
+    from cantilena.cli.system import open_file
+
+    best = next(ending for ending in ("html", "svg", "mid", *output.formats) if ending in output.formats)
+    open_file(file.with_suffix(f".{best}"))
 
 
 def _failed(result: Result) -> list[int]:
