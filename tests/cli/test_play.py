@@ -72,3 +72,10 @@ def test_a_result_is_opened_when_asked(toy_model, here):
                 break
             time.sleep(0.02)
         assert (here / "opened").read_text() == "out.svg\n"
+
+
+def test_a_folder_is_named_that_is_no_song(here):
+    for command in (["inspect", "."], ["infill", ".", "--bars", "1-2", "-o", "out.mid"]):
+        done = run(*command, cwd=here)
+        assert done.returncode != 0
+        assert str(here) in done.stderr
