@@ -117,7 +117,9 @@ class Model:
             raise ModelError(
                 f"{folder}: the denoiser was trained in latent space {named}, latent.npz is {space.fingerprint}"
             )
-        sessions = {part: open_network(folder / f"{part}.onnx", threads) for part in PARTS}
+        sessions = {part: open_network(folder / f"{part}.onnx", threads) for part in PARTS if part != "encoder"}
+        if not (folder / "encoder.onnx").is_file():
+            raise ModelError(f"{folder / 'encoder.onnx'}: missing from the folder")
         return cls(folder, about, space, schedule, prediction, manner, leanings, labels, threads, sessions)
 
     @property
@@ -183,6 +185,8 @@ class Model:
         """Tokens (..., 32) -> posterior mean and deviation (..., Z)."""
         shape = phrases.shape[:-1]
         tokens = phrases.reshape(-1, phrases.shape[-1]).astype(np.int64)
+        if "encoder" not in self._sessions:  # new melodies never need it
+            self._sessions["encoder"] = open_network(self.folder / "encoder.onnx", self.threads)
         mean, std = self._sessions["encoder"].run(None, {"tokens": tokens})
         return mean.reshape(*shape, -1), std.reshape(*shape, -1)
 

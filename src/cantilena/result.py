@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cantilena.music.formats import Piece, write_piece
 from cantilena.music.melody import Melody, Notes
 from cantilena.music.metre import Metre
-from cantilena.music.midi import write_whole
 from cantilena.receipt import Receipt, write_receipt
+from cantilena.requests import Extend
 from cantilena.sources import Source
 
 __all__ = ["Result"]
@@ -36,15 +37,22 @@ class Result:
     parts: tuple[Result, ...] = ()  # the steps of a morph in order; what was picked, the best first
 
     def save(self, path: str | Path) -> None:
-        """Write as `.mid` (with the receipt), `.svg` (piano roll) or `.wav`, by the name's ending, in one step.
+        """Write as `.mid` (with the receipt), `.svg` (a roll), `.wav` or `.html`, by the name's ending, in one step.
 
-        ValueError for any other ending.
+        A picture of an edit shows what was there before, as outlines. ValueError for any other ending.
         """
-        path = Path(path)
-        if path.suffix.lower() in (".mid", ".midi"):
-            write_whole(path, self.file)
-        else:
-            self.melody.save(path, name=self.name)
+        write_piece(Piece(self.melody, self.name, before=self._aligned(), file=self.file), Path(path))
+
+    def _aligned(self) -> Melody | None:
+        """The melody before an edit, on the bars of the new one: later where new bars came before it."""
+        before, request = self.before, self.receipt.request
+        if before is None or not (isinstance(request, Extend) and request.before):
+            return before
+        start, end, pitch = before.notes
+        shift = self.melody.events.size - before.events.size
+        return Melody.from_notes(
+            start + shift, end + shift, pitch, bars=self.melody.bars, qpm=before.qpm, metre=before.metre
+        )
 
     @cached_property
     def file(self) -> bytes:

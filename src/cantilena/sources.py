@@ -50,7 +50,8 @@ class Source:
                 try:
                     data = path.read_bytes()
                 except (OSError, ValueError) as error:  # ValueError: a name that no file can have
-                    raise MidiError(f"{path.name}: cannot be read ({getattr(error, 'strerror', error)})") from error
+                    name = path.name or path.resolve()
+                    raise MidiError(f"{name}: cannot be read ({getattr(error, 'strerror', error)})") from error
                 return cls(_told(path.name), hashlib.sha256(data).hexdigest(), data, path)
         source = getattr(given, "source", None)
         if isinstance(source, cls):

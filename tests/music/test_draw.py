@@ -261,7 +261,12 @@ def test_the_page_needs_nothing_from_outside():
 
 
 def test_every_ink_has_a_dark_tone():
-    svg = to_svg(Melody.from_notes([0], [9], [60], bars=9), title="t", highlight=[(1, 2)])
+    svg = to_svg(
+        Melody.from_notes([0], [9], [60], bars=9),
+        title="t",
+        highlight=[(1, 2)],
+        before=Melody.from_notes([0], [9], [62], bars=9),
+    )
     dark = set(re.findall(r"\.cantilena \.(\w+){", svg))
     used = {element.get("class") for element in ET.fromstring(svg).iter()} - {None, "cantilena", "note"}
     assert used == dark

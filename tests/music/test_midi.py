@@ -241,7 +241,7 @@ def test_a_melody_saves_itself(tmp_path: Path) -> None:
     melody = Melody.from_notes(*zip(*SCALE, strict=True))
     melody.save(tmp_path / "a.mid", program=12)
     assert (tmp_path / "a.mid").read_bytes() == to_midi(melody, program=12)
-    with pytest.raises(ValueError, match=r"a.txt: melodies are saved as .mid, .svg or .wav"):
+    with pytest.raises(ValueError, match=r"a.txt: melodies are saved as .mid, .midi, .svg, .html or .wav"):
         melody.save(tmp_path / "a.txt")
 
 

@@ -24,6 +24,8 @@ def inspect(
     ],
 ) -> None:
     """List the tracks of a song with what they are and why, or show what a model is."""
+    if source.is_dir() and not (source / "model.json").exists():
+        raise ValueError(f"{source.resolve()}: is a folder without a model; a song is a file")
     is_file = source.exists() and not source.is_dir()
     if is_file or source.suffix.lower() in (".mid", ".midi", ".rmi", ".kar"):
         _song(source)

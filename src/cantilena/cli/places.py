@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from itertools import count
 from pathlib import Path
 
-__all__ = ["check_output", "check_place", "free_stem"]
+__all__ = ["check_new", "check_output", "check_place", "free_stem"]
 
 
 def check_output(output: Path, read: Iterable[Path], *, force: bool | None = None) -> None:
@@ -20,8 +20,15 @@ def check_output(output: Path, read: Iterable[Path], *, force: bool | None = Non
         raise ValueError(f"-o {output}: a MIDI file is written, so a name that ends in .mid is needed")
     if not force:
         _check_new(output, read, "" if force is None else ", or --force to replace it")
-    if force is False and output.exists():
-        raise ValueError(f"-o {output}: is there already; give another name, or --force to replace it")
+    if force is False:
+        check_new([output])
+
+
+def check_new(files: Iterable[Path], *, force: bool = False) -> None:
+    """Raise ValueError where one of the `files` is there already, unless `force` lets it be replaced."""
+    for file in files:
+        if file.exists() and not force:
+            raise ValueError(f"-o {file}: is there already; give another name, or --force to replace it")
 
 
 def free_stem(stem: Path, suffixes: Iterable[str]) -> Path:

@@ -19,17 +19,18 @@ class Output(Described, frozen=True, kw_only=True):
     formats: Annotated[
         Formats,
         about(
-            "Write these formats: mid, svg, wav, joined by commas.",
-            flag="--format", says="--format is mid, svg, wav joined by commas", read=formats,
+            "Write these formats: mid, svg, wav, html (picture and sound), joined by commas.",
+            flag="--format", says="--format is mid, svg, wav, html joined by commas", read=formats,
         ),
     ] = ("mid",)  # fmt: skip
     force: Annotated[bool, about("Let the output replace files that are there.")] = False
+    open: Annotated[bool, about("Open the result as a double click does: a picture first, if one is written.")] = False
     json: Annotated[bool, about("Print the receipt as JSON.")] = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.formats:
-            raise ValueError("--format is mid, svg, wav joined by commas, not nothing")
+            raise ValueError("--format is mid, svg, wav, html joined by commas, not nothing")
 
 
 class Shell(Described, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ import msgspec
 import typer
 
 from cantilena.cli.command import command, given_to
-from cantilena.cli.places import check_output, check_place, free_stem
+from cantilena.cli.places import check_new, check_output, check_place, free_stem
 from cantilena.cli.shell import BlendPlan, Output, Shell, Steps, Tunes
 from cantilena.codec import sources_of
 from cantilena.music.texts import printable
@@ -56,6 +56,8 @@ def _compose(given: dict[str, Any]) -> None:
         _say(f"{stem}.{'|'.join(output.formats)}  seed {seed}  {result.melody!r}", result, output)
         if known is not None:
             print("\n".join(map(printable, known.nearest(result.melody).text().splitlines())))
+        if output.open:
+            _open(stem.with_suffix(".mid"), output)
         failed += _failed(result)
     _end(failed)
 
@@ -90,6 +92,7 @@ def _edit(kind: type[Request], shell: type[Shell] = Shell) -> Callable[[dict[str
         request = given_to(kind, _seeded(given))
         read = [source.path for source in sources_of(request) if source.path is not None]
         check_output(file, read, force=output.force)
+        check_new([file.with_suffix(f".{suffix}") for suffix in output.formats if suffix != "mid"], force=output.force)
         result = _load(more)(request)
         for suffix in output.formats:
             result.save(file if suffix == "mid" else file.with_suffix(f".{suffix}"))
@@ -98,6 +101,8 @@ def _edit(kind: type[Request], shell: type[Shell] = Shell) -> Callable[[dict[str
             for k, part in enumerate(result.parts, 1):
                 part.save(folder / f"morph-{k:0{width}}.mid")
         _say(f"{file}  {_told(result)}  {result.melody!r}", result, output)
+        if output.open:
+            _open(file, output)
         _end(_failed(result))
 
     return run
@@ -154,6 +159,14 @@ def _say(line: str, result: Result, output: Output) -> None:
     print(line)
     if result.receipt.rows:
         print(result.receipt.table())
+
+
+def _open(file: Path, output: Output) -> None:
+    """Open what was written: what shows most of it."""
+    from cantilena.cli.system import open_file
+
+    best = next(ending for ending in ("html", "svg", "mid", *output.formats) if ending in output.formats)
+    open_file(file.with_suffix(f".{best}"))
 
 
 def _failed(result: Result) -> list[int]:

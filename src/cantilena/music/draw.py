@@ -25,7 +25,7 @@ from cantilena.music import render
 from cantilena.music.melody import Melody, pitch_name
 from cantilena.music.texts import printable
 
-__all__ = ["to_html", "to_svg"]
+__all__ = ["changed_bars", "to_html", "to_page", "to_svg"]
 
 _WIDTH, _LEFT, _RIGHT, _FOOT = 1000.0, 44.0, 22.0, 22.0  # user units, as all lengths below
 _ROW_GAP = 32.0  # between systems; bar numbers stand in it
@@ -53,17 +53,20 @@ _INKS = {  # class: (property, on a light page, on a dark one)
     "edge": ("stroke", "#6f6a5f", "#9a9ca3"),
     "sky": ("fill", "#c0b9cc", "#57516a"),
     "rest": ("fill", "#a8a193", "#63666e"),
+    "ghost": ("stroke", "#7d776b", "#9799a0"),
     "text": ("fill", "#2f2d29", "#e6e4de"),
     "mute": ("fill", "#7d776b", "#9799a0"),
 }
 
 
 def to_svg(
-    melody: Melody, *, title: str = "", bars_per_row: int = 8, highlight: Sequence[tuple[int, int]] | None = None
-) -> str:
+    melody: Melody, *, title: str = "", bars_per_row: int = 8, highlight: Sequence[tuple[int, int]] | None = None,
+    before: Melody | None = None,
+) -> str:  # fmt: skip
     """A self-contained SVG page; 64 bars have about the shape of a sheet of A4.
 
     `highlight` washes ranges of bars: (first, last), counted from 1 and inclusive as in `Melody.slice`.
+    Notes that `before` had and the melody has not are drawn as outlines, where they were.
     Raises ValueError for bars that the melody has not, and for less than one bar a row.
 
     >>> svg = to_svg(Melody.from_notes([0, 4, 8], [4, 8, 16], [60, 62, 64]), title="Do, re & mi")
@@ -75,7 +78,8 @@ def to_svg(
     for first, last in highlight or ():
         if not 1 <= first <= last <= melody.bars:
             raise ValueError(f"bars {first}-{last} are not inside 1-{melody.bars}")
-    page = _Page.of(melody, bars_per_row)
+    gone = [] if before is None else _gone(before, melody)
+    page = _Page.of(melody, bars_per_row, [pitch for *_, pitch in gone])
     spans = [((first - 1) * page.bar, last * page.bar) for first, last in highlight or ()]
     title = printable(title)  # which XML can hold, and which steers nothing
     if len(title) > 90:
@@ -91,6 +95,7 @@ def to_svg(
         *(_skyline(melody, page, spans) if page.rows > 1 else ()),
         *_systems(page, spans),
         *_rests(melody, page),
+        *_ghosts(gone, page),
         *_notes(melody, page),
         "</svg>\n",
     ]
@@ -118,6 +123,30 @@ def to_html(melody: Melody) -> str:
     )
 
 
+def changed_bars(before: Melody, melody: Melody) -> list[tuple[int, int]]:
+    """The ranges of bars in which a note begins, or began, that the other has not; and those that are new."""
+    bar = melody.metre.bar_steps
+    starts = {start for start, *_ in set(_each(before)) ^ set(_each(melody))}
+    bars = {start // bar + 1 for start in starts} | set(range(before.bars + 1, melody.bars + 1))
+    ranges: list[tuple[int, int]] = []
+    for number in sorted(bars & set(range(1, melody.bars + 1))):
+        if ranges and ranges[-1][1] == number - 1:
+            ranges[-1] = (ranges[-1][0], number)
+        else:
+            ranges.append((number, number))
+    return ranges
+
+
+def to_page(svg: str, sound: bytes, title: str = "") -> str:
+    """A page of HTML that needs nothing else: a picture, and a player with the sound (WAV) in it."""
+    wav, name = base64.b64encode(sound).decode(), escape(printable(title) or "Melody")
+    return (
+        f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>{name}</title>\n'
+        f'<body style="max-width:{_WIDTH:g}px;margin:2em auto;color-scheme:light dark">\n{svg}'
+        f'<audio controls style="width:100%" src="data:audio/wav;base64,{wav}"></audio>\n</body>\n</html>\n'
+    )
+
+
 @dataclass(frozen=True)
 class _Page:
     """Where things stand; a row is a system, counted from 0."""
@@ -130,9 +159,9 @@ class _Page:
     high: int  # highest
 
     @classmethod
-    def of(cls, melody: Melody, bars_per_row: int) -> _Page:
-        """Lanes for all notes and two semitones more on either side; at least an octave and a half."""
-        pitch = melody.notes.pitch
+    def of(cls, melody: Melody, bars_per_row: int, more: Sequence[int] = ()) -> _Page:
+        """Lanes for all notes, and `more` pitches, and two semitones on either side; at least an octave and a half."""
+        pitch = np.append(melody.notes.pitch, np.array(more, int))
         low, high = (int(pitch.min()) - 2, int(pitch.max()) + 2) if pitch.size else (60, 76)
         missing = max(0, 19 - (high - low + 1))
         bar, beat = melody.metre.bar_steps, melody.metre.beat_steps
@@ -287,6 +316,25 @@ def _notes(melody: Melody, page: _Page) -> Iterator[str]:
     low, high = min(shapes, default=0), max(shapes, default=0)
     for pitch, rects in sorted(shapes.items()):
         yield f'<g class="note" fill="{_colour(pitch, low, high)}">{"".join(rects)}</g>'
+
+
+def _gone(before: Melody, melody: Melody) -> list[tuple[int, int, int]]:
+    """The notes of `before` that `melody` has not, as far as it goes."""
+    stays = set(_each(melody))
+    return [note for note in _each(before) if note not in stays and note[1] <= melody.events.size]
+
+
+def _ghosts(gone: Sequence[tuple[int, int, int]], page: _Page) -> Iterator[str]:
+    """The outlines of notes that were there."""
+    high = min(8, max(6, 1.25 * page.lane)) - 2
+    outlines = "".join(
+        f"M{_n(page.x(first) + 0.5)} {_n(page.y(row, pitch) + (page.lane - high) / 2)}"
+        f"h{_n((last - first) * page.step - 2)}v{_n(high)}h{_n(2 - (last - first) * page.step)}z"
+        for start, end, pitch in gone
+        for row, first, last in page.cut(start, end)
+    )
+    if outlines:
+        yield f'<path {_ink("ghost")} fill="none" stroke-dasharray="2 1.5" d="{outlines}"/>'
 
 
 # -- words of the format -----------------------------------------------------------------------

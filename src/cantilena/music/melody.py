@@ -234,24 +234,14 @@ class Melody:
     # -- keeping -------------------------------------------------------------------------------
 
     def save(self, path: str | Path, *, program: int = 0, name: str = "") -> None:
-        """Write as `.mid`, `.svg` (piano roll) or `.wav`, by the name's ending; replaces the file in one step.
+        """Write as `.mid`, `.svg` (piano roll), `.wav` or `.html` (both), by the name's ending, in one step.
 
         `program` is the General MIDI program 0..127 (for `.mid`), `name` the track's name or the picture's title (by
         default "Melody" and the file's name). ValueError for any other ending.
         """
-        from cantilena.music import draw, midi, render
+        from cantilena.music.formats import Piece, write_piece
 
-        path = Path(path)
-        match path.suffix.lower():
-            case ".mid" | ".midi":
-                data = midi.to_midi(self, program=program, track_name=name or "Melody")
-            case ".svg":
-                data = draw.to_svg(self, title=name or path.stem).encode()
-            case ".wav":
-                data = render.to_wav(self)
-            case other:
-                raise ValueError(f"{path.name}: melodies are saved as .mid, .svg or .wav, not {other or 'no ending'!r}")
-        midi.write_whole(path, data)
+        write_piece(Piece(self, name, program), Path(path))
 
     def _repr_html_(self) -> str:
         from cantilena.music import draw

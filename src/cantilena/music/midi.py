@@ -20,7 +20,7 @@ from cantilena.music.chunks import Event, file_chunks, track_events
 from cantilena.music.melody import Melody
 from cantilena.music.voices import DRUM_CHANNEL, Voice, read_voices
 
-__all__ = ["MAX_QUARTERS", "Song", "TimeSignature", "Track", "read_song", "to_midi", "write_whole"]
+__all__ = ["MAX_QUARTERS", "Song", "TimeSignature", "Track", "read_song", "seconds_of", "to_midi", "write_whole"]
 
 MAX_QUARTERS = 16_000  # 4,000 bars, over two hours at 120 qpm: longer is a broken file
 _MAX_NOTES = 500_000
@@ -118,10 +118,25 @@ def _time_signatures(metas: Sequence[Event]) -> tuple[TimeSignature, ...]:
     return tuple(changes.values())
 
 
+def seconds_of(song: Song, ticks: NDArray[np.int64]) -> NDArray[np.float64]:
+    """When ticks of a song sound, in seconds from its start, by all of its tempos."""
+    *chunks, _ = file_chunks(song.data, song.name)
+    metas = (e for chunk in chunks for e in track_events(chunk, song.name) if e.status == 0xFF)
+    tempos = dict([(0, 120.0), *_tempos(sorted(metas, key=lambda e: e.tick))])
+    tempos |= {max(int(ticks.max()), *tempos) + 1: 120.0}
+    at = np.array(list(tempos))
+    lengths = np.diff(at) * 60 / np.array(list(tempos.values()))[:-1] / song.ticks_per_quarter
+    return np.asarray(np.interp(ticks, at, np.append(0, np.cumsum(lengths))))
+
+
+def _tempos(metas: Sequence[Event]) -> list[tuple[int, float]]:
+    """Every tempo, as the tick that it begins at and its quarters a minute."""
+    return [(e.tick, 60e6 / max(int.from_bytes(e.text, "big"), 1)) for e in metas if e.message[:3] == _TEMPO]
+
+
 def _main_tempo(metas: Sequence[Event], end: int) -> float:
     """The tempo that holds longest, in quarters a minute."""
-    tempos = [(e.tick, 60e6 / max(int.from_bytes(e.text, "big"), 1)) for e in metas if e.message[:3] == _TEMPO]
-    tempos = tempos or [(0, 120.0)]
+    tempos = _tempos(metas) or [(0, 120.0)]
     ends = [tick for tick, _ in tempos[1:]] + [max(end, tempos[-1][0] + 1)]
     qpm = max(zip(tempos, ends, strict=True), key=lambda item: item[1] - item[0][0])[0][1]
     return float(np.clip(qpm, 10, 400))

@@ -18,14 +18,18 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cantilena.errors import MidiError
 from cantilena.music.melody import Melody
+from cantilena.music.midi import Song, seconds_of
+from cantilena.music.splice import read_notes
 
-__all__ = ["TAIL_SECONDS", "to_samples", "to_wav"]
+__all__ = ["TAIL_SECONDS", "song_to_wav", "to_samples", "to_wav"]
 
 Samples = NDArray[np.float32]
 
 TAIL_SECONDS = 1.5  # sound after the last bar: a release, the room, nothing
 
+_BLOCK = 1 << 18  # samples that are turned into bytes at once
 _PEAK = 10 ** (-3 / 20)  # -3 dBFS
 _ATTACK_SECONDS, _RELEASE_SECONDS, _ROOM_SECONDS = 0.004, 0.16, 1.25
 _WET = 0.2  # the room's answer to noise has this share of its amplitude
@@ -47,8 +51,12 @@ def to_samples(melody: Melody, *, rate: int = 44_100, mono: bool = False) -> Sam
     """
     if not 8_000 <= rate <= 192_000:
         raise ValueError(f"rate (samples a second) must be 8000..192000, not {rate}")
+    return _staged(_dry(melody, rate), rate, mono)
+
+
+def _staged(dry: Samples, rate: int, mono: bool) -> Samples:
+    """The sound of all notes on its stage, in its room, at its level."""
     sound: Samples
-    dry = _dry(melody, rate)
     wet = _room(dry, rate)
     if mono:
         sound = dry + wet.mean(axis=1)
@@ -70,14 +78,34 @@ def to_wav(melody: Melody, *, rate: int = 44_100, mono: bool = False, bits: Lite
     >>> to_wav(Melody.from_notes([0], [16], [69]), rate=8000)[:4]
     b'RIFF'
     """
-    sound = to_samples(melody, rate=rate, mono=mono)
+    return _wav(to_samples(melody, rate=rate, mono=mono), rate, bits)
+
+
+def song_to_wav(song: Song, *, rate: int = 44_100) -> bytes:
+    """All of a song's notes but the drums', at its tempos, each as loud as its velocity: a WAV file in stereo."""
+    notes = read_notes(song)
+    if not notes:
+        raise MidiError(f"{song.name}: no notes to play but drums")
+    start, end, pitch, velocity = np.array(notes, np.int64).T
+    seconds = seconds_of(song, np.stack([start, end]))
+    begin, stop = np.rint(seconds * rate).astype(np.int64)
+    accent = np.clip(np.rint(velocity / 12.7) / 10, 0.2, 1)
+    size = int(stop.max()) + round(TAIL_SECONDS * rate)
+    return _wav(_staged(_struck(begin, stop - begin, pitch, accent, size, rate), rate, mono=False), rate, 16)
+
+
+def _wav(sound: Samples, rate: int, bits: Literal[8, 16]) -> bytes:
+    """PCM, turned into whole numbers a block at a time."""
     file = io.BytesIO()
     with wave.open(file, "wb") as out:
-        out.setnchannels(1 if mono else 2)
+        out.setnchannels(1 if sound.ndim == 1 else 2)
         out.setsampwidth(bits // 8)
         out.setframerate(rate)
-        samples = np.rint(sound * 127 + 128).astype("u1") if bits == 8 else np.rint(sound * 32767).astype("<i2")
-        out.writeframes(samples.tobytes())
+        out.setnframes(len(sound))
+        for first in range(0, len(sound), _BLOCK):
+            block = sound[first : first + _BLOCK]
+            samples = np.rint(block * 127 + 128).astype("u1") if bits == 8 else np.rint(block * 32767).astype("<i2")
+            out.writeframesraw(samples.tobytes())
     return file.getvalue()
 
 
@@ -87,22 +115,30 @@ def to_wav(melody: Melody, *, rate: int = 44_100, mono: bool = False, bits: Lite
 def _dry(melody: Melody, rate: int) -> Samples:
     """All notes, one channel (samples,), before the room."""
     step = 60 / melody.qpm / melody.metre.quarter_steps * rate  # samples
-    release = round(_RELEASE_SECONDS * rate)
-    fade = np.cos(np.linspace(0, np.pi / 2, release, dtype=np.float32)) ** 2
     start, end, pitch = melody.notes
     begin = np.rint(start * step).astype(np.int64)
     hold = np.rint(end * step).astype(np.int64) - begin
     accent = _ACCENT[-np.tile(melody.metre.weights, melody.bars)[start]]
+    return _struck(begin, hold, pitch, accent, round((melody.seconds + TAIL_SECONDS) * rate), rate)
+
+
+def _struck(
+    begin: NDArray[np.int64], hold: NDArray[np.int64], pitch: NDArray[np.int64], accent: NDArray[np.float64],
+    size: int, rate: int,
+) -> Samples:  # fmt: skip
+    """Notes that begin and last so many samples, together: (size,)."""
+    release = round(_RELEASE_SECONDS * rate)
+    fade = np.cos(np.linspace(0, np.pi / 2, release, dtype=np.float32)) ** 2
     keys = list(zip(pitch.tolist(), accent.tolist(), strict=True))
     longest: dict[tuple[int, float], int] = {}
-    for key, size in zip(keys, hold.tolist(), strict=True):
-        longest[key] = max(longest.get(key, 0), size)
-    tones = {key: _tone(*key, size + release, rate) for key, size in longest.items()}
-    dry = np.zeros(round((melody.seconds + TAIL_SECONDS) * rate), np.float32)
-    for key, first, size in zip(keys, begin.tolist(), hold.tolist(), strict=True):
+    for key, held in zip(keys, hold.tolist(), strict=True):
+        longest[key] = max(longest.get(key, 0), held)
+    tones = {key: _tone(*key, held + release, rate) for key, held in longest.items()}
+    dry = np.zeros(size, np.float32)
+    for key, first, held in zip(keys, begin.tolist(), hold.tolist(), strict=True):
         tone = tones[key]
-        dry[first : first + size] += tone[:size]
-        dry[first + size : first + size + release] += tone[size : size + release] * fade
+        dry[first : first + held] += tone[:held]
+        dry[first + held : first + held + release] += tone[held : held + release] * fade
     return dry
 
 

@@ -1,0 +1,40 @@
+"""`cantilena play`: plays a MIDI file by the built-in synthesiser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["play"]
+
+
+def play(
+    song: Annotated[Path, typer.Argument(metavar="SONG.mid", help="Play this MIDI file, all but its drums.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="OUT.wav", help="Write the sound to this file instead.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Let the output replace a file that is there.")] = False,
+) -> None:
+    """Play any MIDI file by the built-in synthesiser, through the system's player."""
+    import tempfile
+
+    from cantilena.cli.places import check_new, check_place
+    from cantilena.cli.system import play_sound
+    from cantilena.music.midi import write_whole
+    from cantilena.music.render import song_to_wav
+    from cantilena.sources import Source
+
+    if output is not None:
+        check_place(output, output.parent)
+        check_new([output], force=force)
+    source = Source.of(song)
+    sound = song_to_wav(source.song)
+    if output is not None:
+        write_whole(output, sound)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "sound.wav"
+        file.write_bytes(sound)
+        play_sound(file)
