@@ -21,10 +21,17 @@ _NAME = 255  # characters
 
 
 class Source:
-    """A MIDI file's bytes, or a Melody, with a name for people; of a receipt, only the name and the hash of these."""
+    """A MIDI file's bytes, or a Melody, with a name for people; of a receipt, only the name and the hash of these.
 
-    def __init__(self, name: str, sha256: str, content: bytes | Melody | None = None, path: Path | None = None):
+    A file of notation (MusicXML, ABC) is turned into MIDI; its hash is that of the file itself.
+    """
+
+    def __init__(
+        self, name: str, sha256: str, content: bytes | Melody | None = None, path: Path | None = None,
+        remarks: tuple[str, ...] = (),
+    ):  # fmt: skip
         self.name, self.sha256, self.content, self.path = name, sha256, content, path
+        self.remarks = remarks  # what its reader would say about it, each a line
 
     @classmethod
     def of(cls, given: Music) -> Source:
@@ -33,6 +40,7 @@ class Source:
         Raises MidiError (one line) for a file that cannot be read, ValueError for anything else.
         """
         from cantilena.music.melody import Melody
+        from cantilena.notation.reading import read_notation
 
         match given:
             case Source():
@@ -41,14 +49,16 @@ class Source:
                 told = f"{given.qpm!r} quarters a minute ".encode()
                 return cls("melody", hashlib.sha256(told + given.events.tobytes()).hexdigest(), given)
             case bytes():
-                return cls("MIDI data", hashlib.sha256(given).hexdigest(), given)
+                midi, remarks = read_notation(given, "MIDI data")
+                return cls("MIDI data", hashlib.sha256(given).hexdigest(), midi, None, remarks)
             case str() | Path():
                 path = Path(given)
                 try:
                     data = path.read_bytes()
                 except (OSError, ValueError) as error:  # ValueError: a name that no file can have
                     raise MidiError(f"{path.name}: cannot be read ({getattr(error, 'strerror', error)})") from error
-                return cls(_told(path.name), hashlib.sha256(data).hexdigest(), data, path)
+                midi, remarks = read_notation(data, _told(path.name))
+                return cls(_told(path.name), hashlib.sha256(data).hexdigest(), midi, path, remarks)
         source = getattr(given, "source", None)
         if isinstance(source, cls):
             return source
@@ -74,7 +84,7 @@ class Source:
 
     @property
     def data(self) -> bytes:
-        """The bytes of the file that was given. Raises MidiError where only its hash is known."""
+        """The bytes of the MIDI file that was given, or made of it. Raises MidiError where only its hash is known."""
         if not isinstance(self.content, bytes):
             raise MidiError(f"{self.name}: is not there (SHA-256 {self.sha256[:16]}...)")
         return self.content

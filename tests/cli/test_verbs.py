@@ -230,7 +230,7 @@ def test_picked_tunes_keep_the_rules_and_the_seed_that_composes_each_alone(toy_m
         (["extend", "song.mid", "--bars", "many"], "Invalid value for '--bars'", 2),
         (["extend", "song.mid", "--track", 5], "a track is 0 to 1, not 5", 2),
         (["extend", "song.mid", "--voice", "kazoo"], "a voice is one of", 2),
-        (["extend"], "Missing argument 'SONG.mid'", 2),
+        (["extend"], "Missing argument 'SONG'", 2),
         (["bridge", "song.mid"], "Missing argument 'B.mid'", 2),
         (["vary", "song.mid", "--strength", 2], "a strength is between 0", 2),
         (["vary", "song.mid", "--strength", "nan"], "a strength is between 0", 2),

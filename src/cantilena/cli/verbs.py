@@ -16,6 +16,7 @@ from cantilena.cli.command import command, given_to
 from cantilena.cli.places import check_output, check_place, free_stem
 from cantilena.cli.shell import BlendPlan, Output, Shell, Steps, Tunes
 from cantilena.codec import sources_of
+from cantilena.music.texts import printable
 from cantilena.requests import Blend, Bridge, Compose, Extend, Infill, Morph, Pick, Request, Vary
 
 if TYPE_CHECKING:
@@ -77,6 +78,8 @@ def _edit(kind: type[Request], shell: type[Shell] = Shell) -> Callable[[dict[str
         request = given_to(kind, _seeded(given))
         read = [source.path for source in sources_of(request) if source.path is not None]
         check_output(file, read, force=output.force)
+        for remark in (remark for source in sources_of(request) for remark in source.remarks):
+            print(f"cantilena: {printable(remark)}", file=sys.stderr)
         result = _load(more)(request)
         for suffix in output.formats:
             result.save(file if suffix == "mid" else file.with_suffix(f".{suffix}"))
