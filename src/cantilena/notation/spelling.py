@@ -1,0 +1,76 @@
+"""Keys and the names of notes in them: a key's signature, and which of F# and Gb a pitch is."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from cantilena.notation.sheet import KeySignature
+from cantilena.rules.pitch import Key
+
+__all__ = ["C_MAJOR", "MODES", "Spelled", "Tonality", "alters", "spell", "tonality"]
+
+MODES = {  # how many fifths the scale on C lies from C major's
+    "major": 0, "ionian": 0, "lydian": 1, "mixolydian": -1, "dorian": -2, "minor": -3, "aeolian": -3, "phrygian": -4,
+    "locrian": -5, "harmonic minor": -3, "melodic minor": -3, "major pentatonic": 0, "minor pentatonic": -3, "blues": -3,
+}  # fmt: skip
+_WRITTEN = ("major", "minor", "ionian", "aeolian", "dorian", "phrygian", "lydian", "mixolydian", "locrian")
+_FIFTHS = "FCGDAEB"  # from F on, which is one fifth below C
+
+
+class Tonality(NamedTuple):
+    """A key as it is written."""
+
+    tonic: str
+    mode: str  # a church mode, major or minor
+    signature: KeySignature
+
+
+C_MAJOR = Tonality("C", "major", KeySignature(0))
+
+
+class Spelled(NamedTuple):
+    """A pitch as it is written: step, semitones that it is altered by, and octave, 4 from middle C on."""
+
+    step: str
+    alter: int
+    octave: int
+
+
+def tonality(key: Key) -> Tonality:
+    """A key as it is written, of at most seven sharps or flats: G# major as Ab major, harmonic minor as minor.
+
+    >>> tonality(Key("D dorian")), tonality(Key("G# major"))
+    (Tonality(tonic='D', mode='dorian', signature=KeySignature(fifths=0, minor=False)), Tonality(tonic='Ab', mode='major', signature=KeySignature(fifths=-4, minor=False)))
+    """
+    tonic, _, mode = key.asked.partition(" ")
+    if mode not in MODES:  # whole tone, chromatic
+        return C_MAJOR
+    fifths = _FIFTHS.index(tonic[0]) - 1 + 7 * (tonic.count("#") - tonic.count("b")) + MODES[mode]
+    fifths += 12 * ((fifths < -7) - (fifths > 7))
+    place = fifths - MODES[mode] + 1
+    shift = place // 7
+    tonic = _FIFTHS[place % 7] + "#" * max(shift, 0) + "b" * max(-shift, 0)
+    mode = mode if mode in _WRITTEN else "minor" if MODES[mode] else "major"
+    return Tonality(tonic, mode, KeySignature(fifths, mode in ("minor", "aeolian")))
+
+
+def spell(pitch: int, key: KeySignature) -> Spelled:
+    """A pitch as it is written in a key: in the scale as it stands, outside as is usual (in A minor G#, in C major Bb).
+
+    >>> spell(66, KeySignature(1)), spell(70, KeySignature(0)), spell(68, KeySignature(0, True)), spell(59, KeySignature(-7))
+    (Spelled(step='F', alter=1, octave=4), Spelled(step='B', alter=-1, octave=4), Spelled(step='G', alter=1, octave=4), Spelled(step='C', alter=-1, octave=4))
+    """
+    low = key.fifths - (2 if key.minor else 3)  # the twelve names lie a fifth apart: Eb Bb F C G D A E B F# C# G#
+    place = low + (7 * pitch - low) % 12
+    step, alter = _FIFTHS[(place + 1) % 7], (place + 1) // 7
+    return Spelled(step, alter, (pitch - alter) // 12 - 1)
+
+
+def alters(key: KeySignature) -> dict[str, int]:
+    """How the signature alters each step.
+
+    >>> alters(KeySignature(-2))["E"], alters(KeySignature(-2))["A"]
+    (-1, 0)
+    """
+    letters = _FIFTHS[: key.fifths] if key.fifths >= 0 else _FIFTHS[key.fifths :]
+    return {step: (1 if key.fifths > 0 else -1) if step in letters else 0 for step in _FIFTHS}
