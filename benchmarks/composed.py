@@ -17,7 +17,7 @@ from cantilena.metrics.features import pitch_range
 from cantilena.metrics.pieces import Pieces, corpus_pieces
 from cantilena.metrics.scores import consistency, overlaps
 from cantilena.model import DEFAULT_MODEL
-from cantilena.music.melody import BAR_STEPS
+from cantilena.music.metre import COMMON
 from cantilena.requests import Compose
 from cantilena.sampling import Voice
 
@@ -26,7 +26,7 @@ def figures(pieces: Pieces) -> dict[str, float]:
     """Plain figures of melodies of one length."""
     events = np.stack(pieces.events)
     sounding = np.maximum.accumulate(np.where(events != 0, np.arange(events.shape[1]), 0), axis=1)
-    silent = (np.take_along_axis(events, sounding, axis=1) <= 1).reshape(len(events), -1, BAR_STEPS).all(-1)
+    silent = (np.take_along_axis(events, sounding, axis=1) <= 1).reshape(len(events), -1, COMMON.bar_steps).all(-1)
     found = overlaps(pieces).moments
     return {
         "notes a melody": (events > 1).sum(1).mean(),

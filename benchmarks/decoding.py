@@ -20,7 +20,8 @@ from cantilena.corpus.store import WINDOW_PHRASES, Corpus
 from cantilena.metrics.features import repeated_phrases, scale_consistency
 from cantilena.model import DEFAULT_MODEL
 from cantilena.music.extract import ROLES
-from cantilena.music.melody import BAR_STEPS, Melody
+from cantilena.music.melody import Melody
+from cantilena.music.metre import COMMON
 from cantilena.sampling import Sampling
 from cantilena.voices import voice_of
 
@@ -43,7 +44,7 @@ def figures(melody: Melody) -> list[float]:
         scale_consistency(melody.events[None])[0],
         repeated_phrases(melody.events[None])[0],
         float(np.median(pitch) < 48),
-        float(silent.max() >= 4 * BAR_STEPS),
+        float(silent.max() >= 4 * COMMON.bar_steps),
     ]
 
 

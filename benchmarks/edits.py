@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from cantilena.composer import Composer, load
 from cantilena.corpus.store import Corpus
 from cantilena.model import DEFAULT_MODEL
-from cantilena.music.melody import BAR_STEPS, Melody
+from cantilena.music.melody import Melody
+from cantilena.music.metre import COMMON
 from cantilena.music.midi import read_song
 from cantilena.music.splice import TickNote, find_part
 from cantilena.sampling import Voice
@@ -95,7 +96,7 @@ def seams(before: Melody, after: Melody) -> list[list[float]]:
     pitch and notes of the two bars on either side."""
     found = []
     start, end, pitch = after.notes
-    for step in ((FIRST - 1) * BAR_STEPS, LAST * BAR_STEPS):
+    for step in ((FIRST - 1) * COMMON.bar_steps, LAST * COMMON.bar_steps):
         k = int(np.searchsorted(start, step))
         if not 0 < k < start.size:
             continue
@@ -154,8 +155,8 @@ def main(corpus_dir: str, name: str = DEFAULT_MODEL, edits: str = "1000", number
 
 
 def _cut(melody: Melody, other: Melody) -> Melody:
-    inside: NDArray[np.bool_] = np.arange(melody.events.size) // BAR_STEPS + 1 >= FIRST
-    inside &= np.arange(melody.events.size) // BAR_STEPS + 1 <= LAST
+    inside: NDArray[np.bool_] = np.arange(melody.events.size) // COMMON.bar_steps + 1 >= FIRST
+    inside &= np.arange(melody.events.size) // COMMON.bar_steps + 1 <= LAST
     return Melody.from_tokens(np.where(inside, other.events, melody.events))
 
 

@@ -24,11 +24,12 @@ from cantilena.diffusion.ties import Ties
 from cantilena.edits.cadence import has_cadence
 from cantilena.edits.finish import finish
 from cantilena.edits.length import WHOLE, Length, best_crop, chain, lead_round
-from cantilena.edits.motif import develop, likeness, two_bars
+from cantilena.edits.motif import develop, first_phrase, likeness
 from cantilena.metrics.overlap import normal_overlap, window_moments
 from cantilena.model import DEFAULT_MODEL
 from cantilena.music.extract import ROLES
-from cantilena.music.melody import BAR_STEPS, PHRASE_STEPS, Melody
+from cantilena.music.melody import Melody
+from cantilena.music.metre import COMMON
 from cantilena.rules import estimate_key, similarity
 from cantilena.sampling import Sampling, Voice
 
@@ -45,7 +46,7 @@ def joints(melody: Melody, bars: Sequence[int]) -> NDArray[np.float64]:
     moments = [m[0] for m in window_moments(melody.events[None])]  # (windows, 2), a window every two bars
     found = []
     for bar in bars:
-        step = bar * BAR_STEPS
+        step = bar * COMMON.bar_steps
         k = int(np.searchsorted(start, step))
         if not 0 < k < start.size or not 4 <= bar <= melody.bars - 4:
             continue
@@ -113,7 +114,7 @@ def long(corpus: Corpus, composer: Composer, number: int) -> None:
         "chain, resample 2": lambda s: chained(composer, s, 2),
         "chain, resample 4": lambda s: chained(composer, s, 4),
         "blocks of 64, no context": lambda s: Melody.from_phrases(
-            composer.decode(composer.sample(range(4 * s, 4 * s + 4))).reshape(-1, PHRASE_STEPS)
+            composer.decode(composer.sample(range(4 * s, 4 * s + 4))).reshape(-1, COMMON.phrase_steps)
         ),
     }
     found, seconds = {f"real, {len(real)} of training songs": real}, {}
@@ -221,7 +222,7 @@ def motifs(corpus: Corpus, composer: Composer, number: int) -> None:
     rows = rows[np.random.default_rng(0).permutation(len(rows))[:number]]
     songs = [Melody.from_phrases(corpus.phrases(m)[p : p + 4]) for m, p in rows.tolist()]
     print(heading("\nmotifs, 8 bars, %", ("motif", "cadence", "likeness", "best", "range", "in key", "seconds")))
-    given = [two_bars(s) for s in songs]
+    given = [first_phrase(s) for s in songs]
     began = time.process_time()
     draw = composer.bound_sampler({**FREE, "resample": RESAMPLE})
     tunes = [develop(composer.model, draw, m, 8, seed=s, cadence=True) for s, m in enumerate(given)]
@@ -230,13 +231,13 @@ def motifs(corpus: Corpus, composer: Composer, number: int) -> None:
     for label, melodies, ours in (
         ("developed", tunes, given),
         ("the song itself", songs, given),
-        ("8 composed bars, of their first two", free, [two_bars(m) for m in free]),
+        ("8 composed bars, of their first two", free, [first_phrase(m) for m in free]),
         ("8 composed bars, of the motif", free, given),
     ):
         found = []
         for m, motif in zip(melodies, ours, strict=True):
             same = np.array_equal(m.slice(1, 2).events, motif.events)
-            alike = [likeness(p, motif.events) for p in m.events.reshape(-1, PHRASE_STEPS)[1:]]
+            alike = [likeness(p, motif.events) for p in m.events.reshape(-1, COMMON.phrase_steps)[1:]]
             key = estimate_key(m)
             fits = np.isin(m.notes.pitch % 12, list(key.scale)).mean()
             found.append([same, has_cadence(m), np.mean(alike), np.max(alike), np.ptp(m.notes.pitch) / 100, fits])

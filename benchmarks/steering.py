@@ -27,7 +27,8 @@ from cantilena.corpus.store import Corpus
 from cantilena.metrics.pieces import Pieces
 from cantilena.metrics.scores import overlaps
 from cantilena.model import DEFAULT_MODEL
-from cantilena.music.melody import BAR_STEPS, Melody, pitch_name
+from cantilena.music.melody import Melody, pitch_name
+from cantilena.music.metre import COMMON
 from cantilena.rules import Chords, Density, Form, Key, Range, estimate_key, parse_rule
 from cantilena.rules.rule import MusicRule, onsets
 
@@ -109,7 +110,7 @@ def compared(
 
 def of_song(melody: Melody) -> dict[str, str]:
     """What a song asks of its new bars."""
-    outside = np.delete(melody.events.reshape(-1, BAR_STEPS), np.arange(FIRST - 1, LAST), axis=0)
+    outside = np.delete(melody.events.reshape(-1, COMMON.bar_steps), np.arange(FIRST - 1, LAST), axis=0)
     held = Melody.from_tokens(outside.reshape(-1))
     key, pitch = estimate_key(held), held.notes.pitch
     low, high = (round(v) for v in np.percentile(onsets(held).sum(axis=1), (25, 75)).tolist())
@@ -119,7 +120,7 @@ def of_song(melody: Melody) -> dict[str, str]:
     return {
         "key": key.asked,
         "range": f"{pitch_name(int(pitch.min()))}-{pitch_name(int(pitch.max()))}",
-        "density": f"{low}..{min(BAR_STEPS, max(high, low + 2))}",
+        "density": f"{low}..{min(COMMON.bar_steps, max(high, low + 2))}",
         "chords": f"| {chords} |",
         "form": "AABA",
     }
@@ -131,7 +132,7 @@ def control(real: Sequence[Melody], plain: Sequence[Melody]) -> None:
     of_all, of_plain = overlap(real), overlap(plain)
     dense, dense_plain = (np.array([density.met(m).mean() >= 0.9 for m in some]) for some in (real, plain))
     bars = np.arange(64) % 16 + 16 * np.repeat([0, 0, 1, 0], 16)
-    laid = [Melody.from_tokens(m.events.reshape(-1, BAR_STEPS)[bars].reshape(-1)) for m in plain]
+    laid = [Melody.from_tokens(m.events.reshape(-1, COMMON.bar_steps)[bars].reshape(-1)) for m in plain]
     form = cast(Form, parse_rule("form", ASKED["form"]))
     formed = np.argsort([form.distance(m) for m in real])[: max(1, len(real) // 100)]
     print(

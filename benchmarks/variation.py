@@ -28,7 +28,8 @@ from cantilena.metrics.features import intervals, notes_a_bar, repeated_phrases,
 from cantilena.metrics.panel import Panel, circle, group, path, sheet, words
 from cantilena.model import DEFAULT_MODEL
 from cantilena.music.locks import Locks, lock_melody
-from cantilena.music.melody import BAR_STEPS, Melody
+from cantilena.music.melody import Melody
+from cantilena.music.metre import COMMON
 from cantilena.reproduction.figures import COLOURS
 from cantilena.sampling import Voice
 
@@ -141,7 +142,7 @@ def main(corpus_dir: str, name: str = DEFAULT_MODEL, number: str = "40", svg: st
         print(f"{'':18}falls at every strength: {falls.all(1).mean():.0%} of melodies, {falls.mean():.1%} of the steps")
         drawn[label] = [(float(k), in_key(c)) for k, c in zip(share.mean(0), columns, strict=True)]
     print("bars 17-32 alone: kept of them")
-    inside = slice(16 * BAR_STEPS, 32 * BAR_STEPS)
+    inside = slice(16 * COMMON.bar_steps, 32 * COMMON.bar_steps)
     for strength in (0.25, 0.5, 0.75, 1.0):
         new = [varied(composer, m, strength, seed, (17, 32)) for seed, m in enumerate(melodies)]
         cut = [[Melody.from_tokens(m.events[inside]) for m in some] for some in (melodies, new)]

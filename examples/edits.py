@@ -16,7 +16,8 @@ from rolls import Roll, inks, matrix, picture
 import cantilena
 from cantilena.corpus.sources import Sources
 from cantilena.music.extract import extract
-from cantilena.music.melody import BAR_STEPS, REST, Melody
+from cantilena.music.melody import REST, Melody
+from cantilena.music.metre import COMMON
 from cantilena.music.midi import read_song
 from cantilena.rules import Density, Form, Key, Range, Rules, estimate_key, similarity
 
@@ -45,7 +46,7 @@ class Edits:
     def song(self, number: str) -> Melody:
         """A voice with the silent bars before it, so that bars have the numbers that they have in the file."""
         voice, begins = self.songs[number]
-        return Melody(np.append(np.zeros(begins * BAR_STEPS, np.int8), voice.events), voice.qpm)
+        return Melody(np.append(np.zeros(begins * COMMON.bar_steps, np.int8), voice.events), voice.qpm)
 
     def seed(self, verb: str) -> int:
         return SEEDS.get(verb, 1)
@@ -60,8 +61,8 @@ class Edits:
     def keep(self) -> str:
         song = self.song("lc4978488")
         start, end, pitch = song.notes
-        bar = start // BAR_STEPS + 1
-        held = (start % BAR_STEPS == 0) & (bar >= 17) & (bar <= 24)
+        bar = start // COMMON.bar_steps + 1
+        held = (start % COMMON.bar_steps == 0) & (bar >= 17) & (bar <= 24)
         kept = Melody.from_notes(start[held], end[held], pitch[held], bars=song.bars)
         after = self.composer.infill(song, "17-24", keep=kept, seed=self.seed("keep")).melody
         title = f"keep: bars 17-24 of {SONGS['lc4978488']}, composed around their first notes"
@@ -184,7 +185,7 @@ class Edits:
         ):
             fits = allowed.allowed(tune.events.size)[tune.notes.start, tune.events[tune.notes.start]]
             marks = ["new" if ok else "wrong" for ok in fits]
-            notes = (tune.events.reshape(-1, BAR_STEPS) > REST).sum(axis=1).tolist()
+            notes = (tune.events.reshape(-1, COMMON.bar_steps) > REST).sum(axis=1).tolist()
             below = [(str(k), "kept" if 4 <= k <= 6 else "wrong") for k in notes]
             rolls.append(Roll(label, tune, marks, below=below))
         title = f"compose --key “{KEY}” --range {RANGE} --density {DENSITY}"
@@ -197,8 +198,10 @@ class Edits:
         after = self.composer.compose(self.seed("form"), bars=32, rules=[form])
         parts = [(1, 8), (9, 16), (25, 32)]
         rolls = [
-            Roll(label, tune, ["kept" if start // BAR_STEPS // 8 != 2 else "other" for start in tune.notes.start],
-                 shaded=parts)
+            Roll(
+                label, tune, ["kept" if start // COMMON.bar_steps // 8 != 2 else "other" for start in tune.notes.start],
+                shaded=parts,
+            )
             for label, tune in (("before: the seed alone", before), ("after: the same seed, asked for A A B A", after))
         ]  # fmt: skip
         asked = form.target(32)
@@ -233,7 +236,7 @@ def edit(
 def without_bars(song: Melody, bars: tuple[int, int], kept: Melody | None) -> Melody:
     """The notes of a song that an edit leaves as they are: those outside `bars` and the `kept` ones."""
     start, end, pitch = song.notes
-    bar = start // BAR_STEPS + 1
+    bar = start // COMMON.bar_steps + 1
     stays = (bar < bars[0]) | (bar > bars[1])
     if kept is not None:
         stays |= np.isin(start, kept.notes.start)
@@ -246,7 +249,7 @@ def without(ink: str) -> dict[str, str]:
 
 def shifted(melody: Melody, bars: int) -> Melody:
     """Silence, then the melody."""
-    return Melody(np.append(np.zeros(bars * BAR_STEPS, np.int8), melody.events))
+    return Melody(np.append(np.zeros(bars * COMMON.bar_steps, np.int8), melody.events))
 
 
 def count(melody: Melody) -> int:

@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.metrics.panel import Panel, line, n, path, sheet, words
-from cantilena.music.melody import BAR_STEPS, Melody, pitch_name
+from cantilena.music.melody import Melody, pitch_name
+from cantilena.music.metre import COMMON
 
 __all__ = ["INKS", "Roll", "inks", "matrix", "picture"]
 
@@ -70,7 +71,7 @@ def picture(
     middle, half = (int(pitch.max()) + int(pitch.min())) / 2, max(9.0, (int(pitch.max()) - int(pitch.min())) / 2 + 2)
     bars = max(roll.at + roll.melody.bars for roll in rolls)
     panel = Panel(
-        _LEFT, _HEAD + 22, _WIDTH - _LEFT - _RIGHT, min(tall, 2 * half * 6.5), (0, bars * BAR_STEPS),
+        _LEFT, _HEAD + 22, _WIDTH - _LEFT - _RIGHT, min(tall, 2 * half * 6.5), (0, bars * COMMON.bar_steps),
         (middle - half - 0.5, middle + half + 0.5),
     )  # fmt: skip
     parts = [_key(key)]
@@ -106,11 +107,11 @@ def matrix(like: NDArray[np.float64], left: float, top: float, cell: float, labe
 def _ground(panel: Panel, roll: Roll) -> str:
     """Shaded bars, lanes, lines and numbers."""
     steps = panel.x_range[1]
-    left, right = (panel.x((roll.at + bar) * BAR_STEPS) for bar in (0, roll.melody.bars))
+    left, right = (panel.x((roll.at + bar) * COMMON.bar_steps) for bar in (0, roll.melody.bars))
     top, bottom = panel.top, panel.top + panel.height
     parts = [words(_LEFT, top - 20, roll.label, size=12.5, weight=600)]
     for first, last in roll.shaded:
-        x, x2 = (panel.x((roll.at + bar - roll.first) * BAR_STEPS) for bar in (first, last + 1))
+        x, x2 = (panel.x((roll.at + bar - roll.first) * COMMON.bar_steps) for bar in (first, last + 1))
         place = f'x="{n(x)}" y="{n(top)}" width="{n(x2 - x)}" height="{n(panel.height)}"'
         parts.append(f'<rect class="tint" fill="#fbe9d6" {place}/>')
     low, high = (round(edge) for edge in panel.y_range)
@@ -123,14 +124,14 @@ def _ground(panel: Panel, roll: Roll) -> str:
             parts.append(line(left, panel.y(pitch - 0.5), right, panel.y(pitch - 0.5), "axis", 0.5))
     lane = panel.height / (panel.y_range[1] - panel.y_range[0])
     parts.append(f'<path stroke="#8a7c55" stroke-opacity=".08" stroke-width="{n(lane)}" d="{lanes}"/>')
-    wide = panel.width / steps * BAR_STEPS
+    wide = panel.width / steps * COMMON.bar_steps
     every = 1 if wide > 22 else 4 if wide > 8 else 8
     lined = [bar for bar in range(roll.melody.bars + 1) if every == 1 or (roll.first + bar) % every == 1]
-    shape = "".join(f"M{n(panel.x((roll.at + bar) * BAR_STEPS))} {n(top)}V{n(bottom)}" for bar in lined)
+    shape = "".join(f"M{n(panel.x((roll.at + bar) * COMMON.bar_steps))} {n(top)}V{n(bottom)}" for bar in lined)
     parts.append(path(shape, "grid"))
     for bar in range(roll.melody.bars):
         number = roll.first + bar if roll.wraps is None else roll.first + bar % roll.wraps
-        x = panel.x((roll.at + bar) * BAR_STEPS)
+        x = panel.x((roll.at + bar) * COMMON.bar_steps)
         if every == 1 or number % every == 1:
             parts.append(words(x, top - 4, str(number), "mute", 10))
         if bar < len(roll.below):
@@ -146,7 +147,7 @@ def _melody(panel: Panel, roll: Roll) -> str:
     lane = panel.height / (panel.y_range[1] - panel.y_range[0])
     shapes: dict[str, str] = {}
     for (start, end, pitch), ink in zip(_notes(roll.melody), roll.inks, strict=True):
-        x, x2 = (panel.x(roll.at * BAR_STEPS + step) for step in (start, end))
+        x, x2 = (panel.x(roll.at * COMMON.bar_steps + step) for step in (start, end))
         shapes[ink] = shapes.get(ink, "") + f"M{n(x)} {n(panel.y(pitch))}h{n(max(x2 - x - 0.8, 1.2))}"
     thick = n(min(7.5, max(3.2, 1.15 * lane)))
     return "".join(f'<path class="{ink}" stroke="{INKS[ink]}" stroke-width="{thick}" d="{shape}"/>'

@@ -23,7 +23,7 @@ class Oracle:
 
     def __init__(self, book):
         self.book = np.asarray(book, np.int8)
-        self.space = SimpleNamespace(D=1)
+        self.space, self.manner = SimpleNamespace(D=1), Manner(LABEL_NULLS)
 
     def plan(self, z, sigma, labels):
         tokens = self.book[z[:, 0].astype(int)]
@@ -43,7 +43,7 @@ class Oracle:
 
     def to_phrases(self, x_0, bounds=None, *, alone=False):
         flat = x_0.reshape(-1, *x_0.shape[-2:])
-        return write(self, flat, Manner(LABEL_NULLS), bounds, alone=alone).reshape(*x_0.shape[:-1], -1)
+        return write(self, flat, self.manner, bounds, alone=alone).reshape(*x_0.shape[:-1], -1)
 
     def literal(self):
         return self

@@ -246,7 +246,7 @@ def test_nothing_that_is_read_is_written_over(here):
         ('"verb":"__init__"', "damaged .*Invalid value '__init__' - at .*verb"),
         ('"verb":"save"', "damaged .*Invalid value 'save'"),
         ('"verb":"compose","on_step":1', "damaged .*unknown field `on_step`"),
-        ('"verb":"infill"', "damaged .*unknown field `qpm`"),
+        ('"verb":"infill"', "damaged .*unknown field `(metre|qpm)`"),
         ('"verb":"compose","bars":1001', "damaged .*2 to 1000 bars, not 1001"),
         ('"verb":"compose","motif":"/etc/passwd"', "damaged .*a source is"),
     ],

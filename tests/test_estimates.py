@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from cantilena.composer import Composer, load
-from cantilena.music.melody import BAR_STEPS, Melody
+from cantilena.music.melody import Melody
+from cantilena.music.metre import COMMON
 from cantilena.requests import Compose, Extend, Infill, Vary
 
 
@@ -31,9 +32,9 @@ def song(composer: Composer) -> Melody:
 )
 def test_the_last_estimate_is_what_is_composed_at_its_own_place(composer, song, ask, first, last):
     seen = []
-    after = composer(ask(song), on_estimate=lambda tokens, at: seen.append((tokens, at))).melody
+    after = composer(ask(song), on_estimate=lambda melody, at: seen.append((melody.events, at))).melody
     assert len(seen) == 8
-    steps = np.arange((first - 1) * BAR_STEPS, last * BAR_STEPS)
+    steps = np.arange((first - 1) * COMMON.bar_steps, last * COMMON.bar_steps)
     new = after.events[steps]
     shown = [tokens[steps - at] for tokens, at in seen]
     agree = [((tokens > 1) & (tokens == new)).sum() / (new > 1).sum() for tokens in shown]
@@ -44,9 +45,9 @@ def test_the_last_estimate_is_what_is_composed_at_its_own_place(composer, song, 
 def test_of_a_variation_the_notes_that_change_are_shown(composer, song):
     seen = []
     request = Vary(song, 0.6, bars="41-56", steps=8)
-    after = composer(request, on_estimate=lambda tokens, at: seen.append((tokens, at))).melody
+    after = composer(request, on_estimate=lambda melody, at: seen.append((melody.events, at))).melody
     tokens, at = seen[-1]
-    steps = np.arange(40 * BAR_STEPS, 56 * BAR_STEPS)
+    steps = np.arange(40 * COMMON.bar_steps, 56 * COMMON.bar_steps)
     shown, now, was = tokens[steps - at], after.events[steps], song.events[steps]
     changed = (now > 1) & (now != was)
     assert (shown[changed] == now[changed]).mean() == 1
@@ -56,13 +57,13 @@ def test_of_a_variation_the_notes_that_change_are_shown(composer, song):
 def test_every_step_of_a_new_tune_is_shown_and_the_last_is_the_tune(composer):
     seen = []
     asked = Compose(seed=5, bars=64, voice="flute", steps=6, plain=True)
-    after = composer(asked, on_estimate=lambda tokens, at: seen.append((tokens, at))).melody
-    assert [(tokens.size, at) for tokens, at in seen] == 6 * [(64 * BAR_STEPS, 0)]
+    after = composer(asked, on_estimate=lambda melody, at: seen.append((melody.events, at))).melody
+    assert [(tokens.size, at) for tokens, at in seen] == 6 * [(64 * COMMON.bar_steps, 0)]
     assert Melody.from_tokens(seen[-1][0], after.qpm) == after
 
 
 def test_what_it_raises_ends_the_work(composer):
-    def stop(tokens, at):
+    def stop(melody, at):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -73,8 +73,8 @@ class Composer:
     ) -> Result:
         """Do what is asked; `on_step` is told the steps that are done, and how many there are, of each sample.
 
-        `on_estimate` is shown each x0_hat as it emerges, written as the result will be: tokens (steps,), and the step
-        of the melody (from the first bar that the edit sees) on which they begin. What either raises ends the work.
+        `on_estimate` is shown each x0_hat as it emerges, written as the result will be: a Melody, and the step
+        of the melody (from the first bar that the edit sees) on which it begins. What either raises ends the work.
         """
         return self._result(perform(replace(self.engine, on_step=on_step, on_estimate=on_estimate), request))
 

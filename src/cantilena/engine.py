@@ -16,8 +16,9 @@ from cantilena.diffusion.schedule import Noise, to_alpha_bar, to_x0
 from cantilena.diffusion.ties import Ties
 from cantilena.diffusion.windows import windowed
 from cantilena.edits.bound_sampler import WINDOW, BoundSampler, Correct, Read
-from cantilena.model import LABEL_NULLS, Model
+from cantilena.model import Model
 from cantilena.music.melody import Melody
+from cantilena.music.metre import COMMON, Metre
 from cantilena.sampling import OnEstimate, OnStep, Sampling, Voice, sampler_of, voice_of
 
 __all__ = ["Engine"]
@@ -45,11 +46,14 @@ class Engine:
         ties: Ties | None = None,
         correct: Correct | None = None,
         cost: Cost | None = None,
+        places: NDArray[np.int64] | None = None,
         at: int = 0,
         read: Read | None = None,
         **sampling: Unpack[Sampling],
     ) -> NDArray[np.float32]:
-        """Latents of new melodies: (seeds, P, D), P = `phrases`, at least 32. Keywords as in `Sampling`.
+        """Latents of new melodies: (seeds, P, D), P = `phrases`. Keywords as in `Sampling`.
+
+        P is at least 32, but of a model that is told `places` (P, 3) of phrases (`labels.places`).
 
         More than 32 phrases are seen through overlapping windows, joined to a ring where `circular`
         (`diffusion.windowed`). `x_t` (seeds, P, D) at level `start` is where to start from, or noise.
@@ -59,31 +63,35 @@ class Engine:
         of the melody that the sample begins on, and `read` how it will be written. Raises ValueError where these do not
         fit together.
         """
-        if phrases < WINDOW:
-            raise ValueError(f"a sample has at least {WINDOW} phrases, not {phrases}")
+        if phrases < (1 if self.model.places_phrases else WINDOW):
+            raise ValueError(f"a sample of this model has at least {WINDOW} phrases, not {phrases}")
         for name, given in (("condition", condition.x_0 if condition else None), ("start", x_t)):
             if given is not None and given.shape[:2] != (len(seeds), phrases):
                 raise ValueError(f"a {name} for {given.shape[:2]} does not fit {len(seeds)} seeds of {phrases} phrases")
         on_step = sampling.get("on_step", self.on_step)
-        labels, guidance = voice_of(sampling.get("voice", "lead")).labels, sampling.get("guidance", 1.0)
-        size = max(1, _BATCH * WINDOW // phrases)
+        labels, guidance = self.labels(sampling), sampling.get("guidance", 1.0)
+        metre, window = sampling.get("metre", COMMON), min(WINDOW, phrases)
+        size = max(1, _BATCH * window // phrases)
         batches = [slice(i, i + size) for i in range(0, len(seeds), size)]
         found = []
         for k, part in enumerate(batches):
             batch = seeds[part]
-            sample = sampler_of(sampling, cost, _Snap(self.model.literal()))
-            reading = read or self.model.told(labels, batch[:1]).to_phrases
+            sample = sampler_of(sampling, cost, _Snap(self.model.told(labels, batch[:1], metre).literal()))
+            reading = read or self.model.told(labels, batch[:1], metre).to_phrases
             held = condition and Condition(condition.x_0[part], condition.known[part])
             noise: Noise = SeededNoise(batch) if ties is None else ties.noise(SeededNoise(batch))
             begin = noise((len(batch), phrases, self.model.space.D)) if x_t is None else x_t[part]
             denoise = self.denoiser(np.tile(labels, (len(batch), 1)), guidance)
-            denoise = windowed(denoise, size=WINDOW, circular=circular)
+            denoise = windowed(denoise, size=window, circular=circular, places=places)
             denoise = _corrected(denoise if ties is None else ties.denoiser(denoise), correct)
             for step in sample(denoise, begin, self.model.schedule, noise, condition=held, start=start):
                 if on_step:
                     on_step(k * step.steps + step.i, len(batches) * step.steps)
                 if self.on_estimate:
-                    self.on_estimate(reading(step.x0_hat[0]).reshape(-1), at)
+                    tokens = reading(step.x0_hat[0])
+                    self.on_estimate(
+                        Melody.from_tokens(tokens if tokens.ndim == 1 else metre.join(tokens), metre=metre), at
+                    )
             found.append(step.x0_hat)
         return np.concatenate(found) if found else np.zeros((0, phrases, self.model.space.D), np.float32)
 
@@ -97,34 +105,43 @@ class Engine:
 
     def told(self, sampling: Sampling, seed: int) -> Model:
         """The model as it writes what `sampling` asks for, with the chance of a seed."""
-        return self.model.told(voice_of(sampling.get("voice", "lead")).labels, [seed])
+        return self.model.told(self.labels(sampling), [seed], sampling.get("metre", COMMON))
+
+    def labels(self, sampling: Sampling) -> NDArray[np.int64]:
+        """What the networks are told of a melody that `sampling` asks for: (k,)."""
+        voice, metre = voice_of(sampling.get("voice", "lead")), sampling.get("metre", COMMON)
+        return self.model.labels.of(voice, metre, sampling.get("style"))
 
     def decode(
-        self, x_0: NDArray[np.float32], seeds: Sequence[int] = (0,), *, voice: str | Voice = "any"
-    ) -> NDArray[np.int8]:
+        self, x_0: NDArray[np.float32], seeds: Sequence[int] = (0,), *, voice: str | Voice = "any",
+        metre: Metre = COMMON,
+    ) -> NDArray[np.int8]:  # fmt: skip
         """Latents (..., P, D) -> tokens (..., P, 32), as `voice` with the chance of one seed, or of one a melody."""
-        return self.model.told(voice_of(voice).labels, seeds).to_phrases(x_0)
+        return self.model.told(self.labels({"voice": voice, "metre": metre}), seeds, metre).to_phrases(x_0)
 
     def encode(self, melody: Melody) -> NDArray[np.float32]:
         """The phrases of a melody as latents (phrases, D): their posterior means."""
         return self.model.to_latents(melody.phrases())
 
     def denoiser(self, labels: NDArray[np.int64], guidance: float = 1.0) -> Denoise:
-        """The network as samplers want it: labels (B, 4) bound, the prediction turned into a clipped x0_hat.
+        """The network as samplers want it: labels (B, k) bound, the prediction turned into a clipped x0_hat.
 
-        x_t may hold several samples of each of the B melodies, side by side. With `guidance` w other than 1 both
-        predictions share x0_prev, and w goes from the one without labels to the one with them:
-        null + w (labelled - null).
+        x_t may hold several samples of each of the B melodies, side by side; what is returned takes the `places` of
+        each, too, where the network is told them. With `guidance` w other than 1 both predictions share x0_prev, and w
+        goes from the one that is told nothing to the one that is: null + w (told - null).
         """
         model = self.model
-        nulls = np.broadcast_to(np.array(LABEL_NULLS, np.int64), labels.shape)
+        nulls = np.broadcast_to(np.array(model.labels.nulls, np.int64), labels.shape)
 
         def denoise(
-            x_t: NDArray[np.float32], log_snr: NDArray[np.float32], x0_prev: NDArray[np.float32]
+            x_t: NDArray[np.float32],
+            log_snr: NDArray[np.float32],
+            x0_prev: NDArray[np.float32],
+            places: NDArray[np.int64] | None = None,
         ) -> NDArray[np.float32]:
             each = len(x_t) // len(labels)  # windows or branches of each melody, side by side
-            prediction = model.denoise(x_t, log_snr, x0_prev, np.repeat(labels, each, axis=0))
-            if guidance != 1 and not np.array_equal(labels, nulls):
+            prediction = model.denoise(x_t, log_snr, x0_prev, np.repeat(labels, each, axis=0), places)
+            if guidance != 1 and not (places is None and np.array_equal(labels, nulls)):
                 null = model.denoise(x_t, log_snr, x0_prev, np.repeat(nulls, each, axis=0))
                 prediction = null + np.float32(guidance) * (prediction - null)
             alpha_bar = to_alpha_bar(log_snr)[:, None, None]

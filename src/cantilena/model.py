@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 
 from cantilena.diffusion.schedule import NoiseSchedule, Prediction
 from cantilena.errors import ModelError
+from cantilena.labels import PLACE_NULLS, PLACES, LabelKind, TuneLabels, VoiceLabels, kind_of_labels
 from cantilena.latent import LatentSpace
+from cantilena.music.metre import COMMON, FOUR_FOUR, Metre, names_of
 from cantilena.writing import SIZES, Bounds, Manner, write
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # before the import: a composer's machine reports to nobody
@@ -29,7 +31,7 @@ FORMAT = 2  # 1 had a decoder that did not hear what it wrote
 DEFAULT_MODEL = "pop-64"
 PARTS = ("encoder", "decoder", "decoder_start", "decoder_step", "denoiser")  # .onnx
 READING = ("sigma", "temperature", "floor", "leanings")  # of model.json's "decoder": how composed latents are read
-LABEL_NULLS = (3, 17, 3, 2)  # role, family, purity, has rests: the index of each that means "not said"
+LABEL_NULLS = VoiceLabels().nulls
 
 
 def find_model(name: str | Path) -> Path:
@@ -66,6 +68,7 @@ class Model:
     prediction: Prediction
     manner: Manner  # of writing composed latents
     leanings: Mapping[int, Mapping[str, Any]]  # role, or none -> "intervals" and "foreign" of `Manner`
+    labels: LabelKind
     threads: int
     _sessions: dict[str, onnxruntime.InferenceSession] = field(repr=False)
 
@@ -84,7 +87,9 @@ class Model:
             named = denoiser["latent"]
             sigma, temperature, floor = (float(about["decoder"][k]) for k in ("sigma", "temperature", "floor"))
             leanings = {int(role): _leaning(told) for role, told in about["decoder"].get("leanings", {}).items()}
-            manner = Manner(LABEL_NULLS, sigma, temperature, floor, **leanings.get(LABEL_NULLS[0], {}))
+            labels = kind_of_labels(about)
+            nulls = labels.nulls[: labels.written]
+            manner = Manner(nulls, sigma, temperature, floor, **leanings.get(nulls[0], {}))
             if prediction not in ("eps", "x0", "v"):
                 raise ValueError(f"prediction {prediction!r}")
         except (OSError, KeyError, TypeError, ValueError) as error:
@@ -95,17 +100,41 @@ class Model:
                 f"{folder}: the denoiser was trained in latent space {named}, latent.npz is {space.fingerprint}"
             )
         sessions = {part: open_network(folder / f"{part}.onnx", threads) for part in PARTS}
-        return cls(folder, about, space, schedule, prediction, manner, leanings, threads, sessions)
+        return cls(folder, about, space, schedule, prediction, manner, leanings, labels, threads, sessions)
 
     @property
     def name(self) -> str:
         """The model's name."""
         return str(self.about.get("name", self.folder.name))
 
-    def told(self, labels: NDArray[np.int64], seeds: Sequence[int]) -> Model:
-        """The same model, which writes melodies with these labels (4,), with these seeds' chance."""
+    @cached_property
+    def metres(self) -> tuple[Metre, ...]:
+        """The metres that it knows; model.json lists them, or they are the paper's."""
+        return tuple(map(Metre.parse, self.about["metres"])) if "metres" in self.about else FOUR_FOUR
+
+    @cached_property
+    def forms(self) -> dict[str, list[str]]:
+        """The forms of real tunes by style, a letter for each phrase; none of a model that is not told places."""
+        return {str(style): list(map(str, forms)) for style, forms in self.about.get("forms", {}).items()}
+
+    @property
+    def places_phrases(self) -> bool:
+        """Whether its denoiser is told where each phrase stands, and so takes fewer than 32 of them, too."""
+        return isinstance(self.labels, TuneLabels)
+
+    def told(self, labels: NDArray[np.int64], seeds: Sequence[int], metre: Metre = COMMON) -> Model:
+        """The same model, which writes melodies with these labels (k,) in this metre, with these seeds' chance.
+
+        Raises ModelError (one line) for a metre that it does not know.
+        """
+        if metre not in self.metres:
+            raise ModelError(f"{self.name}: {metre} is a metre that this model does not know; {self._knows()}")
         told: Any = {"intervals": None, "foreign": 0.0, **self.leanings.get(int(labels[0]), {})}
-        return replace(self, manner=replace(self.manner, labels=tuple(labels.tolist()), seeds=tuple(seeds), **told))
+        told |= {"labels": tuple(labels[: self.labels.written].tolist()), "seeds": tuple(seeds), "metre": metre}
+        return replace(self, manner=replace(self.manner, **told))
+
+    def _knows(self) -> str:
+        return f"it knows {names_of(self.metres)}"
 
     def doubting(self, sigma: float) -> Model:
         """The same model, which doubts latents so much: they came back from a share `sigma` of noise."""
@@ -113,7 +142,7 @@ class Model:
 
     def literal(self) -> Model:
         """The same model, which doubts no latent, leaves nothing to chance and leans to nothing."""
-        return replace(self, manner=Manner(self.manner.labels))
+        return replace(self, manner=Manner(self.manner.labels, metre=self.manner.metre))
 
     @cached_property
     def fingerprint(self) -> str:
@@ -169,7 +198,7 @@ class Model:
         Exact latents, of nobody in particular, are read literally; `manner` says otherwise. `bounds` hold for what is
         written (`writing.write`). Phrases that are `alone` are written as if nothing were known of the others.
         """
-        manner = Manner(LABEL_NULLS) if manner is None else manner
+        manner = Manner(self.labels.nulls[: self.labels.written], metre=self.manner.metre) if manner is None else manner
         flat = np.ascontiguousarray(z.reshape(-1, *z.shape[-2:]), np.float32)
         return write(self, flat, manner, bounds, alone=alone).reshape(*z.shape[:-1], -1)
 
@@ -189,15 +218,24 @@ class Model:
         log_snr: NDArray[np.float32],
         x0_prev: NDArray[np.float32],
         labels: NDArray[np.int64],
+        places: NDArray[np.int64] | None = None,
     ) -> NDArray[np.float32]:
-        """x_t (B, 32, D), log_snr (B,), x0_prev (B, 32, D), labels (B, 4) -> the network's prediction (B, 32, D).
+        """x_t (B, P, D), log_snr (B,), x0_prev (B, P, D), labels (B, k) -> the network's prediction (B, P, D).
 
-        The graph of the `paper` recipe has no inputs for x0_prev and labels; they are then left out.
+        P is 32, or of a network that is told `places` (B, P, 3) at most 32; if none are given, none are said. The
+        graph of the `paper` recipe has no inputs for x0_prev and labels; they are then left out.
         """
-        session = self._sessions["denoiser"]
+        session, phrases = self._sessions["denoiser"], x_t.shape[1]
         given = {"x_t": x_t, "log_snr": log_snr, "x0_prev": x0_prev, "labels": labels}
+        if self.places_phrases:
+            missing = ((0, 0), (0, PLACES - phrases), (0, 0))
+            if places is None:
+                places = np.broadcast_to(np.array(PLACE_NULLS, np.int64), (*x_t.shape[:2], len(PLACE_NULLS)))
+            given |= {"x_t": np.pad(x_t, missing), "x0_prev": np.pad(x0_prev, missing)}
+            given |= {"places": np.pad(places, missing), "mask": np.arange(PLACES)[None].repeat(len(x_t), 0) < phrases}
         wanted = {i.name for i in session.get_inputs()}
-        return np.asarray(session.run(None, {k: v for k, v in given.items() if k in wanted})[0], np.float32)
+        found = session.run(None, {k: v for k, v in given.items() if k in wanted})[0]
+        return np.asarray(found[:, :phrases], np.float32)
 
     def with_denoiser(self, network: onnxruntime.InferenceSession, about: Mapping[str, Any]) -> Model:
         """The model with another denoiser of the same latent space; `about` holds its "schedule" and "prediction"."""

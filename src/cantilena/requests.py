@@ -39,6 +39,7 @@ class Sampled(Request, frozen=True, kw_only=True):
     """Says how music is sampled. Every verb that samples takes these fields."""
 
     voice: takes.VoiceName = None
+    style: takes.StyleName = None
     steps: takes.Steps = 20
     temperature: takes.Temperature = None
     resample: takes.Visits = None
@@ -53,6 +54,7 @@ class Compose(Sampled, frozen=True, tag="compose"):
 
     seed: takes.Seed = 0
     bars: takes.Length = 64
+    metre: takes.MetreName = "4/4"
     qpm: takes.Tempo = None
     plain: takes.Plain = False
     loop: takes.Loop = False

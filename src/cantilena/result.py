@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.music.melody import Melody, Notes
+from cantilena.music.metre import Metre
 from cantilena.music.midi import write_whole
 from cantilena.receipt import Receipt, write_receipt
 from cantilena.sources import Source
@@ -66,8 +67,13 @@ class Result:
         return self.melody.notes
 
     @property
+    def metre(self) -> Metre:
+        """That of the melody."""
+        return self.melody.metre
+
+    @property
     def bars(self) -> int:
-        """Length of the melody in bars of 4/4."""
+        """Length of the melody in bars."""
         return self.melody.bars
 
     @property

@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, TypeAlias, TypedDict
 
-import numpy as np
-from numpy.typing import NDArray
-
 from cantilena.diffusion.guidance import Cost, branching
 from cantilena.diffusion.samplers import SAMPLERS, Snap, Step, ddpm
+from cantilena.music.melody import Melody
+from cantilena.music.metre import Metre
 from cantilena.voices import VOICES, Voice, voice_of
 
 __all__ = [
@@ -34,13 +33,15 @@ STEERED = 0.985  # the temperature when rules steer: the best of several draws i
 MAX_RESAMPLE = 10
 BRANCHES = 8
 OnStep: TypeAlias = Callable[[int, int], None]  # steps done, and in all
-OnEstimate: TypeAlias = Callable[[NDArray[np.int8], int], None]  # tokens (steps,), the step that they begin on
+OnEstimate: TypeAlias = Callable[[Melody, int], None]  # what is heard, and the step that it begins on
 
 
 class Sampling(TypedDict, total=False):
     """How a melody is drawn: the keywords that every composing method takes. All have defaults."""
 
     voice: str | Voice  # a key of VOICES or a Voice; "lead"
+    metre: Metre  # 4/4
+    style: str  # one that the model knows; none is said
     sampler: str  # "ddpm" (default), "ddim" or "dpm_solver_pp": see cantilena.diffusion
     steps: int  # 20
     temperature: float  # of ddpm: noise of each step, 0..1.5; lower is calmer; TEMPERATURE, with rules STEERED

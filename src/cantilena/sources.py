@@ -12,6 +12,7 @@ from cantilena.errors import MidiError
 
 if TYPE_CHECKING:
     from cantilena.music.melody import Melody
+    from cantilena.music.metre import Metres
     from cantilena.music.midi import Song
 
 __all__ = ["Music", "Source", "Sourced"]
@@ -40,13 +41,15 @@ class Source:
         Raises MidiError (one line) for a file that cannot be read, ValueError for anything else.
         """
         from cantilena.music.melody import Melody
+        from cantilena.music.metre import COMMON
         from cantilena.notation.reading import read_notation
 
         match given:
             case Source():
                 return given
             case Melody():
-                told = f"{given.qpm!r} quarters a minute ".encode()
+                metre = "" if given.metre == COMMON else f"in {given.metre} "
+                told = f"{given.qpm!r} quarters a minute {metre}".encode()
                 return cls("melody", hashlib.sha256(told + given.events.tobytes()).hexdigest(), given)
             case bytes():
                 midi, remarks = read_notation(given, "MIDI data")
@@ -96,10 +99,11 @@ class Source:
 
         return read_song(self.data, name=self.name)
 
-    def tune(self, track: int | None = None) -> tuple[Melody, int | None]:
+    def tune(self, track: int | None = None, metres: Metres = None) -> tuple[Melody, int | None]:
         """Its melody, and the number of the track that has it (None of a Melody): that of `track`, if one is given.
 
-        Raises MidiError for a song that has none, ValueError for a track of a Melody.
+        It is in one of `metres`, if some are given. Raises MidiError for a song that has none, ValueError for a track
+        of a Melody.
         """
         if self.melody is not None:
             if track is not None:
@@ -107,7 +111,7 @@ class Source:
             return self.melody, None
         from cantilena.music.extract import extract
 
-        found = extract(self.song, track)
+        found = extract(self.song, track, metres)
         return cast("Melody", found.melody), found.track  # `extract` raises where there is none
 
     def __eq__(self, other: object) -> bool:

@@ -34,6 +34,13 @@ def bars(given: Any) -> str:
     return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in parse_bars(given))
 
 
+def metre(given: Any) -> str:
+    """A metre as `Metre` writes it; ValueError for anything else."""
+    from cantilena.music.metre import Metre
+
+    return str(given if isinstance(given, Metre) else Metre.parse(str(given)))
+
+
 def formats(given: Any) -> list[str]:
     """Formats, from a list or text: "mid,svg"."""
     return [part.strip() for part in given.split(",") if part.strip()] if isinstance(given, str) else list(given)
@@ -78,6 +85,8 @@ _SEED = "The same seed gives the same music; the command line draws one if none 
 Seed = Annotated[int, about(_SEED, 0, says="seeds are integers from 0 up")]
 _VOICE = f"The voice to compose: {_NAMES}. By default a lead, or what suits the motif or the track."
 VoiceName = Annotated[str | Voice | None, about(_VOICE, says=f"a voice is one of {_NAMES}", read=voice)]
+_STYLE = "The style, one that the model knows (`cantilena inspect MODEL`); by default, none in particular."
+StyleName = Annotated[str | None, about(_STYLE, metavar="STYLE")]
 _RULES = 'rules are words, as in {"key": "D dorian"}, or rules'
 AsksRules = Annotated[RulesGiven | None, about("The new bars keep these rules.", says=_RULES, read=AskedRules.of)]
 
@@ -103,7 +112,9 @@ Branches = Annotated[int | None, about(_BRANCHES, 1, 64)]
 
 # -- of new melodies --
 _LENGTH = f"a melody has 2 to {MAX_BARS} bars"
-Length = Annotated[int, about("The melody has this many bars of 4/4.", 2, MAX_BARS, says=_LENGTH)]
+Length = Annotated[int, about("The melody has this many bars.", 2, MAX_BARS, says=_LENGTH)]
+_METRE = 'The metre, one that the model knows: 3/4, 6/8, "4/4 triplets"; a motif brings its own.'
+MetreName = Annotated[str, about(_METRE, metavar="METRE", read=metre)]
 Tempo = Annotated[float | None, about("The quarter notes a minute; by default 120, or the motif's tempo.", 10, 400)]
 _PLAIN = "One unconditional draw, as the paper has it, and no song made of several."
 Plain = Annotated[bool, about(_PLAIN)]

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-if TYPE_CHECKING:  # NumPy is left alone until labels are asked for: the command line shows its help without it
-    import numpy as np
-    from numpy.typing import NDArray
-
+if TYPE_CHECKING:
     from cantilena.music.extract import Candidate
 
 __all__ = ["VOICES", "Voice", "voice_of"]
@@ -21,16 +18,6 @@ class Voice(NamedTuple):
     purity: int | None = None  # 0: less than a tenth of the notes was dropped, 1: up to .4, 2: more
     rests: int | None = None  # 0: no 2-bar phrase is silent, 1: some are
     program: int = 0
-
-    @property
-    def labels(self) -> NDArray[np.int64]:
-        """The four indices that the denoiser sees."""
-        import numpy as np
-
-        from cantilena.model import LABEL_NULLS
-
-        given = (self.role, self.family, self.purity, self.rests)
-        return np.array([null if v is None else v for v, null in zip(given, LABEL_NULLS, strict=True)], np.int64)
 
     @classmethod
     def of(cls, track: Candidate) -> Voice:

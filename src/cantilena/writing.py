@@ -12,13 +12,14 @@ stands there. Phrases with equal latents are one, and equal ones come out equal.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.music.melody import HOLD, MIN_PITCH, PHRASE_STEPS, REST, VOCABULARY, transpose
+from cantilena.music.melody import HOLD, MIN_PITCH, REST, VOCABULARY, transpose
+from cantilena.music.metre import COMMON, TOKENS, Metre
 
 __all__ = [
     "CONTEXT",
@@ -82,7 +83,7 @@ class Bounds:
     @classmethod
     def none(cls, phrases: int) -> Bounds:
         """Everything may be written."""
-        shape = (phrases, PHRASE_STEPS)
+        shape = (phrases, TOKENS)
         return cls(np.ones((*shape, VOCABULARY), np.bool_), np.full(shape, FREE, np.int8))
 
     @classmethod
@@ -159,20 +160,21 @@ class Manner:
     each melody or one of all, the same for every phrase, so that phrases that are nearly alike stay so.
     """
 
-    labels: tuple[int, ...]  # (4,) of the melody, as the denoiser sees them
+    labels: tuple[int, ...]  # of the melody, as the decoder was told them in training
     sigma: float = 0.0
     temperature: float = 0.0
     floor: float = 0.0
     intervals: Float | None = None  # (2, SIZES) what is added to the logits of notes: see `interval_kinds`
     foreign: float = 0.0  # the same of notes that are foreign to the phrases near by: see `is_foreign`
     seeds: tuple[int, ...] = (0,)
+    metre: Metre = COMMON  # of the music: a phrase that it does not fill ends in silence, which is not written
 
     def noise(self, melodies: int) -> Float | None:
         """What is added to the logits of each step, (melodies, 32, 90)."""
         if not self.temperature:
             return None
         drawn = np.stack([
-            np.random.Generator(np.random.PCG64([seed, _WRITING])).gumbel(size=(PHRASE_STEPS, VOCABULARY))
+            np.random.Generator(np.random.PCG64([seed, _WRITING])).gumbel(size=(TOKENS, VOCABULARY))
             for seed in self.seeds
         ])  # fmt: skip
         scaled = (self.temperature * drawn).astype(np.float32)
@@ -214,17 +216,19 @@ def write(
 
     `bounds` are those of every melody. Phrases that are `alone` know nothing of each other.
     """
-    N, P = z.shape[:2]
+    (N, P), steps = z.shape[:2], manner.metre.phrase_steps
+    if bounds is not None:
+        bounds = replace(bounds, sounding=bounds.sounding[:, :steps], fixed=bounds.fixed[:, :steps])
     which, rows = _distinct(z, np.zeros(P, np.int64) if bounds is None else _kinds(bounds))
     allowed = fixed = holds = None
-    tokens, todo = np.empty((rows.size, PHRASE_STEPS), np.int8), np.arange(rows.size)
+    tokens, todo = np.empty((rows.size, steps), np.int8), np.arange(rows.size)
     if bounds is not None:
         allowed, fixed = bounds.sounding[rows % P], bounds.fixed[rows % P]
         holds = _holds(bounds)[rows % P]
         tokens, todo = fixed.copy(), np.flatnonzero((fixed == FREE).any(axis=1))  # what stands whole needs no plan
     flat, noise, place = z.reshape(N * P, -1)[rows], manner.noise(N), np.zeros(rows.size, np.int64)
     place[todo] = np.arange(todo.size)  # of a phrase among the plans
-    plan, plain = _planned(decoder, flat[todo], manner)
+    plan, plain = (of[:, :steps] for of in _planned(decoder, flat[todo], manner))
     tokens[todo] = plain.argmax(-1) if fixed is None else np.where(fixed[todo] == FREE, plain.argmax(-1), fixed[todo])
     first = np.ones(N * P, np.bool_) if alone else np.arange(N * P) % P == 0
     around = pitch_classes(tokens[which], first)[rows]
@@ -243,7 +247,7 @@ def write(
                     decoder, plan[place[some]], plain[place[some]], decoder.start(told, around[some]), told,
                     manner.floor,
                     None if leanings is None else (leanings[0], leanings[1][some]),
-                    None if noise is None else noise[rows[some] // P],
+                    None if noise is None else noise[rows[some] // P, :steps],
                     None if allowed is None else allowed[some],
                     None if fixed is None else fixed[some],
                     None if holds is None else holds[some],
@@ -251,7 +255,17 @@ def write(
     written = tokens[which].reshape(N, P, -1)
     if bounds is not None:
         _silence(written, bounds)
-    return written
+    return _filled(written)
+
+
+def _filled(written: NDArray[np.int8]) -> NDArray[np.int8]:
+    """Phrases (N, P, steps) with the silence that fills them up to (N, P, 32)."""
+    steps = written.shape[-1]
+    if steps == TOKENS:
+        return written
+    filled = np.zeros((*written.shape[:2], TOKENS), np.int8)
+    filled[..., :steps], filled[..., steps] = written, REST
+    return filled
 
 
 def _planned(decoder: Decoder, z: Float, manner: Manner) -> tuple[Float, Float]:

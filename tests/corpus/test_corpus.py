@@ -38,6 +38,7 @@ from cantilena.errors import CorpusError
 from cantilena.music import extract
 from cantilena.music.extract import ROLES, Candidate, candidates
 from cantilena.music.melody import Melody, is_silent
+from cantilena.music.metre import FOUR_FOUR
 from cantilena.music.midi import read_song
 
 SONGS = 24
@@ -115,7 +116,7 @@ def expected() -> list[tuple[bytes, Candidate]]:
     kept, seen = [], set()
     for name, data in dict(files).items():
         try:
-            found = candidates(read_song(data))
+            found = candidates(read_song(data), FOUR_FOUR)
         except Exception:
             continue
         for c in found:

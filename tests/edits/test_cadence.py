@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cantilena.edits.cadence import come_to_rest, has_cadence, key_before
-from cantilena.music.melody import BAR_STEPS, MIN_PITCH, REST, Melody
+from cantilena.music.melody import MIN_PITCH, REST, Melody
+from cantilena.music.metre import COMMON
 from cantilena.rules import Key
 from melodies import random_melody
 from oracles import Oracle, Whim, latents
@@ -33,9 +34,9 @@ def writer(model, phrases, *pitches):
 
 def rested(melody, *pitches, model=None, key=None):
     """A melody as it comes to rest, by an oracle that wants all of it as it is."""
-    phrases, steps = melody.phrases(), melody.bars * BAR_STEPS
+    phrases, steps = melody.phrases(), melody.bars * COMMON.bar_steps
     tokens = come_to_rest(writer(model or Oracle(phrases), len(phrases), *pitches), phrases, 0, steps, key=key)
-    return Melody.from_tokens(tokens.reshape(-1)[: melody.bars * BAR_STEPS])
+    return Melody.from_tokens(tokens.reshape(-1)[: melody.bars * COMMON.bar_steps])
 
 
 def test_a_cadence_is_a_long_stable_note_that_fills_the_bar():
@@ -66,12 +67,12 @@ def test_any_melody_comes_to_rest_and_only_its_last_bar_differs(seed, bars):
 def test_a_part_of_what_any_decoder_wrote_comes_to_rest_and_all_around_it_stays(seed, holds, first, bars, begin):
     """Nonsense, of which a part begins and ends in the middle of others, at a bar line or inside a phrase."""
     model, begin = Whim(seed, holds), begin + 32 * first
-    end = begin + bars * BAR_STEPS
+    end = begin + bars * COMMON.bar_steps
     write = writer(model, 12)
     tokens = write()
     after = come_to_rest(write, tokens, begin, end)
     assert has_cadence(Melody.from_tokens(after.reshape(-1)[begin:end]))
-    around = np.delete(np.arange(tokens.size), np.arange(end - BAR_STEPS, end))
+    around = np.delete(np.arange(tokens.size), np.arange(end - COMMON.bar_steps, end))
     np.testing.assert_array_equal(after.reshape(-1)[around], tokens.reshape(-1)[around])
 
 

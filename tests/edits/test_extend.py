@@ -15,7 +15,8 @@ from midi_files import STEP, chunk, midi, signature, tempo, track, tune
 
 from cantilena.composer import load
 from cantilena.edits.extend import bridge, extend
-from cantilena.music.melody import BAR_STEPS, Melody
+from cantilena.music.melody import Melody
+from cantilena.music.metre import COMMON
 from cantilena.music.midi import read_song
 from cantilena.music.room import make_room, room_after, room_before, room_between
 from cantilena.music.splice import find_part, read_notes
@@ -81,7 +82,7 @@ def test_phrases_at_the_joint_are_held_and_the_new_ones_stand_beside_them(
     sampled = composer.model.to_phrases(x_0, bounds)
     if not before:  # which the decoder hears, but what comes after it only as pitch classes
         assert not np.array_equal(sampled[rows], composer.model.to_phrases(x_0)[rows])
-    steps = new * BAR_STEPS
+    steps = new * COMMON.bar_steps
     mine = sampled[rows].reshape(-1)
     mine, now = (mine[-steps:], tokens[:steps]) if before else (mine[:steps], tokens[-steps:])
     np.testing.assert_array_equal(mine[1:], now[1:])
@@ -91,7 +92,7 @@ def test_phrases_at_the_joint_are_held_and_the_new_ones_stand_beside_them(
 
 def _aligned(melody):
     """Phrases of which the last ends with the melody."""
-    odd = np.zeros(melody.bars % 2 * BAR_STEPS, np.int8)
+    odd = np.zeros(melody.bars % 2 * COMMON.bar_steps, np.int8)
     return Melody.from_tokens(np.append(odd, melody.events)).phrases()
 
 
@@ -99,9 +100,9 @@ def _aligned(melody):
 def test_a_bridge_is_composed_between_both(composer, bars, new):
     a, b = random_melody(1, bars), random_melody(2, 40)
     tokens, asked = watched(composer, bridge, make_room(new, after=a, before=b))
-    steps = bars * BAR_STEPS
+    steps = bars * COMMON.bar_steps
     assert Melody.from_tokens(tokens[:steps]) == a
-    assert Melody.from_tokens(tokens[steps + new * BAR_STEPS :]) == b
+    assert Melody.from_tokens(tokens[steps + new * COMMON.bar_steps :]) == b
     _, condition, _ = asked[0]
     known = composer.model.space.normalize(composer.model.encode(_aligned(a)[-4:])[0])
     joint = int(np.flatnonzero(~condition.known[0])[0])  # a phrase begins there
@@ -142,7 +143,7 @@ def test_what_is_new_is_written_after_what_is_held(composer):
     tokens, _ = watched(other, extend, make_room(8, after=song_))
     new = Melody.from_tokens(tokens).notes
     assert set(new.pitch[new.start >= 640].tolist()) == {last}
-    assert (new.start >= 640).sum() == 8 * BAR_STEPS
+    assert (new.start >= 640).sum() == 8 * COMMON.bar_steps
 
 
 def test_a_seed_is_the_same_music_and_another_is_another(composer):
@@ -246,7 +247,7 @@ def test_new_notes_are_as_loud_as_their_neighbours(composer):
         (room_after(data, 4), extend, 110), (room_before(data, 4), extend, 30), (room_between(data, data, 4), bridge, 110)
     ):  # fmt: skip
         out, _ = edited(composer, passage, verb)
-        first = (passage.bars[0][0] - 1) * BAR_STEPS * STEP
-        new = [n for n in read_notes(read_song(out)) if first <= n.start < first + 4 * BAR_STEPS * STEP]
+        first = (passage.bars[0][0] - 1) * COMMON.bar_steps * STEP
+        new = [n for n in read_notes(read_song(out)) if first <= n.start < first + 4 * COMMON.bar_steps * STEP]
         assert new
         assert {n.velocity for n in new} == {velocity}

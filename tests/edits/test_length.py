@@ -11,7 +11,8 @@ from cantilena.diffusion.ties import Ties
 from cantilena.edits.cadence import has_cadence
 from cantilena.edits.finish import finish
 from cantilena.edits.length import LONGEST, Length, best_crop, chain, close, lead_round, opening, stream
-from cantilena.music.melody import BAR_STEPS, Melody
+from cantilena.music.melody import Melody
+from cantilena.music.metre import COMMON
 from cantilena.rules import Density, Key, Range, Rules
 from melodies import random_melody
 from oracles import Oracle, latents
@@ -147,7 +148,7 @@ def test_rules_have_seen_the_first_bars_so_these_are_taken():
 @pytest.mark.parametrize("bars", [3, 8, 63, 64, 70])
 @pytest.mark.parametrize("rules", [None, Rules([Key("A minor pentatonic"), Range("C4-E5")])], ids=["free", "rules"])
 def test_of_a_melody_with_a_cadence_only_the_last_bar_is_another(bars, rules):
-    steps = max(64, bars) * BAR_STEPS
+    steps = max(64, bars) * COMMON.bar_steps
     pitch = np.cumsum(np.random.default_rng(9).integers(-2, 3, steps // 4)) % 24 + 60
     melody = Melody.from_notes(range(0, steps, 4), range(4, steps + 4, 4), pitch)
     plain, rested = (finished(melody, bars, rules, cadence=cadence) for cadence in (False, True))
@@ -155,7 +156,7 @@ def test_of_a_melody_with_a_cadence_only_the_last_bar_is_another(bars, rules):
     assert has_cadence(rested, asked)
     assert not has_cadence(plain, asked)
     assert rested.bars == plain.bars == bars
-    np.testing.assert_array_equal(rested.events[:-BAR_STEPS], plain.events[:-BAR_STEPS])
+    np.testing.assert_array_equal(rested.events[: -COMMON.bar_steps], plain.events[: -COMMON.bar_steps])
     if rules is not None:
         assert rules.total(rested) == 0
 
@@ -363,4 +364,4 @@ def test_a_stream_keeps_no_more_the_longer_it_goes_on():
         sizes.append(tracemalloc.get_traced_memory()[0])
     tracemalloc.stop()
     assert sizes[2] - sizes[1] < 20_000
-    assert next(pieces).events.size == 2 * BAR_STEPS
+    assert next(pieces).events.size == 2 * COMMON.bar_steps

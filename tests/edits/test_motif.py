@@ -6,7 +6,7 @@ from midi_files import song, track
 
 from cantilena.composer import load
 from cantilena.edits.cadence import has_cadence
-from cantilena.edits.motif import develop, likeness, read_motif, two_bars
+from cantilena.edits.motif import develop, first_phrase, likeness, read_motif
 from cantilena.errors import MidiError
 from cantilena.music.melody import HOLD, REST, Melody
 from melodies import random_melody
@@ -41,15 +41,15 @@ def oracle(*phrases):
 def test_the_motif_is_the_first_bar_with_a_note_and_the_next():
     notes = ([36, 44, 60], [40, 52, 80], [60, 62, 64])
     melody = Melody.from_notes(*notes, bars=6, qpm=80)
-    motif = two_bars(melody)
+    motif = first_phrase(melody)
     assert notes_of(motif) == [(4, 8, 60), (12, 20, 62), (28, 32, 64)]  # the last rang out
     assert (motif.bars, motif.qpm) == (2, 80)
 
 
 def test_a_motif_of_one_bar_is_filled_with_silence():
-    assert notes_of(two_bars(Melody.from_notes([0, 8], [8, 16], [60, 62]))) == [(0, 8, 60), (8, 16, 62)]
+    assert notes_of(first_phrase(Melody.from_notes([0, 8], [8, 16], [60, 62]))) == [(0, 8, 60), (8, 16, 62)]
     with pytest.raises(ValueError, match="this one has none"):
-        two_bars(Melody.from_tokens(np.zeros(32, np.int8)))
+        first_phrase(Melody.from_tokens(np.zeros(32, np.int8)))
 
 
 def test_a_file_with_only_the_motif_is_read_with_its_rests_and_tempo():
@@ -61,14 +61,14 @@ def test_a_file_with_only_the_motif_is_read_with_its_rests_and_tempo():
 def test_of_a_whole_song_the_melody_opens():
     melody = random_melody(2, 8)
     data = song(track([(8 * i, 8 * i + 8, 30 + i % 5) for i in range(16)], program=33), track(notes_of(melody)))
-    assert notes_of(read_motif(data)) == notes_of(two_bars(melody))
+    assert notes_of(read_motif(data)) == notes_of(first_phrase(melody))
 
 
 @pytest.mark.parametrize(
     ("data", "message"),
     [
         (song(track([(0, 8, 36)], channel=9)), "no motif there"),
-        (song(track([(0, 8, 60)]), signatures=[(0, 3, 4)]), "no motif there"),
+        (song(track([(0, 8, 60)]), signatures=[(0, 17, 4)]), "no motif there"),
         (b"hello", "not a MIDI file"),
     ],
 )

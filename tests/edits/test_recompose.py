@@ -14,7 +14,8 @@ from cantilena.errors import MidiError
 from cantilena.music.bars import bar_lines, parse_bars
 from cantilena.music.extract import extract
 from cantilena.music.locks import Locks, lock_melody
-from cantilena.music.melody import BAR_STEPS, Melody, Notes
+from cantilena.music.melody import Melody, Notes
+from cantilena.music.metre import COMMON
 from cantilena.music.midi import read_song
 from cantilena.music.passage import read_passage
 from cantilena.music.splice import find_part, read_notes
@@ -55,18 +56,18 @@ def test_held_notes_come_back_and_new_ones_stay_between_them(edit):
     locks = lock_melody(melody, spans, keep)
     after = Melody.from_tokens(locks.paste(new.events))  # from_tokens cannot repair what overlaps: there is one voice
     free = bars_of(spans)
-    held = {n for n in notes_of(melody) if n[0] // BAR_STEPS + 1 not in free} | notes_of(keep)
+    held = {n for n in notes_of(melody) if n[0] // COMMON.bar_steps + 1 not in free} | notes_of(keep)
     assert held <= notes_of(after)
     theirs = {n[0]: n for n in notes_of(new)}
     ends_before = {n[1] for n in held}
     for start, end, pitch in notes_of(after) - held:
-        assert start // BAR_STEPS + 1 in free
+        assert start // COMMON.bar_steps + 1 in free
         assert theirs[start][2] == pitch
         wanted = theirs[start][1]
         assert end <= wanted or melody.events[min(end, melody.events.size) - 1] == 0  # it took over a tail
         if end < wanted:  # cut, and by what is held: a note, or silence after the bars
             assert locks.locked[end] or end in ends_before
-    silent = {s for s in range(melody.events.size) if s // BAR_STEPS + 1 not in free}
+    silent = {s for s in range(melody.events.size) if s // COMMON.bar_steps + 1 not in free}
     silent -= {s for a, b, _ in notes_of(melody) | held for s in range(a, b)}
     assert not silent & {s for a, b, _ in notes_of(after) for s in range(a, b)}  # locked rests are rests
 
@@ -89,9 +90,9 @@ def test_a_held_note_that_rings_into_the_bars_is_held_to_its_end():
 
 def test_silence_before_and_after_the_melody_says_nothing():
     notes = Notes(*map(np.array, ([40, 100], [44, 104], [60, 62])))  # bars 3 and 7 of 10
-    free = np.arange(160) // BAR_STEPS == 4
+    free = np.arange(160) // COMMON.bar_steps == 4
     locks = Locks.around(notes, free)
-    assert np.unique(np.flatnonzero(locks.known) // BAR_STEPS).tolist() == [2, 3, 5, 6]
+    assert np.unique(np.flatnonzero(locks.known) // COMMON.bar_steps).tolist() == [2, 3, 5, 6]
 
 
 # -- windows ----------------------------------------------------------------------------------
@@ -118,10 +119,10 @@ def test_only_the_bars_change(composer, bars, grid):
     after = composer.infill(melody, bars, grid=grid, seed=1, steps=2, resample=1)
     assert after.bars == 70
     for one, other in ((melody, after), (after, melody)):
-        assert {n for n in notes_of(one) if n[0] // BAR_STEPS + 1 not in free} <= notes_of(other) | {
-            n for n in notes_of(one) if (n[1] - 1) // BAR_STEPS + 1 in free
+        assert {n for n in notes_of(one) if n[0] // COMMON.bar_steps + 1 not in free} <= notes_of(other) | {
+            n for n in notes_of(one) if (n[1] - 1) // COMMON.bar_steps + 1 in free
         }
-    assert {n for n in notes_of(melody) if n[0] // BAR_STEPS + 1 not in free} <= notes_of(after)
+    assert {n for n in notes_of(melody) if n[0] // COMMON.bar_steps + 1 not in free} <= notes_of(after)
     assert notes_of(after) != notes_of(melody)
 
 
@@ -183,7 +184,7 @@ def songs(draw):
     head = [(draw(st.integers(0, 20_000)), tempo(draw(st.integers(60, 180)))) for _ in range(draw(st.integers(0, 4)))]
     texts = [(draw(st.integers(0, 9000)), b"\xff\x01\x02hi"), (0, b"\xf0\x03\x41\x10\xf7"), (0, signature(4, 4))]
     other = track(tune(draw(st.integers(0, 999)), bars, low=30), name="Bass", channel=1)
-    total = -(-(notes[-1][1]) // BAR_STEPS)
+    total = -(-(notes[-1][1]) // COMMON.bar_steps)
     spans = draw(st.lists(st.tuples(st.integers(1, total), st.integers(0, 20)), min_size=1, max_size=3))
     return midi(chunk(head + texts), other, chunk(events)), [(a, min(a + more, total)) for a, more in spans]
 
@@ -196,7 +197,7 @@ def test_in_a_song_every_note_outside_the_bars_comes_back(composer, given_song, 
     was, now = (find_part(read_song(d), edited.track) for d in (data, edited.midi))
 
     def bar(n):
-        return (n.start + STEP // 2) // STEP // BAR_STEPS + 1  # of its nearest sixteenth
+        return (n.start + STEP // 2) // STEP // COMMON.bar_steps + 1  # of its nearest sixteenth
 
     outside = [[n[:4] for n in p.notes if bar(n) not in free] for p in (was, now)]
     new = [n for n in now.notes if bar(n) in free]
@@ -262,7 +263,7 @@ def test_bars_are_counted_through_changes_of_metre(composer):
     edited = composer.infill(data, "6", seed=2, steps=2)
     changed = set(read_notes(read_song(data))) ^ set(read_notes(read_song(edited.midi)))
     assert changed
-    assert {(n.start // STEP - shift) // BAR_STEPS for n in changed} == {2}
+    assert {(n.start // STEP - shift) // COMMON.bar_steps for n in changed} == {2}
 
 
 @pytest.mark.parametrize("division", [1, 2, 3, 5, 6, 7, 96])
@@ -302,7 +303,10 @@ def test_bars_outside_the_song(composer, bars, message):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (song(track(tune(1, 16)), signatures=[(0, 3, 4)]), "bar 3 is in 3/4; Cantilena composes in 4/4"),
+        (
+            song(track(tune(1, 16)), signatures=[(0, 3, 4)]),
+            "bar 3 is in 3/4, which this model does not know; it knows 4/4 and 2/2",
+        ),
         (song(track(tune(1, 16), channel=9)), r"no melody of 4 bars or more \(1 tracks: 1 drums\)"),
         (b"hello, no music", "not a MIDI file"),
         (song(track(tune(1, 4)), signatures=[(48, 3, 4)]), "bars 3-5 are outside|bar 4 is in 3/4"),

@@ -7,7 +7,8 @@ import pytest
 
 from cantilena.composer import Composer, load
 from cantilena.edits.song_form import Part, layout, span_quality
-from cantilena.music.melody import BAR_STEPS, REST, Melody
+from cantilena.music.melody import REST, Melody
+from cantilena.music.metre import COMMON
 from cantilena.music.tune_score import tune_score
 
 
@@ -23,7 +24,7 @@ def songs(pop_64: Composer) -> list[Melody]:
 
 def events(melody: Melody, first: int, last: int) -> np.ndarray:
     """Onsets of bars, from 0: what rings over a joint may differ."""
-    part = melody.events[first * BAR_STEPS : last * BAR_STEPS]
+    part = melody.events[first * COMMON.bar_steps : last * COMMON.bar_steps]
     return np.where(part > REST, part, 0)
 
 
@@ -33,7 +34,7 @@ def test_the_parts_of_a_song_come_again(songs):
         for first in (16, 48):
             np.testing.assert_array_equal(events(song, first, first + 8), a)
         for first in (8, 24, 56):  # the same opening, another ending
-            np.testing.assert_array_equal(events(song, first, first + 4), a[: 4 * BAR_STEPS])
+            np.testing.assert_array_equal(events(song, first, first + 4), a[: 4 * COMMON.bar_steps])
         assert not np.array_equal(events(song, 32, 40), a)
 
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from cantilena.composer import load
 from cantilena.edits.steer import Steering, best_shift
-from cantilena.music.melody import BAR_STEPS, HOLD, MAX_PITCH, MIN_PITCH, PHRASE_STEPS, REST, Melody, pitch_name
+from cantilena.music.melody import HOLD, MAX_PITCH, MIN_PITCH, REST, Melody, pitch_name
+from cantilena.music.metre import COMMON
 from cantilena.requests import Compose
 from cantilena.rules import Chords, Density, Form, Key, Range, Rules
 from cantilena.writing import Bounds
@@ -80,7 +81,7 @@ def test_no_note_ever_sounds_where_it_is_forbidden(seed, holds, key, low, shift,
     rules = Rules([*given_rules, *([Chords("| C | Gb |")] if chords and key == "chromatic" else [])])
     judged = np.arange(16) >= 4
     steering = Steering(Whim(seed, holds), rules, judged, np.zeros(256, np.int8))
-    free = np.random.default_rng(seed).random((8, PHRASE_STEPS, 90)) < 0.7
+    free = np.random.default_rng(seed).random((8, COMMON.phrase_steps, 90)) < 0.7
     free[..., : REST + 1] = True
     bounds = Bounds(free, Bounds.none(8).fixed)
     tokens = steering.decode(latents(*range(8)), bounds, shift=shift)
@@ -111,12 +112,12 @@ def test_a_note_over_a_seam_is_forbidden_too_where_contexts_change_to_the_last()
             logits[np.flatnonzero(up), np.clip(notes[up, 0] + 1, 2, 89)] = 3
             return logits, state
 
-    book = np.zeros((1, PHRASE_STEPS), np.int8)
-    book[0, BAR_STEPS] = 41
+    book = np.zeros((1, COMMON.phrase_steps), np.int8)
+    book[0, COMMON.bar_steps] = 41
     for last in range(4, 9):  # whichever note comes last: it rings into a phrase whose first bar forbids it
         bounds = Bounds.none(8)
         for phrase in range(1, 8):
-            bounds.sounding[phrase, :BAR_STEPS, 41 + last] = False
+            bounds.sounding[phrase, : COMMON.bar_steps, 41 + last] = False
         tokens = Ladder(book).to_phrases(latents(*[0] * 8), bounds)
         assert (tokens > REST).any()
         assert_kept(tokens.reshape(-1), bounds.sounding.reshape(-1, 90))
@@ -130,7 +131,7 @@ def test_hard_rules_hold_in_the_judged_bars_and_only_there():
     judged = np.isin(np.arange(8), [2, 3, 6])
     steering = Steering(of(tune), Rules([Key("C major")]), judged, tune.events)
     notes = Melody.from_phrases(steering.decode(latents(0, 1, 2, 3))).notes
-    there = judged[notes.start // BAR_STEPS]
+    there = judged[notes.start // COMMON.bar_steps]
     assert set((notes.pitch[there] % 12).tolist()) <= C_MAJOR
     np.testing.assert_array_equal(notes.pitch[~there], tune.notes.pitch[~there])
     np.testing.assert_array_equal(notes.start, tune.notes.start)
@@ -147,14 +148,14 @@ def test_what_is_composed_is_judged_by_the_bars_where_it_stands():
     assert strong.sum() == 8
     wanted = [{0, 4, 7}, {6, 10, 1}]
     for start, pitch in zip(notes.start[strong].tolist(), notes.pitch[strong].tolist(), strict=True):
-        assert pitch % 12 in wanted[start // BAR_STEPS % 2]
+        assert pitch % 12 in wanted[start // COMMON.bar_steps % 2]
 
 
 def test_what_stands_already_is_heard_where_the_rest_is_moved_to():
     """A fixed phrase is of what is heard: it does not move with the others, nor do rules change it."""
     tune = chromatic(4)
     fixed = Melody.from_notes([0, 12], [12, 30], [61, 66]).phrases()
-    known = np.repeat([[True], [False]], PHRASE_STEPS, axis=1)
+    known = np.repeat([[True], [False]], COMMON.phrase_steps, axis=1)
     bounds = Bounds.fixing(np.concatenate([fixed, fixed]), known)
     steering = Steering.alone(of(tune), Rules([Key("chromatic")]), 2, 4)
     for shift in (0, -3, 5):
@@ -241,7 +242,7 @@ def test_what_is_composed_later_or_was_before_is_judged_with_it():
     """A rule that sees whether bars are alike, of bars 1 and 4: phrase 1 alone is composed."""
 
     def alike(melody):
-        bars = melody.events.reshape(-1, BAR_STEPS)
+        bars = melody.events.reshape(-1, COMMON.bar_steps)
         return np.array([float((bar != bars[0]).any()) for bar in bars])
 
     tune, judged = counted(3, 9, 9, 3), np.array([True, False, False, True])
@@ -294,10 +295,10 @@ def test_new_bars_keep_the_rules_and_old_ones_the_notes_they_have(composer):
     tune = chromatic(20)
     after = composer.infill(tune, "5-8,12", rules={"key": "C major"}, seed=1, steps=2, resample=1)
     start, _, pitch = after.notes
-    new = np.isin(start // BAR_STEPS + 1, [5, 6, 7, 8, 12])
+    new = np.isin(start // COMMON.bar_steps + 1, [5, 6, 7, 8, 12])
     assert new.any()
     assert set((pitch[new] % 12).tolist()) <= C_MAJOR
-    old = {n for n in zip(*tune.notes, strict=True) if n[0] // BAR_STEPS + 1 not in (5, 6, 7, 8, 12)}
+    old = {n for n in zip(*tune.notes, strict=True) if n[0] // COMMON.bar_steps + 1 not in (5, 6, 7, 8, 12)}
     assert set(zip(*after.notes, strict=True)) >= old
 
 
@@ -306,8 +307,8 @@ def test_a_rule_of_ones_own_steers(composer):
 
     def low(melody):
         start, _, pitch = melody.notes
-        count = np.bincount(start // BAR_STEPS, minlength=melody.bars)
-        return np.bincount(start // BAR_STEPS, pitch / 108, melody.bars) / np.maximum(count, 1)
+        count = np.bincount(start // COMMON.bar_steps, minlength=melody.bars)
+        return np.bincount(start // COMMON.bar_steps, pitch / 108, melody.bars) / np.maximum(count, 1)
 
     free = composer.compose(1, steps=6)
     costs = [low(composer.compose(1, rules=[low], steps=6, branches=n)).mean() for n in (2, 8)]
@@ -331,10 +332,10 @@ def test_parts_of_one_letter_are_the_same_notes(composer, form, again):
 
 def test_what_comes_again_of_a_song_is_drawn_once():
     song = Melody.from_tokens(np.tile(random_melody(5, 4).events, 2))
-    steering = Steering(None, Rules([Form.of(song)]), np.arange(12) >= 2, np.zeros(192, np.int8), first=1)
+    steering = Steering(of(song), Rules([Form.of(song)]), np.arange(12) >= 2, np.zeros(192, np.int8), first=1)
     odd = np.arange(5) % 2  # phrases 1 .. 5 of 6: those of the song are 0, 1, 0, 1, 0
     assert np.array_equal(steering.ties(5).same, odd[:, None] == odd)
-    assert Steering(None, Rules([Key("C major")]), np.ones(4, np.bool_), np.zeros(64, np.int8)).ties(2) is None
+    assert Steering(of(song), Rules([Key("C major")]), np.ones(4, np.bool_), np.zeros(64, np.int8)).ties(2) is None
 
 
 def test_rules_and_a_seed_are_the_same_music_again_and_in_a_batch(composer):

@@ -11,7 +11,8 @@ from cantilena.diffusion import NoiseSchedule
 from cantilena.edits.vary import changed_steps, level_of, melody_bars, noise_level, varied_file, vary
 from cantilena.music.bars import parse_bars
 from cantilena.music.locks import lock_melody
-from cantilena.music.melody import BAR_STEPS, Melody
+from cantilena.music.melody import Melody
+from cantilena.music.metre import COMMON
 from cantilena.music.midi import read_song
 from cantilena.music.passage import read_passage
 from cantilena.music.splice import read_notes
@@ -91,8 +92,8 @@ def test_only_the_bars_change(composer, bars, lead, strength):
     melody, free = random_melody(3), {b for first, last in parse_bars(bars) for b in range(first, last + 1)}
     after = varied(composer, melody, strength, bars=bars, lead=lead)
     assert after.bars == melody.bars
-    assert {n for n in notes_of(melody) if n[0] // BAR_STEPS + 1 not in free} <= notes_of(after)
-    silent = np.repeat([b + 1 not in free for b in range(melody.bars)], BAR_STEPS)
+    assert {n for n in notes_of(melody) if n[0] // COMMON.bar_steps + 1 not in free} <= notes_of(after)
+    silent = np.repeat([b + 1 not in free for b in range(melody.bars)], COMMON.bar_steps)
     for a, b, _ in notes_of(melody):
         silent[a:b] = False
     assert not any(silent[a:b].any() for a, b, _ in notes_of(after))
@@ -261,7 +262,7 @@ def test_notes_of_a_chord_stay_or_go_together(composer):
     data = file([*notes, *((s, e, p - 12) for s, e, p in notes)])
     passage = read_passage(data, melody_bars(read_song(data), 1), track=1)
     steps = passage.before.events.size
-    free = np.arange(steps) // BAR_STEPS == 2
+    free = np.arange(steps) // COMMON.bar_steps == 2
     free |= changed_steps(passage.before, Melody.from_tokens(np.where(free, 0, passage.before.events)))
     locks = type(passage.locks).around(passage.before.notes, free)
     out, after = varied_file(passage, locks, np.zeros(steps, np.int8))

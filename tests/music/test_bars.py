@@ -6,6 +6,7 @@ from midi_files import STEP, chunk, midi, signature, song, track, tune
 from cantilena.errors import MidiError
 from cantilena.music.bars import bar_lines, stretches
 from cantilena.music.extract import candidates
+from cantilena.music.metre import FOUR_FOUR
 from cantilena.music.midi import read_song
 
 
@@ -48,4 +49,5 @@ def test_bars_that_are_no_whole_number_of_ticks_do_not_drift():
 
 def test_stretches_are_numbered_through_other_metres():
     data = song(track(tune(1, 14)), signatures=[(0, 4, 4), (96, 2, 4), (104, 4, 4), (168, 3, 4)])
-    assert [(s.first, s.bars) for s in stretches(read_song(data))] == [(1, 6), (8, 4)]
+    assert [(s.first, s.bars) for s in stretches(read_song(data), FOUR_FOUR)] == [(1, 6), (8, 4)]
+    assert [(s.first, s.bars) for s in stretches(read_song(data))] == [(1, 6), (7, 1), (8, 4), (12, 5)]

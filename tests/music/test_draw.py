@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from cantilena.music.draw import to_html, to_svg
-from cantilena.music.melody import BAR_STEPS, Melody
+from cantilena.music.melody import Melody
+from cantilena.music.metre import COMMON
 from cantilena.music.render import to_samples, to_wav
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -21,14 +22,14 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 def random_melody(seed: int, bars: int = 64, low: int = 21, high: int = 108) -> Melody:
     rng = np.random.default_rng(seed)
-    cuts = np.unique(np.append(rng.integers(0, bars * BAR_STEPS, bars * 5), [0, bars * BAR_STEPS]))
+    cuts = np.unique(np.append(rng.integers(0, bars * COMMON.bar_steps, bars * 5), [0, bars * COMMON.bar_steps]))
     start, end = cuts[:-1], cuts[1:]
     sounding = rng.random(start.size) < 0.7
     return Melody.from_notes(start[sounding], end[sounding], rng.integers(low, high + 1, sounding.sum()), bars=bars)
 
 
 def busy(seed: int, low: int = 21, high: int = 108, bars: int = 64) -> Melody:
-    steps = np.arange(bars * BAR_STEPS)
+    steps = np.arange(bars * COMMON.bar_steps)
     return Melody.from_notes(steps, steps + 1, np.random.default_rng(seed).integers(low, high + 1, steps.size))
 
 
@@ -61,7 +62,7 @@ class Reader:
             self.lane = abs((y1 - y2) / (c1 - c2))
         (bars,) = (p for p in self.root.iter(f"{SVG}path") if p.get("class") == "bar" and "v5" not in p.get("d"))
         self.right = max(float(x) for x in re.findall(r"M([\d.]+) ", bars.get("d")))
-        self.step = (self.right - self.left) / self.row_bars / BAR_STEPS
+        self.step = (self.right - self.left) / self.row_bars / COMMON.bar_steps
 
     def row(self, y: float) -> int:
         return sum(top < y for top in self.tops) - 1
@@ -71,7 +72,7 @@ class Reader:
         return c + round((label - y) / self.lane)
 
     def at(self, row: int, x: float) -> float:
-        return row * self.row_bars * BAR_STEPS + (x - self.left) / self.step
+        return row * self.row_bars * COMMON.bar_steps + (x - self.left) / self.step
 
     def notes(self) -> list[tuple[int, int, int]]:
         """(start, end, pitch), pieces joined over the ends of the systems."""
@@ -137,7 +138,7 @@ def test_every_bar_stands_where_its_number_is():
     for number, (x, y) in reader.numbers.items():
         row, bar = divmod(number - 1, 8)
         assert y == reader.tops[row]
-        assert x == pytest.approx(reader.left + bar * BAR_STEPS * reader.step, abs=0.11)
+        assert x == pytest.approx(reader.left + bar * COMMON.bar_steps * reader.step, abs=0.11)
 
 
 def test_nothing_leaves_the_page_and_no_system_touches_the_next():
@@ -172,7 +173,7 @@ def test_silent_bars_hold_a_whole_rest():
     drawn = []
     for rest in by_class(reader.svg, "rest"):
         x, y = (float(v) for v in re.match(r"M([\d.]+) ([\d.]+)", rest.get("d")).groups())
-        drawn.append((reader.at(reader.row(y), x + 13) - 8) / BAR_STEPS)
+        drawn.append((reader.at(reader.row(y), x + 13) - 8) / COMMON.bar_steps)
     assert np.allclose(drawn, silent, atol=0.01)
     assert len(by_class(to_svg(Melody(np.zeros(80, np.int8))), "rest")) == 5
     assert not by_class(to_svg(busy(1)), "rest")
@@ -230,7 +231,7 @@ def test_highlight_washes_the_bars_that_were_asked_for():
     for wash in by_class(svg, "wash"):
         if wash.tag == f"{SVG}rect":
             x, y, width = (float(wash.get(name)) for name in ("x", "y", "width"))
-            first, last = (reader.at(reader.row(y + 1), edge) / BAR_STEPS for edge in (x, x + width))
+            first, last = (reader.at(reader.row(y + 1), edge) / COMMON.bar_steps for edge in (x, x + width))
             washed |= set(range(round(first) + 1, round(last) + 1))
     assert washed == {*range(7, 19), 64}
     assert not by_class(to_svg(random_melody(1)), "wash")

@@ -10,13 +10,14 @@ from midi_files import STEP, Note, chunk, midi, signature, song, track, tune
 from cantilena.errors import MidiError
 from cantilena.music.extract import FAMILIES, ROLES, UNKNOWN_FAMILY, Candidate, candidates, extract
 from cantilena.music.melody import Melody
+from cantilena.music.metre import COMMON, FOUR_FOUR, Metre
 from cantilena.music.midi import read_song, to_midi
 
 SCALE: list[Note] = [(4 * i, 4 * i + 4, 60 + i % 8) for i in range(32)]  # 8 bars
 
 
 def found(data: bytes) -> list[Candidate]:
-    return candidates(read_song(data))
+    return candidates(read_song(data), FOUR_FOUR)
 
 
 def only(data: bytes) -> Candidate:
@@ -58,15 +59,38 @@ def test_a_note_that_rings_into_a_waltz_ends_with_its_region() -> None:
     assert notes(melody_of(song(track(SCALE[:-1] + last), signatures=signatures)))[-1] == (124, 128, 70)
 
 
-def test_a_file_in_three_has_no_candidates() -> None:
-    assert found(song(track(SCALE), signatures=[(0, 3, 4)])) == []
-
-
 @pytest.mark.parametrize(
-    ("numerator", "denominator", "is_melody"), [(2, 2, True), (4, 4, True), (2, 4, False), (12, 8, False)]
+    ("signature", "papers"),
+    [((2, 2), True), ((4, 4), True), ((2, 4), False), ((3, 4), False), ((12, 8), False), ((5, 8), False)],
 )
-def test_metres(numerator: int, denominator: int, is_melody: bool) -> None:
-    assert bool(found(song(track(SCALE), signatures=[(0, numerator, denominator)]))) is is_melody
+def test_the_paper_has_one_metre_and_we_have_all(signature: tuple[int, int], papers: bool) -> None:
+    data = song(track(SCALE), signatures=[(0, *signature)])
+    assert bool(found(data)) is papers
+    (whole,) = candidates(read_song(data))
+    assert whole.melody is not None
+    assert (whole.melody.metre, notes(whole.melody), whole.off) == (Metre(*signature), SCALE, 0)
+
+
+def test_a_metre_without_whole_steps_or_with_too_many_is_left_out() -> None:
+    for metre in ((17, 4), (3, 64), (1, 128), (0, 4)):
+        assert candidates(read_song(song(track(SCALE), signatures=[(0, *metre)]))) == []
+
+
+def test_triplets_are_the_grid_of_notes_that_lie_nearer_to_them() -> None:
+    events = []
+    for i in range(64):  # long and short: at 0 and 2/3 of each quarter
+        start = i // 2 * 480 + (320 if i % 2 else 0)
+        events += [(start, bytes([0x90, 60 + i % 8, 80])), (start + 150, bytes([0x80, 60 + i % 8, 0]))]
+    read = read_song(midi(chunk(events)))
+    (shuffle,) = candidates(read)
+    assert shuffle.melody is not None
+    assert shuffle.melody.metre == Metre(4, 4, 3)
+    assert shuffle.melody.notes.start[:4].tolist() == [0, 2, 3, 5]
+    assert shuffle.off == 0
+    (bent,) = candidates(read, FOUR_FOUR)
+    assert bent.melody is not None
+    assert bent.melody.metre == COMMON
+    assert 0.04 < bent.off < 0.05  # of two notes one is a twelfth of a quarter off
 
 
 def test_neighbouring_regions_are_joined_where_their_bar_lines_agree() -> None:
@@ -239,8 +263,8 @@ def test_extract_says_why_there_is_nothing() -> None:
         MidiError, match=r"x.mid: no melody of 4 bars or more \(2 tracks: 1 shorter than 4 bars, 1 drums\)"
     ):
         extract(read_song(data, name="x.mid"))
-    with pytest.raises(MidiError, match=r"no 4/4 bars"):
-        extract(read_song(song(track(SCALE), signatures=[(0, 3, 4)])))
+    with pytest.raises(MidiError, match=r"no bars in 4/4 and 2/2"):
+        extract(read_song(song(track(SCALE), signatures=[(0, 3, 4)])), metres=FOUR_FOUR)
 
 
 def test_a_change_of_metre_before_the_first_bar_line_of_the_file() -> None:

@@ -10,11 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cantilena.music.melody import (
-    BAR_STEPS,
     HOLD,
     MAX_PITCH,
     MIN_PITCH,
-    PHRASE_STEPS,
     REST,
     VOCABULARY,
     Melody,
@@ -24,12 +22,13 @@ from cantilena.music.melody import (
     pitch_name,
     transpose,
 )
+from cantilena.music.metre import COMMON
 
 token = st.sampled_from([HOLD] * 6 + [REST] * 2 + list(range(2, VOCABULARY, 7)) + [VOCABULARY - 1])
 
 
 def tokens(bars: int) -> st.SearchStrategy[list[int]]:
-    return st.lists(token, min_size=bars * BAR_STEPS, max_size=bars * BAR_STEPS)
+    return st.lists(token, min_size=bars * COMMON.bar_steps, max_size=bars * COMMON.bar_steps)
 
 
 melodies = st.integers(1, 7).flatmap(tokens).map(Melody.from_tokens)
@@ -63,7 +62,7 @@ def test_notes_and_from_notes_are_inverse(melody: Melody) -> None:
 @given(melodies)
 def test_phrases_and_from_phrases_are_inverse(melody: Melody) -> None:
     phrases = melody.phrases()
-    assert phrases.shape == (-(-melody.bars // 2), PHRASE_STEPS)
+    assert phrases.shape == (-(-melody.bars // 2), COMMON.phrase_steps)
     assert phrases.dtype == np.int8
     joined = Melody.from_phrases(phrases)
     assert np.array_equal(joined.events[: melody.events.size], melody.events)
@@ -76,10 +75,10 @@ def test_a_phrase_alone_says_how_it_begins(melody: Melody) -> None:
     events = melody.events.tolist()
     heard = [0, *sounding(events)]
     for k, phrase in enumerate(melody.phrases().tolist()):
-        held_into = heard[k * PHRASE_STEPS]
-        begins = events[k * PHRASE_STEPS]
+        held_into = heard[k * COMMON.phrase_steps]
+        begins = events[k * COMMON.phrase_steps]
         assert phrase[0] == (begins or (HOLD if held_into else REST))
-        here = heard[k * PHRASE_STEPS + 1 : (k + 1) * PHRASE_STEPS + 1]
+        here = heard[k * COMMON.phrase_steps + 1 : (k + 1) * COMMON.phrase_steps + 1]
         assert bool(is_silent(np.array(phrase))) == (not any(here))
 
 
@@ -114,7 +113,7 @@ def test_transposing_a_melody_is_exact_or_refused(melody: Melody, semitones: int
 def test_slice_keeps_what_starts_in_its_bars(melody: Melody, data: st.DataObject) -> None:
     first = data.draw(st.integers(1, melody.bars))
     last = data.draw(st.integers(first, melody.bars))
-    begin, end = (first - 1) * BAR_STEPS, last * BAR_STEPS
+    begin, end = (first - 1) * COMMON.bar_steps, last * COMMON.bar_steps
     start, stop, pitch = melody.notes
     inside = (start >= begin) & (start < end)
     sliced = melody.slice(first, last)

@@ -5,11 +5,12 @@ import pytest
 from midi_files import STEP, chunk, midi, signature, song, tempo, track, tune
 
 from cantilena.errors import MidiError
-from cantilena.music.melody import BAR_STEPS, Melody
+from cantilena.music.melody import Melody
+from cantilena.music.metre import COMMON, FOUR_FOUR
 from cantilena.music.room import make_room, room_after, room_before, room_between
 from melodies import random_melody
 
-BAR = BAR_STEPS * STEP
+BAR = COMMON.bar_steps * STEP
 
 
 def shifted(notes, steps):
@@ -17,7 +18,7 @@ def shifted(notes, steps):
 
 
 def free_bars(locks):
-    return (np.flatnonzero((~locks.locked).reshape(-1, BAR_STEPS).all(1)) + 1).tolist()
+    return (np.flatnonzero((~locks.locked).reshape(-1, COMMON.bar_steps).all(1)) + 1).tolist()
 
 
 def test_room_is_free_and_all_else_is_held():
@@ -96,7 +97,7 @@ def test_between_begins_where_all_of_a_has_ended():
     b = song(track(shifted([(s, e, p) for s, e, p in tune(3, 8)], 16), channel=2), division=480)
     passage = room_between(a, b, 2)
     assert (passage.bars, free_bars(passage.locks)) == (((13, 14),), [13, 14])
-    assert (passage.before.bars, passage.locks.locked.size) == (12, (12 + 2 + 9) * BAR_STEPS)
+    assert (passage.before.bars, passage.locks.locked.size) == (12, (12 + 2 + 9) * COMMON.bar_steps)
     assert int(passage.song.tracks[2].start[0]) == 15 * BAR
     assert passage.part.channel == 0
     late = midi(chunk([(12 * BAR + 5 * STEP, tempo(60))]), track(tune(1, 9)))
@@ -134,10 +135,10 @@ def test_a_melody_without_notes():
 @pytest.mark.parametrize(
     ("data", "where", "message"),
     [
-        (song(track(tune(1, 12)), signatures=[(0, 4, 4), (160, 3, 4)]), "after", "track 0 ends in 3/4; Cantilena"),
-        (song(track(tune(1, 12)), signatures=[(0, 4, 4), (160, 3, 4)]), "a", "it ends in 3/4; Cantilena composes in 4/4"),
-        (song(track(tune(1, 12)), signatures=[(0, 3, 4), (24, 4, 4)]), "before", "it begins in 3/4; Cantilena"),
-        (song(track(tune(1, 12)), signatures=[(0, 3, 4), (24, 4, 4)]), "b", "it begins in 3/4; Cantilena composes in 4/4"),
+        (song(track(tune(1, 12)), signatures=[(0, 4, 4), (160, 3, 4)]), "after", "track 0 ends in 3/4, which this model"),
+        (song(track(tune(1, 12)), signatures=[(0, 4, 4), (160, 3, 4)]), "a", "it ends in 3/4, which this model"),
+        (song(track(tune(1, 12)), signatures=[(0, 3, 4), (24, 4, 4)]), "before", "it begins in 3/4, which this model"),
+        (song(track(tune(1, 12)), signatures=[(0, 3, 4), (24, 4, 4)]), "b", "it begins in 3/4, which this"),
         (song(track(tune(1, 12)), signatures=[(0, 3, 4)]), "after", "no melody of 4 bars or more"),
         (song(track(tune(1, 12), channel=9)), "before", r"no melody of 4 bars or more \(1 tracks: 1 drums\)"),
         (song(track(shifted(tune(1, 12), 48)), signatures=[(0, 4, 4), (16, 3, 4), (28, 4, 4)]), "before",
@@ -155,8 +156,10 @@ def test_a_melody_without_notes():
 def test_songs_that_have_no_room(data, where, message):
     good = song(track(tune(1, 8)))
     calls = {
-        "after": lambda: room_after(data, 4), "before": lambda: room_before(data, 4),
-        "a": lambda: room_between(data, good, 4), "b": lambda: room_between(good, data, 4),
+        "after": lambda: room_after(data, 4, metres=FOUR_FOUR),
+        "before": lambda: room_before(data, 4, metres=FOUR_FOUR),
+        "a": lambda: room_between(data, good, 4, metres=FOUR_FOUR),
+        "b": lambda: room_between(good, data, 4, metres=FOUR_FOUR),
     }  # fmt: skip
     with pytest.raises(MidiError, match=f"^MIDI data: {message}") as refused:
         calls[where]()

@@ -13,7 +13,7 @@ from midi_files import chunk, midi, raw_chunk, signature, song, tempo, track, tu
 from cantilena.errors import MidiError
 from cantilena.music.midi import read_song
 from cantilena.music.splice import read_notes
-from cantilena.music.timeline import append_file, last_time_change, later, on_sixteenths
+from cantilena.music.timeline import append_file, last_time_change, later, on_fine_ticks
 
 MOVES = [b"\xff\x05\x02la", b"\xff\x06\x01A", b"\xff\x07\x02go"]  # lyric, marker, cue point
 STAYS = [
@@ -168,11 +168,11 @@ def test_broken_events_are_one_line():
 # -- time that files can and cannot say --------------------------------------------------------
 
 
-@pytest.mark.parametrize(("division", "finer"), [(1, 4), (2, 4), (3, 12), (4, 4), (5, 5), (480, 480)])
-def test_ticks_can_say_sixteenths(division, finer):
+@pytest.mark.parametrize(("division", "finer"), [(1, 12), (2, 12), (3, 12), (4, 12), (5, 60), (12, 12), (480, 480)])
+def test_ticks_can_say_sixteenths_and_triplets(division, finer):
     data = midi(chunk([(0, tempo(90)), (7, b"\xff\x06\x01A")]), track(tune(1, 8), step=1), division=division)
     read = read_song(data, name="x.mid")
-    fine = on_sixteenths(read)
+    fine = on_fine_ticks(read)
     assert (fine.ticks_per_quarter, fine.name, fine.qpm) == (finer, "x.mid", read.qpm)
     assert timed(fine.data) == timed(data)
     assert (fine is read) == (finer == division)

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cantilena.music.melody import BAR_STEPS, Melody
+from cantilena.music.melody import Melody
+from cantilena.music.metre import COMMON
 from cantilena.rules import Form, similarity
 
 
@@ -98,7 +99,9 @@ def test_similarity_as_it_is_defined(seed):
     random = np.random.default_rng(seed)
     start = np.flatnonzero(random.random(6 * 16) < 0.2)
     melody = Melody.from_notes(start, start + 1, random.integers(60, 63, start.size), bars=6)
-    notes = [{(s % 16, p) for s, _, p in zip(*melody.notes, strict=True) if s // BAR_STEPS == i} for i in range(6)]
+    notes = [
+        {(s % 16, p) for s, _, p in zip(*melody.notes, strict=True) if s // COMMON.bar_steps == i} for i in range(6)
+    ]
     expected = [[2 * len(a & b) / (len(a) + len(b)) if a or b else 1.0 for b in notes] for a in notes]
     found = similarity(melody)
     np.testing.assert_allclose(found, expected)

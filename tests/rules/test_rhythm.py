@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cantilena.music.melody import BAR_STEPS, Melody
+from cantilena.music.melody import Melody
+from cantilena.music.metre import COMMON
 from cantilena.rules import Density, Rhythm, syncopation
 from melodies import random_melody
 
@@ -14,7 +15,7 @@ SILENCE = Melody(np.zeros(32, np.int8))
 
 def rhythm(*start, bars=1, lasts=None):
     """Notes that ring until the next, or for `lasts` steps."""
-    end = [*start[1:], bars * BAR_STEPS] if lasts is None else [s + lasts for s in start]
+    end = [*start[1:], bars * COMMON.bar_steps] if lasts is None else [s + lasts for s in start]
     return Melody.from_notes(start, end, len(start) * [60], bars=bars)
 
 

@@ -418,13 +418,14 @@ def test_its_validation_is_logged(trained):
     assert {"told", "not_told", "self_conditioned", "letter_0.2"} <= set(figures)
 
 
-def test_exported_its_graphs_are_its_networks(trained, tmp_path):
+def test_exported_its_graphs_are_its_networks(trained, tunes, tmp_path):
     tune_runs.export_run(
         trained / "denoiser",
         trained / "decoder",
         tmp_path / "model",
-        provenance={"licence": "CC BY 4.0"},
-        card="# model",
+        tunes=Tunes.open(tunes),
+        data="tunes of our own",
+        licence="CC BY 4.0",
     )
     about = json.loads((tmp_path / "model/model.json").read_text())
     assert about["labels"]["style"] == list(STYLES)
@@ -444,7 +445,9 @@ def test_a_denoiser_is_not_exported_with_another_vae(trained, tunes, tmp_path):
     recipe = read_recipe(ROOT / "recipes/open_vae.toml", [*TINY_VAE, "loop.seed=5"])
     tune_runs.train_vae(recipe, Tunes.open(tunes), tmp_path / "other")
     with pytest.raises(RecipeError, match="trained on latents of VAE"):
-        tune_runs.export_run(trained / "denoiser", tmp_path / "other", tmp_path / "model", provenance={}, card="")
+        tune_runs.export_run(
+            trained / "denoiser", tmp_path / "other", tmp_path / "model", tunes=Tunes.open(tunes), data="", licence=""
+        )
 
 
 def test_recipes_and_music_have_to_fit(tunes, trained, tmp_path):

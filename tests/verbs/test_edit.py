@@ -14,7 +14,8 @@ from midi_files import song, track, tune
 from cantilena.again import perform_again
 from cantilena.composer import load
 from cantilena.errors import MidiError
-from cantilena.music.melody import BAR_STEPS, Melody
+from cantilena.music.melody import Melody
+from cantilena.music.metre import COMMON
 from cantilena.music.midi import read_song
 from cantilena.receipt import notes_hash, read_receipt
 from cantilena.result import Result
@@ -99,10 +100,10 @@ def test_an_edits_receipt_says_how_and_makes_it_again(composer, here, verb, file
 
 @pytest.mark.parametrize(("verb", "files", "given"), EDITS)
 def test_a_receipt_holds_every_default_as_it_was_used(composer, here, verb, files, given):
-    """None is left only of what was not: rules and what belongs to them, notes to keep."""
+    """None is left only of what was not: rules and what belongs to them, notes to keep; a style is a model's own."""
     request = told(edit(composer, verb, files, given))
     steered = "density" in given.get("rules", {})
-    unused = {"settle"} if steered else {"branches"}
+    unused = {"style", "settle"} if steered else {"style", "branches"}
     unused |= {name for name in ("rules", "keep") if name in request and name not in {**files, **given}}
     assert {name for name, value in request.items() if value is None} == unused
     assert (request["steps"], request["guidance"], request["sampler"]) == (20, 1.0, "ddpm")
@@ -227,7 +228,7 @@ def test_a_receipt_counts_the_bars_of_the_song(composer, here):
         (bar, rule, True) for bar in (5, 6, 11) for rule in ("key", "density")
     ]
     start, _, pitch = edited.notes
-    new = np.isin(start // BAR_STEPS + 1, [5, 6, 11])
+    new = np.isin(start // COMMON.bar_steps + 1, [5, 6, 11])
     assert set((pitch[new] % 12).tolist()) <= Key("C major").scale
 
 
@@ -366,7 +367,9 @@ def test_bars_in_three_four_are_named(composer, here):
     Path("mixed.mid").write_bytes(song(track(tune(1, 20)), signatures=[(192, 3, 4)]))
     with pytest.raises(MidiError, match=r"^mixed\.mid: bar 14 is in 3/4"):
         composer.infill("mixed.mid", "14", **FAST)
-    with pytest.raises(MidiError, match=r"^mixed\.mid: .* in 3/4; Cantilena composes in 4/4"):
+    with pytest.raises(
+        MidiError, match=r"^mixed\.mid: .* in 3/4, which this model does not know; it knows 4/4 and 2/2$"
+    ):
         composer.extend("mixed.mid", 4, **FAST)
     assert composer.infill("mixed.mid", "3", **FAST).bars == 12
 
@@ -402,7 +405,7 @@ def test_a_tunes_receipt_makes_it_again(composer, here, given):
 def test_a_tunes_receipt_holds_every_default_as_it_was_used(composer, here, given):
     request = told(composer.compose(5, **given, steps=1))
     steered = "density" in given.get("rules", {})
-    unused = {"settle"} if steered else {"branches"}
+    unused = {"style", "settle"} if steered else {"style", "branches"}
     unused |= {"temperature", "settle"} if "sampler" in given else set()
     unused |= {name for name in ("rules", "motif") if name not in given}
     unused |= set() if "loop" in given else {"loop_resample"}

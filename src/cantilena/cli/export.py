@@ -46,6 +46,10 @@ def export(
         Path | None,
         typer.Option(metavar="RUN", help="Write this run of a denoiser with the paper's own choices, for the table."),
     ] = None,
+    corpus: Annotated[
+        Path | None,
+        typer.Option(metavar="TUNES.npz", help="Of a run of tunes: the tunes that it learned from."),
+    ] = None,
     data: Annotated[str | None, typer.Option(help="Say what the run was trained on, and under which terms.")] = None,
     licence: Annotated[str | None, typer.Option(help="Say under which terms the weights may be used.")] = None,
 ) -> None:
@@ -77,5 +81,11 @@ def export(
         raise ValueError(f"{source}: no model there; of a run, say with --vae which VAE it belongs to")
     else:
         terms = {"data": data or "unknown data", "licence": licence or "unknown"}
-        runs.export_run(source, vae, output, **terms)
+        if corpus is not None:
+            from cantilena.training import tune_runs
+            from cantilena.training.tunes import Tunes
+
+            tune_runs.export_run(source, vae, output, tunes=Tunes.open(corpus), **terms)
+        else:
+            runs.export_run(source, vae, output, **terms)
     print(f"{output}: written; try `cantilena compose --model {output}`")

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["inspect"]
 
+_LOOSE = 0.04  # quarters: notes that lie further from sixteenths and from triplets, on average, fit neither
+
 
 def inspect(
     source: Annotated[
@@ -37,6 +39,7 @@ def _song(path: Path) -> None:
     from cantilena.errors import MidiError
     from cantilena.music.bars import stretches
     from cantilena.music.extract import FAMILIES, candidates
+    from cantilena.music.metre import names_of
     from cantilena.music.texts import printable
     from cantilena.sources import Source
 
@@ -45,8 +48,8 @@ def _song(path: Path) -> None:
     where = stretches(song)
     found = candidates(song)
     if not found:
-        raise MidiError(f"{song.name}: no 4/4 or 2/2 bars, so no melody that Cantilena could use")
-    table = Table("track", "name", "plays", "bars", "role, or why it is no melody", box=None, pad_edge=False)
+        raise MidiError(f"{song.name}: no bars in {names_of(None)}, so no melody that Cantilena could use")
+    table = Table("track", "name", "plays", "bars", "metre", "role, or why it is no melody", box=None, pad_edge=False)
     for index, track in enumerate(song.tracks):
         here = [c for c in found if c.track == index]
         plays = "drums" if track.is_drum else FAMILIES[here[0].family]
@@ -62,18 +65,22 @@ def _song(path: Path) -> None:
         console.print(printable(remark), markup=False)
 
 
-def _told(found: Sequence[Candidate], where: Sequence[Stretch]) -> tuple[str, str]:
+def _told(found: Sequence[Candidate], where: Sequence[Stretch]) -> tuple[str, str, str]:
     """Say of one track which bars its melodies have, as a DAW counts them, and what they are, or why it has none."""
-    spans, notes, played = [], 0, 0.0
+    spans, metres, notes, played = [], list[str](), 0, 0.0
     for c in found:
         if c.melody is not None:
             first = where[c.region].first + c.first_bar
             spans.append(f"{first}-{first + c.melody.bars - 1}")
+            metres.append(str(c.melody.metre))
             notes += c.melody.notes.start.size
             played += c.melody.notes.start.size / (1 - c.dropped)
     if not spans:
-        return "", ", ".join(dict.fromkeys(c.reason for c in found))
-    return ",".join(spans), f"{found[0].role}, {notes} notes, {1 - notes / played:.0%} dropped"
+        return "", "", ", ".join(dict.fromkeys(c.reason for c in found))
+    off = max(c.off for c in found if c.melody is not None)
+    loose = f", up to {off:.2f} quarters off the grid on average" if off > _LOOSE else ""
+    told = f"{found[0].role}, {notes} notes, {1 - notes / played:.0%} dropped{loose}"
+    return ",".join(spans), ", ".join(dict.fromkeys(metres)), told
 
 
 def _model(source: Path) -> None:

@@ -24,6 +24,7 @@ from cantilena.errors import MidiError
 from cantilena.music import chunks, extract, melody, midi, voices
 from cantilena.music.extract import ROLES, Candidate, candidates
 from cantilena.music.melody import Melody
+from cantilena.music.metre import FOUR_FOUR
 from cantilena.music.midi import read_song
 
 __all__ = ["CRASHED", "FEW_BARS", "MIN_BARS", "Extractor", "Part", "extract_file", "file_hash", "read_batch", "rules"]
@@ -57,7 +58,7 @@ def file_hash(data: bytes) -> bytes:
 
 def extract_file(data: bytes) -> list[Candidate]:
     """Every track and 4/4 region of a MIDI file; MidiError where it is none."""
-    return candidates(read_song(data, name="file"))
+    return candidates(read_song(data, name="file"), FOUR_FOUR)
 
 
 def rules(extractor: Extractor) -> str:

@@ -22,7 +22,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from cantilena.corpus.tunes import SPLITS, Split
 from cantilena.errors import CorpusError
-from cantilena.music.melody import BAR_STEPS, HOLD, PHRASE_STEPS, REST, Melody, is_silent
+from cantilena.music.melody import HOLD, REST, Melody, is_silent
+from cantilena.music.metre import COMMON, TOKENS
 
 __all__ = ["FORMAT", "MELODY", "PURITIES", "WINDOW_PHRASES", "Corpus", "distinct", "fingerprint", "purity"]
 
@@ -145,7 +146,7 @@ class Corpus:
     def unique_phrases(self, split: Split) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
         """The distinct phrases (n, 32) of a split, sorted, and how often each occurs (n,); odd last bars left out."""
         melodies = self.indices(split)
-        found, counts = [np.zeros((0, PHRASE_STEPS), np.int8)], [np.zeros(0, np.int64)]
+        found, counts = [np.zeros((0, TOKENS), np.int8)], [np.zeros(0, np.int64)]
         for number in range(len(self._shards)):
             phrases = self._phrases(number, melodies)
             phrases, count = distinct(phrases, np.ones(len(phrases), np.int64))
@@ -158,8 +159,8 @@ class Corpus:
         melodies = self.indices(split)
         phrases = [self._phrases(number, melodies) for number in range(len(self._shards))]
         return (
-            np.concatenate([np.zeros((0, PHRASE_STEPS), np.int8), *phrases]),
-            np.repeat(melodies, self.table["steps"][melodies] // PHRASE_STEPS),
+            np.concatenate([np.zeros((0, TOKENS), np.int8), *phrases]),
+            np.repeat(melodies, self.table["steps"][melodies] // TOKENS),
         )
 
     # -- found once ----------------------------------------------------------------------------
@@ -172,7 +173,7 @@ class Corpus:
     @cached_property
     def _silence(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """First phrase of each melody (melodies + 1,) and silent phrases before each phrase (phrases + 1,)."""
-        first = np.append(0, np.cumsum(self.table["steps"] // PHRASE_STEPS, dtype=np.int64))
+        first = np.append(0, np.cumsum(self.table["steps"] // TOKENS, dtype=np.int64))
         every = np.arange(len(self))  # melodies lie in the shards in order
         silent = [is_silent(self._phrases(number, every)) for number in range(len(self._shards))]
         return first, np.append(0, np.cumsum(np.concatenate(silent)))
@@ -181,11 +182,11 @@ class Corpus:
         """Whole phrases (phrases, 32) of those of the melodies that lie in one shard, in order."""
         rows = self.table[melodies]
         rows = rows[rows["shard"] == shard]
-        bars = self._shards[shard].reshape(-1, BAR_STEPS)
-        begins = self.table["offset"][self.table["shard"] == shard] // BAR_STEPS
-        count = rows["steps"] // PHRASE_STEPS
+        bars = self._shards[shard].reshape(-1, COMMON.bar_steps)
+        begins = self.table["offset"][self.table["shard"] == shard] // COMMON.bar_steps
+        count = rows["steps"] // TOKENS
         number = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)  # in its melody
-        bar = np.repeat(rows["offset"] // BAR_STEPS, count) + 2 * number
+        bar = np.repeat(rows["offset"] // COMMON.bar_steps, count) + 2 * number
         phrases = np.concatenate([bars[bar], bars[bar + 1]], axis=1)
         phrases[~_held_into(bars, begins)[bar] & (phrases[:, 0] == HOLD), 0] = REST
         return phrases
@@ -243,7 +244,7 @@ def _held_into(bars: NDArray[np.int8], begins: NDArray[np.int64]) -> NDArray[np.
     first = np.zeros(len(bars), bool)
     first[begins] = True
     change = bars != HOLD
-    last = np.take_along_axis(bars, BAR_STEPS - 1 - change[:, ::-1].argmax(1, keepdims=True), 1)[:, 0]
+    last = np.take_along_axis(bars, COMMON.bar_steps - 1 - change[:, ::-1].argmax(1, keepdims=True), 1)[:, 0]
     tells = change.any(1) | first  # bars that decide what sounds at their end; the others go on
     after = (last > REST)[np.maximum.accumulate(np.where(tells, np.arange(len(bars)), 0))]
     return np.append(False, after[:-1]) & ~first

@@ -13,7 +13,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.music.melody import BAR_STEPS, Melody
+from cantilena.music.melody import Melody
+from cantilena.music.metre import COMMON
 
 __all__ = ["SPLITS", "Split", "contents", "song_groups", "split_of", "tune_key"]
 
@@ -48,10 +49,10 @@ def contents(melody: Melody) -> NDArray[np.uint64]:
     """
     start, _, pitch = melody.notes
     windows = max(melody.bars - WINDOW_BARS + 1, 0)
-    edges = np.searchsorted(start, np.arange(windows + WINDOW_BARS) * BAR_STEPS)  # first note of each bar
+    edges = np.searchsorted(start, np.arange(windows + WINDOW_BARS) * COMMON.bar_steps)  # first note of each bar
     interval = np.append(np.diff(pitch), 0).astype(np.int64)
     total = np.zeros(windows, np.uint64)
-    note = (start % BAR_STEPS).astype(np.uint64) << np.uint64(8)
+    note = (start % COMMON.bar_steps).astype(np.uint64) << np.uint64(8)
     for k in range(WINDOW_BARS):  # notes in the window's k-th bar
         words = _mix(note + np.uint64(k << 16) + (interval + 100).astype(np.uint64))
         sums = np.append(np.uint64(0), np.cumsum(words, dtype=np.uint64))
@@ -64,8 +65,8 @@ def contents(melody: Melody) -> NDArray[np.uint64]:
     if not begin.size:
         return np.zeros(0, np.uint64)
     last_note = stop - 1  # its interval leads out of the window
-    inside = (start[last_note] - bar * BAR_STEPS).astype(np.uint64)
-    where = ((inside // np.uint64(BAR_STEPS)) << np.uint64(16)) + note[last_note]
+    inside = (start[last_note] - bar * COMMON.bar_steps).astype(np.uint64)
+    where = ((inside // np.uint64(COMMON.bar_steps)) << np.uint64(16)) + note[last_note]
     total -= _mix(where + (interval[last_note] + 100).astype(np.uint64))
     total += _mix(where + np.uint64(255))
     bits = np.uint64(1) << (interval % 64).astype(np.uint64)  # intervals, modulo 64 semitones, as a set of bits

@@ -7,6 +7,8 @@ be told the wrong level.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,26 +20,36 @@ __all__ = ["windowed"]
 _BATCH = 16  # windows denoised at once
 
 
-def windowed(denoise: Denoise, *, size: int = 32, hop: int = 16, circular: bool = False) -> Denoise:
+def windowed(
+    denoise: Callable[..., Array],
+    *,
+    size: int = 32,
+    hop: int = 16,
+    circular: bool = False,
+    places: NDArray[np.int64] | None = None,
+) -> Denoise:
     """The `denoise` of windows of `size` phrases, for x_t (B, P, D) of P >= `size` phrases.
 
     Windows begin every `hop` phrases, the last where it ends with the sample; each phrase's x0_hat is the mean of its
-    windows', weighted by how far it lies from their ends. `circular` joins the end to the start.
+    windows', weighted by how far it lies from their ends. `circular` joins the end to the start. `places` (P, k) are
+    what the network is told of each phrase: `denoise` then takes those of each window, too.
     Raises ValueError for a sample that is shorter than a window.
     """
 
     def whole(x_t: Array, log_snr: Array, x0_prev: Array) -> Array:
-        phrases = x_t.shape[1]
+        phrases, told = x_t.shape[1], {}
         if phrases < size:
             raise ValueError(f"a window of {size} phrases does not fit into {phrases}")
         if phrases == size and not circular:
-            return denoise(x_t, log_snr, x0_prev)
-        return _mean(denoise, x_t, log_snr, x0_prev, _places(phrases, size, hop, circular))
+            if places is not None:
+                told["places"] = np.broadcast_to(places, (len(x_t), *places.shape))
+            return denoise(x_t, log_snr, x0_prev, **told)
+        return _mean(denoise, x_t, log_snr, x0_prev, _seen(phrases, size, hop, circular), places)
 
     return whole
 
 
-def _places(phrases: int, size: int, hop: int, circular: bool) -> NDArray[np.int64]:
+def _seen(phrases: int, size: int, hop: int, circular: bool) -> NDArray[np.int64]:
     """Which phrases each window sees: (windows, size)."""
     last = phrases if circular else phrases - size
     first = np.arange(0, last, hop)
@@ -45,16 +57,20 @@ def _places(phrases: int, size: int, hop: int, circular: bool) -> NDArray[np.int
     return (first[:, None] + np.arange(size)) % phrases
 
 
-def _mean(denoise: Denoise, x_t: Array, log_snr: Array, x0_prev: Array, places: NDArray[np.int64]) -> Array:
-    windows, size = places.shape
+def _mean(
+    denoise: Callable[..., Array], x_t: Array, log_snr: Array, x0_prev: Array, seen: NDArray[np.int64],
+    places: NDArray[np.int64] | None,
+) -> Array:  # fmt: skip
+    windows, size = seen.shape
     weight = np.minimum(np.arange(1, size + 1), np.arange(size, 0, -1)).astype(x_t.dtype)
     total, share = np.zeros_like(x_t), np.zeros(x_t.shape[1], x_t.dtype)
-    np.add.at(share, places.reshape(-1), np.tile(weight, windows))
+    np.add.at(share, seen.reshape(-1), np.tile(weight, windows))
     for begin in range(0, windows, max(1, _BATCH // len(x_t))):
-        some = places[begin : begin + max(1, _BATCH // len(x_t))]
+        some = seen[begin : begin + max(1, _BATCH // len(x_t))]
         shape = (len(x_t) * len(some), size, x_t.shape[-1])  # windows of one melody side by side
         cut, cut_prev = x_t[:, some].reshape(shape), x0_prev[:, some].reshape(shape)
-        found = denoise(cut, np.repeat(log_snr, len(some)), cut_prev)
+        told = {} if places is None else {"places": np.tile(places[some], (len(x_t), 1, 1))}
+        found = denoise(cut, np.repeat(log_snr, len(some)), cut_prev, **told)
         found = found.reshape(len(x_t), len(some), size, -1) * weight[:, None]
         for w, place in enumerate(some):
             total[:, place] += found[:, w]

@@ -21,7 +21,7 @@ Read: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.int8]]  # x0_hat (P
 
 
 class BoundSampler(Protocol):
-    """Returns one sample: latents (1, P, D), P = `phrases`, at least 32."""
+    """Returns one sample: latents (1, P, D), P = `phrases`, at least 32 where a model is told no `places`."""
 
     def __call__(  # noqa: D102
         self,
@@ -35,6 +35,7 @@ class BoundSampler(Protocol):
         ties: Ties | None = None,  # phrases that are drawn as one
         correct: Correct | None = None,  # given every x0_hat
         cost: Cost | None = None,  # what the sample is steered by
+        places: NDArray[np.int64] | None = None,  # (P, 3) where each phrase stands
         at: int = 0,  # the step of the melody that it begins on
         read: Read | None = None,  # how it will be read, for who looks on
     ) -> NDArray[np.float32]: ...

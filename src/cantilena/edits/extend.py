@@ -17,7 +17,8 @@ from cantilena.edits.recompose import recompose
 from cantilena.edits.steer import Steering
 from cantilena.model import Model
 from cantilena.music.locks import Locks
-from cantilena.music.melody import BAR_STEPS, PHRASE_STEPS, Melody
+from cantilena.music.melody import Melody
+from cantilena.music.metre import TOKENS
 from cantilena.rules import Rules
 from cantilena.writing import Bounds
 
@@ -34,14 +35,14 @@ def extend(
     Held are the 16 to 24 phrases at the joint, as many as one window has room for. What is sampled beyond the new bars
     to fill a window or a phrase is thrown away. `rules` see the new bars alone.
     """
-    free = np.flatnonzero(~locks.locked)
+    metre, free = locks.metre, np.flatnonzero(~locks.locked)
     first, stop = int(free[0]), int(free[-1]) + 1
     after = first > 0
-    front = -(first if after else stop) % PHRASE_STEPS
-    pad = (front, -(front + locks.locked.size) % PHRASE_STEPS)
-    held = Melody.from_tokens(np.pad(locks.tokens, pad)).phrases()
-    known = np.pad(locks.known, pad).reshape(held.shape)
-    new = -(-free.size // PHRASE_STEPS)
+    front = -(first if after else stop) % metre.phrase_steps
+    pad = (front, -(front + locks.locked.size) % metre.phrase_steps)
+    held = Melody.from_tokens(np.pad(locks.tokens, pad), metre=metre).phrases()
+    known = np.pad(locks.known, pad).reshape(len(held), -1)
+    new = -(-free.size // metre.phrase_steps)
     least, most = _CONTEXT
     seen = new + min(len(held) - new, most, max(WINDOW - new, least))  # phrases that the sample holds or returns
     part = slice(-seen, None) if after else slice(seen)
@@ -55,22 +56,22 @@ def extend(
     x_0[0, whole] = model.to_latents(held[whole])
     here = slice(seen - new, seen) if after else slice(fill, fill + new)
     condition, tokens = Condition(x_0, whole[None]), locks.tokens.copy()
-    at = (first if after else stop - free.size) - here.start * PHRASE_STEPS
-    at -= 0 if after else -free.size % PHRASE_STEPS
-    bounds = Bounds.fixing(held, np.tile(whole[:, None], PHRASE_STEPS))  # the song is heard by what goes on from it
+    at = (first if after else stop - free.size) - here.start * metre.phrase_steps
+    at -= 0 if after else -free.size % metre.phrase_steps
+    bounds = Bounds.fixing(held, np.tile(whole[:, None], TOKENS))  # the song is heard by what goes on from it
     if rules is None:
         read = functools.partial(model.to_phrases, bounds=bounds)
         x_0 = sample(seed, phrases=len(held), condition=condition, at=at, read=read)
-        phrases = read(x_0[0])[here].reshape(-1)
+        phrases = metre.join(read(x_0[0])[here])
     else:
-        fresh = np.arange(here.start * PHRASE_STEPS, here.stop * PHRASE_STEPS)
-        judged = np.zeros(held.size // BAR_STEPS, np.bool_)
-        judged[(fresh[: free.size] if after else fresh[-free.size :]) // BAR_STEPS] = True
-        steering = Steering(model, rules, judged, held.reshape(-1))
+        fresh = np.arange(here.start * metre.phrase_steps, here.stop * metre.phrase_steps)
+        judged = np.zeros(len(held) * metre.phrase_bars, np.bool_)
+        judged[(fresh[: free.size] if after else fresh[-free.size :]) // metre.bar_steps] = True
+        steering = Steering(model, rules, judged, metre.join(held))
         cost, ties = steering.cost(), steering.ties(len(held))
         read = functools.partial(steering.decode, bounds=bounds)
         x_0 = sample(seed, phrases=len(held), condition=condition, cost=cost, ties=ties, at=at, read=read)
-        phrases = read(x_0[0])[here].reshape(-1)
+        phrases = metre.join(read(x_0[0])[here])
     tokens[first:stop] = phrases[: free.size] if after else phrases[-free.size :]
     return locks.paste(tokens)
 
@@ -80,4 +81,5 @@ def bridge(
 ) -> NDArray[np.int8]:
     """New tokens (steps,) with the locked ones among them; the free steps lie between, and a phrase begins there."""
     first = int(np.flatnonzero(~locks.locked)[0])
-    return recompose(model, locks, sample, seed=seed, lead=first // BAR_STEPS % 2, rules=rules)
+    lead = -(first // locks.metre.bar_steps) % locks.metre.phrase_bars
+    return recompose(model, locks, sample, seed=seed, lead=lead, rules=rules)

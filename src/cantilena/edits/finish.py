@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.edits.cadence import come_to_rest
-from cantilena.edits.length import WHOLE, Length, best_crop, close, opening
+from cantilena.edits.length import Length, best_crop, close, opening
 from cantilena.edits.steer import Steering
 from cantilena.model import Model
-from cantilena.music.melody import BAR_STEPS, Melody
+from cantilena.music.melody import Melody
 from cantilena.rules import Key, Rules
 from cantilena.writing import Bounds
 
@@ -25,8 +25,9 @@ def finish(
     where all of it lies, and the hard ones bind what is written. With `cadence` it comes to rest. A loop begins where
     it best does.
     """
+    metre = model.manner.metre
     if length.loop:
-        x_0 = np.roll(x_0, -opening(model.to_phrases(x_0)), axis=0)
+        x_0 = np.roll(x_0, -opening(model.to_phrases(x_0)[:, : metre.phrase_steps]), axis=0)
     steering = None if rules is None else Steering.alone(model, rules, len(x_0), length.bars)
     shift = 0 if steering is None else steering.shift(x_0)
 
@@ -37,11 +38,11 @@ def finish(
 
     tokens = write()
     if length.loop:
-        tokens = close(tokens)
-    crops = not length.loop and rules is None and length.bars < WHOLE
-    begin = BAR_STEPS * (best_crop(Melody.from_phrases(tokens), length.bars) - 1) if crops else 0
-    end = begin + length.bars * BAR_STEPS
+        tokens[:, : metre.phrase_steps] = close(tokens[:, : metre.phrase_steps])
+    crops = not length.loop and rules is None and length.bars < len(x_0) * metre.phrase_bars
+    begin = metre.bar_steps * (best_crop(Melody.from_phrases(tokens, metre=metre), length.bars) - 1) if crops else 0
+    end = begin + length.bars * metre.bar_steps
     if cadence:
         asked = None if rules is None else next((r for r in rules.rules if isinstance(r, Key)), None)
-        tokens = come_to_rest(write, tokens, begin, end, key=asked)
-    return Melody.from_tokens(tokens.reshape(-1)[begin:end])
+        tokens = come_to_rest(write, tokens, begin, end, key=asked, metre=metre)
+    return Melody.from_tokens(metre.join(tokens)[begin:end], metre=metre)

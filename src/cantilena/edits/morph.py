@@ -21,7 +21,7 @@ from cantilena.edits.vary import changed_steps, noise_level
 from cantilena.edits.window import filled, own_seed
 from cantilena.model import Model
 from cantilena.music.locks import Locks
-from cantilena.music.melody import PHRASE_STEPS, Melody
+from cantilena.music.melody import Melody
 
 __all__ = [
     "MAX_STEPS",
@@ -86,7 +86,7 @@ def blend(
 def in_a_row(melodies: Sequence[Melody]) -> Melody:
     """Melodies one after another, at the tempo of the first; no note rings over a joint."""
     tokens = [np.append(melody.phrases()[0, :1], melody.events[1:]) for melody in melodies]
-    return Melody.from_tokens(np.concatenate(tokens), melodies[0].qpm)
+    return melodies[0].like(np.concatenate(tokens))
 
 
 def check_weights(weights: ArrayLike, songs: int) -> Weights:
@@ -122,7 +122,8 @@ def _lift(model: Model, songs: Sequence[Melody], sample: BoundSampler, invert: I
 def _mixed(model: Model, lifted: Sequence[_Lifted], weights: Weights, sample: BoundSampler, seed: int) -> Melody:
     """The melody of a mixture: weights (places, songs)."""
     first = lifted[0].song
-    phrases = -(-first.events.size // PHRASE_STEPS)
+    metre = first.metre
+    phrases = metre.phrases_of(first.bars)
     places, at = np.linspace(0, 1, len(weights)), np.linspace(0, 1, phrases)
     along = np.stack([np.interp(at, places, column) for column in weights.T], axis=1)  # (phrases, songs)
     x_t = on_sphere([one.x_t for one in lifted], along)
@@ -133,24 +134,24 @@ def _mixed(model: Model, lifted: Sequence[_Lifted], weights: Weights, sample: Bo
     for exact in (False, True):
         for k, one in enumerate(lifted):
             notes = one.song.notes
-            here = np.repeat(along[:, k] == 1 if exact else heaviest == k, PHRASE_STEPS)[: tokens.size]
+            here = np.repeat(along[:, k] == 1 if exact else heaviest == k, metre.phrase_steps)[: tokens.size]
             if not exact:
                 notes = _carried(one, down).notes
             if here.any():
-                tokens = Locks.around(notes, ~here).paste(tokens)
-    return Melody.from_tokens(tokens, qpm)
+                tokens = Locks.around(notes, ~here, metre=metre).paste(tokens)
+    return Melody.from_tokens(tokens, qpm, metre)
 
 
 def _carried(one: _Lifted, down: Melody) -> Melody:
     """The song with only what differs between `down` and what came down of it alone."""
-    return Melody.from_tokens(Locks.around(one.song.notes, changed_steps(one.was, down)).paste(down.events))
+    return down.like(Locks.around(one.song.notes, changed_steps(one.was, down), metre=down.metre).paste(down.events))
 
 
 def _down(model: Model, x_t: NDArray[np.float32], like: Melody, sample: BoundSampler, seed: int) -> Melody:
     """The melody that a mixture becomes, as long as `like`."""
     level = noise_level(model.schedule, NOISE)
     x_0 = sample(seed, phrases=x_t.shape[1], x_t=x_t, start=level)
-    return Melody.from_tokens(model.to_phrases(x_0[0]).reshape(-1)[: like.events.size], like.qpm)
+    return like.like(like.metre.join(model.to_phrases(x_0[0]))[: like.events.size])
 
 
 def on_sphere(x_t: Sequence[NDArray[np.float32]], weights: Weights) -> NDArray[np.float32]:

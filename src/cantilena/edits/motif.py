@@ -21,12 +21,13 @@ from cantilena.edits.window import own_seed
 from cantilena.errors import MidiError
 from cantilena.model import Model
 from cantilena.music.extract import candidates, extract, line, regions
-from cantilena.music.melody import BAR_STEPS, HOLD, PHRASE_STEPS, REST, Melody
+from cantilena.music.melody import HOLD, REST, Melody
+from cantilena.music.metre import TOKENS, Metres, grids, names_of
 from cantilena.music.midi import Song, read_song
 from cantilena.rules import estimate_key
 from cantilena.writing import Bounds
 
-__all__ = ["SHORTEST", "develop", "likeness", "read_motif", "two_bars"]
+__all__ = ["SHORTEST", "develop", "first_phrase", "likeness", "read_motif"]
 
 SHORTEST = 4  # bars: the motif and as many
 _DRAWS = 4  # of 64 bars; of longer tunes fewer, 2 at least
@@ -34,34 +35,35 @@ _KEEPS = 0.55  # likeness of a tune's phrases to its motif: that of songs' next 
 _SPAN = 19  # semitones that a tune may have without being called wide
 
 
-def read_motif(source: str | Path | bytes, *, name: str | None = None) -> Melody:
-    """The `two_bars` of a MIDI file's melody. Raises MidiError (one line) for one without notes in 4/4.
+def read_motif(source: str | Path | bytes, *, name: str | None = None, metres: Metres = None) -> Melody:
+    """The `first_phrase` of a MIDI file's melody. Raises MidiError (one line) for one without notes in a known metre.
 
     A file too short for what `cantilena inspect` calls a melody counts, too: of its tracks the highest.
     """
     song = read_song(source, name=name)
-    if any(c.melody is not None for c in candidates(song)):
-        found = extract(song).melody
+    if any(c.melody is not None for c in candidates(song, metres)):
+        found = extract(song, metres=metres).melody
         assert found is not None
-        return two_bars(found)
-    parts = [m for t in range(len(song.tracks)) for m in _parts(song, t)]
+        return first_phrase(found)
+    parts = [m for t in range(len(song.tracks)) for m in _parts(song, t, metres)]
     if not parts:
-        raise MidiError(f"{song.name}: no motif there: no notes (but of drums) in 4/4 bars")
-    return max((two_bars(m) for m in parts), key=lambda m: float(m.notes.pitch.mean()))
+        raise MidiError(f"{song.name}: no motif there: no notes (but of drums) in {names_of(metres)}")
+    return max((first_phrase(m) for m in parts), key=lambda m: float(m.notes.pitch.mean()))
 
 
-def two_bars(melody: Melody) -> Melody:
-    """The first bar of a melody that has a note, and the next; silence where there is none, and no note rings out.
+def first_phrase(melody: Melody) -> Melody:
+    """The first phrase of a melody: two bars of 4/4, from the first one with a note on, and no note rings out of it.
 
-    Rests and pickups count: what is silent in the first of the two stays so. ValueError for a melody without notes.
+    Rests and pickups count: what is silent in the first bar stays so. ValueError for a melody without notes.
     """
     if not melody.notes.start.size:
         raise ValueError("a motif has notes, and this one has none")
-    first = int(melody.notes.start[0]) // BAR_STEPS
-    events = melody.events[first * BAR_STEPS :][:PHRASE_STEPS]
-    if events.size < PHRASE_STEPS:
-        events = np.append(events, [REST, *([HOLD] * (BAR_STEPS - 1))])
-    return Melody.from_tokens(events, melody.qpm)
+    bar = melody.metre.bar_steps
+    first = int(melody.notes.start[0]) // bar
+    events = melody.events[first * bar :][: melody.metre.phrase_steps]
+    if missing := melody.metre.phrase_steps - events.size:
+        events = np.append(events, [REST, *([HOLD] * (missing - 1))])
+    return melody.like(events)
 
 
 def develop(
@@ -74,7 +76,8 @@ def develop(
     """
     if bars < SHORTEST:
         raise ValueError(f"a tune of a motif has {SHORTEST} bars or more, not {bars}")
-    phrases = -(-bars * BAR_STEPS // PHRASE_STEPS)
+    metre = motif.metre
+    phrases = metre.phrases_of(bars)
     whole = max(WINDOW, phrases)
     begins = np.arange(0, whole - phrases + 1, phrases)
     theme = motif.phrases()
@@ -84,16 +87,16 @@ def develop(
         at = np.append(begins, begins + phrases // 2) if k % 2 and phrases > 2 else begins
         known = np.isin(np.arange(whole), at)
         x_0 = sample(own_seed(seed, k), phrases=whole, condition=Condition(held, known[None]))[0]
-        bounds = Bounds.fixing(np.tile(theme, (whole, 1)), np.tile(known[:, None], PHRASE_STEPS))
-        steps = model.to_phrases(x_0, bounds).reshape(-1)
-        for b in (PHRASE_STEPS * begins).tolist():
-            tunes.append((Melody.from_tokens(steps[b : b + bars * BAR_STEPS], motif.qpm), x_0, bounds, b))
+        bounds = Bounds.fixing(np.tile(theme, (whole, 1)), np.tile(known[:, None], TOKENS))
+        steps = metre.join(model.to_phrases(x_0, bounds))
+        for b in (metre.phrase_steps * begins).tolist():
+            tunes.append((motif.like(steps[b : b + bars * metre.bar_steps]), x_0, bounds, b))
     best, x_0, bounds, begin = max(tunes, key=lambda t: (cadence and has_cadence(t[0]), _worth(t[0], motif)))
     if not cadence:
         return best
-    stop = begin + bars * BAR_STEPS
-    tokens = come_to_rest(partial(model.to_phrases, x_0), model.to_phrases(x_0, bounds), begin, stop)
-    return Melody.from_tokens(tokens.reshape(-1)[begin:stop], motif.qpm)
+    stop = begin + bars * metre.bar_steps
+    tokens = come_to_rest(partial(model.to_phrases, x_0), model.to_phrases(x_0, bounds), begin, stop, metre=metre)
+    return motif.like(metre.join(tokens)[begin:stop])
 
 
 def likeness(phrase: NDArray[np.integer], motif: NDArray[np.integer]) -> float:
@@ -113,19 +116,25 @@ def likeness(phrase: NDArray[np.integer], motif: NDArray[np.integer]) -> float:
     return float((both.sum() + fits) / on) if on else 1.0
 
 
-def _parts(song: Song, track: int) -> list[Melody]:
-    """What a track plays in each stretch in 4/4, however short."""
-    lines = [line(song.tracks[track], begin, end, song.ticks_per_quarter) for begin, end in regions(song)]
-    return [Melody.from_notes(*notes, qpm=song.qpm) for notes in lines if notes is not None]
+def _parts(song: Song, track: int, metres: Metres) -> list[Melody]:
+    """What a track plays in each stretch in one metre, however short."""
+    found = []
+    for begin, end, numerator, denominator in regions(song, metres):
+        metre = grids(numerator, denominator, metres)[0]
+        notes = line(song.tracks[track], begin, end, song.ticks_per_quarter, metre)
+        if notes is not None:
+            found.append(Melody.from_notes(*notes, qpm=song.qpm, metre=metre))
+    return found
 
 
 def _worth(tune: Melody, motif: Melody) -> float:
     """How well a tune develops its motif: likeness, a return; a sane range, in key, no silent bars."""
-    steps = tune.events[: tune.events.size // PHRASE_STEPS * PHRASE_STEPS]
-    alike = np.array([likeness(p, motif.events) for p in steps.reshape(-1, PHRASE_STEPS)[1:]])
+    size = motif.events.size
+    steps = tune.events[: tune.events.size // size * size]
+    alike = np.array([likeness(p, motif.events) for p in steps.reshape(-1, size)[1:]])
     pitch = tune.notes.pitch
     in_key = np.isin(pitch % 12, list(estimate_key(tune).scale)).mean()
-    silent = ((tune.events > REST).reshape(-1, BAR_STEPS).sum(axis=1) == 0).mean()
+    silent = ((tune.events > REST).reshape(tune.bars, -1).sum(axis=1) == 0).mean()
     own = int(np.ptp(motif.notes.pitch))
     wide = max(0, int(np.ptp(pitch)) - max(_SPAN, own + 7)) / 12
     returns = alike.max(initial=0)

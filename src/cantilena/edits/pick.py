@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from cantilena.diffusion.samplers import Denoise, SeededNoise, estimate
 from cantilena.diffusion.schedule import NoiseSchedule
-from cantilena.music.melody import PHRASE_STEPS, REST, Melody
+from cantilena.music.melody import REST, Melody
 from cantilena.music.tune_score import tune_score
 
 __all__ = ["SAME", "choose", "denoising_error", "kinship", "unlike_a_tune"]
@@ -76,9 +76,9 @@ def choose(
 
 def _figures(melody: Melody) -> set[bytes]:
     """The melody's phrases that have a note, at any pitch."""
-    events = np.append(melody.events, np.zeros(-melody.events.size % PHRASE_STEPS, np.int8))
+    events = np.append(melody.events, np.zeros(-melody.events.size % melody.metre.phrase_steps, np.int8))
     found = set()
-    for phrase in events.reshape(-1, PHRASE_STEPS):
+    for phrase in events.reshape(-1, melody.metre.phrase_steps):
         on = phrase > REST
         if on.any():
             found.add(np.where(on, phrase - phrase[on][0] + 64, phrase).astype(np.int8).tobytes())

@@ -14,7 +14,7 @@ from cantilena.edits.steer import Steering
 from cantilena.edits.window import Window, own_seed
 from cantilena.model import Model
 from cantilena.music.locks import Locks
-from cantilena.music.melody import BAR_STEPS, PHRASE_STEPS, Melody
+from cantilena.music.melody import Melody
 from cantilena.rules.weighted import Rules
 
 __all__ = ["recompose", "windows"]
@@ -25,28 +25,29 @@ CONTEXT = 4  # phrases that are held on either side of what one window composes,
 def recompose(
     model: Model, locks: Locks, sample: BoundSampler, *, seed: int, lead: int = 0, rules: Rules | None = None
 ) -> NDArray[np.int8]:
-    """New tokens (steps,) with the locked ones among them. Phrases begin at bar 0, or with `lead` 1 a bar earlier.
+    """New tokens (steps,) with the locked ones among them. Phrases begin at bar 0, or `lead` bars earlier.
 
     `rules` see the bars that are composed, as one melody.
 
     What is not known of a window (before the melody, after it, and what later windows compose) is sampled with the
     rest and thrown away: silence there would be other music.
     """
-    front = lead * BAR_STEPS
-    back = -(front + locks.locked.size) % PHRASE_STEPS
-    back += max(0, WINDOW * PHRASE_STEPS - (front + locks.locked.size + back))
+    metre, size = locks.metre, locks.metre.phrase_steps
+    front = lead * metre.bar_steps
+    back = -(front + locks.locked.size) % size
+    back += max(0, WINDOW * size - (front + locks.locked.size + back))
     melody = slice(front, front + locks.locked.size)
     tokens, known = np.pad(locks.tokens, (front, back)), np.pad(locks.known, (front, back))
     inside = np.pad(np.ones_like(locks.locked), (front, back))
-    phrases = (tokens.size // PHRASE_STEPS, PHRASE_STEPS)
+    phrases = (tokens.size // size, size)
     free = inside & ~np.pad(locks.locked, (front, back))
     todo = np.flatnonzero(free.reshape(phrases).any(1))
-    judged = np.asarray(free.reshape(-1, BAR_STEPS).any(1))
-    for k, (first, now) in enumerate(windows(todo, -(-melody.stop // PHRASE_STEPS))):
-        part = slice(first * PHRASE_STEPS, (first + WINDOW) * PHRASE_STEPS)
-        held = Melody.from_tokens(tokens).phrases()[first : first + WINDOW]
+    judged = np.asarray(free.reshape(-1, metre.bar_steps).any(1))
+    for k, (first, now) in enumerate(windows(todo, -(-melody.stop // size))):
+        part = slice(first * size, (first + WINDOW) * size)
+        held = Melody.from_tokens(tokens, metre=metre).phrases()[first : first + WINDOW]
         steering = Steering(model, rules, judged, tokens, first) if rules else None
-        window = Window(model, held, known[part].reshape(held.shape))
+        window = Window(model, held, metre.cut(known[part], True))
         new = window.sample(
             sample, own_seed(seed, k), steering=steering, at=part.start - front
         )  # each window its own noise

@@ -24,7 +24,8 @@ from cantilena.edits.bound_sampler import WINDOW
 from cantilena.edits.cadence import come_to_rest
 from cantilena.edits.window import own_seed
 from cantilena.model import Model
-from cantilena.music.melody import BAR_STEPS, PHRASE_STEPS, REST, Melody, transpose
+from cantilena.music.melody import REST, Melody, transpose
+from cantilena.music.metre import COMMON, TOKENS, Metre
 from cantilena.music.scales import MAJOR_SCALES, in_one_scale
 from cantilena.music.tune_score import longest_run, tune_score
 from cantilena.writing import Bounds
@@ -81,37 +82,37 @@ class _Span:
     quality: float
     draw: int
     first: int  # bar of the draw, from 0
-    events: Tokens  # (bars * 16,)
+    melody: Melody
 
     @property
-    def melody(self) -> Melody:
-        return Melody.from_tokens(self.events)
+    def events(self) -> Tokens:
+        return self.melody.events
 
     def moved(self, semitones: int) -> _Span:
-        return _Span(self.quality, self.draw, self.first, transpose(self.events, semitones))
+        return replace(self, melody=self.melody.like(transpose(self.events, semitones)))
 
 
-def compose_song(sample: SampleMany, told: Told, seed: int, bars: int) -> Melody:
+def compose_song(sample: SampleMany, told: Told, seed: int, bars: int, metre: Metre = COMMON) -> Melody:
     """A song of `bars` bars, 8 or more, made of what `sample` draws and the model writes; all chance is the seed's."""
     span = 8 if bars >= 32 else 4
-    phrases, size = -(-bars // 2), span // 2
+    phrases, size = metre.phrases_of(bars), span // metre.phrase_bars
     form = layout(-(-phrases // size))
-    spans = _spans_of(sample, told, seed, span, sorted({part.letter for part in form}))
+    spans = _spans_of(sample, told, seed, span, sorted({part.letter for part in form}), metre)
     tokens, free, names = _laid_out(form, spans, size, phrases)
     place = np.arange(max(WINDOW, phrases)) % phrases  # a short song is heard again and again
     x_0 = told(seed).to_latents(tokens)[place]
-    known = np.repeat(~free[:, None], PHRASE_STEPS, axis=1)
+    known = np.repeat(~free[:, None], TOKENS, axis=1)
     bounds = _within_reach(Bounds.fixing(tokens, known), tokens)
     condition = Condition(np.repeat(x_0[None], ENDINGS, 0), np.repeat(~free[place][None], ENDINGS, 0))
-    song = Melody.from_phrases(tokens)
+    song = Melody.from_phrases(tokens, metre=metre)
     for turn in range(ROUNDS):
         seeds = [own_seed(seed, 100 + turn * ENDINGS + k) for k in range(ENDINGS)]
         found = sample(seeds, phrases=place.size, condition=condition, ties=Ties.of(names[place]))[:, :phrases]
         written = [told(s).to_phrases(z, bounds) for s, z in zip(seeds, found, strict=True)]
-        best = max(range(ENDINGS), key=lambda k: _endings(written[k], free, size))
+        best = max(range(ENDINGS), key=lambda k: _endings(written[k], free, size, metre))
         write = partial(told(seeds[best]).to_phrases, found[best])
-        whole = come_to_rest(write, written[best], 0, bars * BAR_STEPS, tonic=True)
-        song = Melody.from_tokens(whole.reshape(-1)[: bars * BAR_STEPS])
+        end = bars * metre.bar_steps
+        song = song.like(metre.join(come_to_rest(write, written[best], 0, end, tonic=True, metre=metre))[:end])
         if longest_run(song.notes.pitch) <= MOST_RUNNING:
             break
     return song
@@ -132,16 +133,16 @@ def span_quality(melody: Melody) -> float:
     repeated notes, leaps, zigzag, holes, a narrow or wide range, too few or too many notes, notes outside one scale.
     """
     start, end, pitch = melody.notes
-    bars, n = melody.bars, pitch.size
+    bars, bar, n = melody.bars, melody.metre.bar_steps, pitch.size
     if n < 1.5 * bars:
         return _UNFIT
     interval = np.diff(pitch)
     size, moves = np.abs(interval), np.sign(interval[interval != 0])
     turns = (moves[1:] != moves[:-1]).mean() if moves.size > 2 else 1.0
-    hole = max(float((np.append(start[1:], melody.events.size) - end).max()), float(start[0])) / BAR_STEPS
+    hole = max(float((np.append(start[1:], melody.events.size) - end).max()), float(start[0])) / bar
     classes = np.bincount(pitch % 12, minlength=12) / n
     span, rate, lengths = int(pitch.max() - pitch.min()), n / bars, end - start
-    figures = [tuple(row) for row in np.where(melody.events > REST, melody.events, 0).reshape(bars, BAR_STEPS)]
+    figures = [tuple(row) for row in np.where(melody.events > REST, melody.events, 0).reshape(bars, bar)]
     rhythms = {tuple(v > 0 for v in row) for row in figures}
     space = melody.events.size - start[-1]
     bonus = (
@@ -150,7 +151,7 @@ def span_quality(melody: Melody) -> float:
         + 0.6 * (len(rhythms) < bars)
         + 0.3 * (len(set(figures)) < bars)
         + 0.5 * (start[0] <= 4)
-        + 0.5 * min(space / 8, 1.0) * (space <= 2 * BAR_STEPS)
+        + 0.5 * min(space / 8, 1.0) * (space <= 2 * bar)
     )
     malus = (
         2.0 * max(0.0, float((size == 0).mean()) - 0.3)
@@ -159,7 +160,7 @@ def span_quality(melody: Melody) -> float:
         + 1.5 * max(0.0, hole - 0.75)
         + 0.2 * max(0, 8 - span) + 0.15 * max(0, span - 15)
         + 1.2 * max(0.0, 2.4 - rate) + 0.3 * max(0.0, rate - 5.5)
-        + 0.8 * max(0.0, float(lengths.max()) / BAR_STEPS - 1.5)
+        + 0.8 * max(0.0, float(lengths.max()) / bar - 1.5)
         + 5.0 * max(0.0, float((lengths <= 1).mean()) - 0.1)
         + 0.15 * max(0, longest_run(pitch) - 4)
         + 5.0 * (1 - float(in_one_scale(classes)))
@@ -168,33 +169,38 @@ def span_quality(melody: Melody) -> float:
     return float(bonus - malus)
 
 
-def _spans(draw: int, events: Tokens, bars: int) -> Iterator[_Span]:
+def _spans(draw: int, whole: Melody, bars: int) -> Iterator[_Span]:
     """All spans of a draw that begin with a phrase; one that cuts a note is worth less."""
-    whole = Melody.from_tokens(events)
     start, end, _ = whole.notes
-    for first in range(0, whole.bars - bars + 1, 2):
-        begin = first * BAR_STEPS
-        part = Melody.from_tokens(events[begin : begin + bars * BAR_STEPS])
+    bar = whole.metre.bar_steps
+    for first in range(0, whole.bars - bars + 1, whole.metre.phrase_bars):
+        begin = first * bar
+        part = whole.like(whole.events[begin : begin + bars * bar])
         cut = 0.5 * bool(((start < begin) & (end > begin)).any())
         if (quality := span_quality(part)) > _UNFIT:
-            lifted = Melody.from_tokens(transpose(part.events, _octaves(part, _CENTRE)))
+            lifted = part.like(transpose(part.events, _octaves(part, _CENTRE)))
             quality += 0.25 * float(np.clip(tune_score(lifted), -4, 4))
-            yield _Span(quality - cut, draw, first, part.events)
+            yield _Span(quality - cut, draw, first, part)
 
 
-def _spans_of(sample: SampleMany, told: Told, seed: int, bars: int, letters: Sequence[str]) -> dict[str, _Span]:
+def _spans_of(
+    sample: SampleMany, told: Told, seed: int, bars: int, letters: Sequence[str], metre: Metre
+) -> dict[str, _Span]:
     """A span for each letter, the first the best of all draws; the others unlike those before them."""
     every: list[_Span] = []
     for k in range(ROUNDS):
         seeds = [seed if not k and not j else own_seed(seed, 1 + k * DRAWS + j) for j in range(DRAWS)]
         for j, x_0 in enumerate(sample(seeds)):
-            events = Melody.from_phrases(told(seeds[j]).to_phrases(x_0)).events
-            every += _spans(k * DRAWS + j, events, bars)
+            drawn = Melody.from_phrases(told(seeds[j]).to_phrases(x_0), metre=metre)
+            every += _spans(k * DRAWS + j, drawn, bars)
         every.sort(key=lambda s: (-s.quality, s.draw, s.first))
         if every and every[0].quality >= _ENOUGH:
             break
     if not every:  # silence alone, three times over: nothing is better than a scale
-        every = [_Span(_UNFIT, 0, 0, Melody.from_notes(range(0, 32, 4), range(4, 36, 4), _RISE, bars=bars).events)]
+        beat, size = metre.beat_steps, len(_RISE)
+        on = range(0, min(size * beat, bars * metre.bar_steps), beat)
+        rise = Melody.from_notes(on, [s + beat for s in on], _RISE[: len(on)], bars=bars, metre=metre)
+        every = [_Span(_UNFIT, 0, 0, rise)]
     best = every[0]
     chosen = [best.moved(_octaves(best.melody, _CENTRE))]
     for _ in letters[1:]:
@@ -210,8 +216,8 @@ def _another(every: Sequence[_Span], best: _Span, chosen: Sequence[_Span]) -> _S
     """The best span that is unlike those chosen, in the key of the first and near it in pitch, a little above."""
 
     def fits(span: _Span) -> bool:
-        apart = all(span.draw != c.draw or abs(span.first - c.first) * BAR_STEPS >= c.events.size for c in chosen)
-        return apart and all(_alike(span.events, c.events, span.draw == c.draw) <= _ALIKE for c in chosen)
+        apart = all(span.draw != c.draw or abs(span.first - c.first) >= c.melody.bars for c in chosen)
+        return apart and all(_alike(span.melody, c.melody, span.draw == c.draw) <= _ALIKE for c in chosen)
 
     def worth(span: _Span) -> float:
         return span.quality + 0.6 * (span.draw == best.draw)
@@ -227,16 +233,16 @@ def _another(every: Sequence[_Span], best: _Span, chosen: Sequence[_Span]) -> _S
     return span.moved(_octaves(span.melody, float(np.median(home)) + 3))
 
 
-def _alike(one: Tokens, other: Tokens, same_draw: bool) -> float:
+def _alike(one: Melody, other: Melody, same_draw: bool) -> float:
     """The share of the bars of one span that the other has, too; of another draw at any pitch."""
     ours, theirs = (_figures(e, absolute=same_draw) for e in (one, other))
     return float(np.mean([bar in theirs for bar in ours]))
 
 
-def _figures(events: Tokens, *, absolute: bool) -> list[bytes]:
+def _figures(melody: Melody, *, absolute: bool) -> list[bytes]:
     """The bars of a span, each against its first note, or `absolute`ly against the span's lowest."""
-    found = []
-    for bar in events.reshape(-1, BAR_STEPS):
+    found, events = [], melody.events
+    for bar in events.reshape(melody.bars, -1):
         on = bar > REST
         base = events[events > REST].min() if absolute else bar[on][0] if on.any() else 0
         found.append(np.where(on, bar - base + 64, 0).astype(np.int8).tobytes())
@@ -273,10 +279,10 @@ def _laid_out(
     return tokens, free, names
 
 
-def _endings(tokens: Tokens, free: NDArray[np.bool_], size: int) -> float:
+def _endings(tokens: Tokens, free: NDArray[np.bool_], size: int, metre: Metre) -> float:
     """How good those spans are whose endings were composed."""
     found = []
     for begin in range(0, len(tokens) - size + 1, size):
         if free[begin : begin + size].any():
-            found.append(max(span_quality(Melody.from_phrases(tokens[begin : begin + size])), -4.0))
+            found.append(max(span_quality(Melody.from_phrases(tokens[begin : begin + size], metre=metre)), -4.0))
     return float(np.mean(found)) if found else 0.0

@@ -20,16 +20,15 @@ from cantilena.diffusion.ties import Ties
 from cantilena.model import Model
 from cantilena.music.locks import Locks
 from cantilena.music.melody import (
-    BAR_STEPS,
     MAX_PITCH,
     MIN_PITCH,
-    PHRASE_STEPS,
     REST,
     VOCABULARY,
     Melody,
     pitch_name,
     transpose,
 )
+from cantilena.music.metre import TOKENS, Metre
 from cantilena.rules.form import Form
 from cantilena.rules.rhythm import Density
 from cantilena.rules.rule import HardRule
@@ -57,7 +56,14 @@ class Steering:
     @classmethod
     def alone(cls, model: Model, rules: Rules, phrases: int, bars: int) -> Steering:
         """The first `bars` of a melody of `phrases` that is composed from nothing."""
-        return cls(model, rules, np.arange(phrases * 2) < bars, np.zeros(phrases * PHRASE_STEPS, np.int8))
+        metre = model.manner.metre
+        judged = np.arange(phrases * metre.phrase_bars) < bars
+        return cls(model, rules, judged, np.zeros(phrases * metre.phrase_steps, np.int8))
+
+    @property
+    def metre(self) -> Metre:
+        """The metre that is written."""
+        return self.model.manner.metre
 
     @property
     def reader(self) -> Model:
@@ -78,8 +84,9 @@ class Steering:
         if form is None:
             return None
         same = np.eye(self.bars.size, dtype=np.bool_)
-        same[np.ix_(self.bars, self.bars)] |= np.nan_to_num(form.target(int(self.bars.sum()))) > TIED
-        whole = same[::2, ::2] & same[1::2, 1::2]  # both bars of a phrase
+        same[np.ix_(self.bars, self.bars)] |= np.nan_to_num(form.target(int(self.bars.sum()), self.metre)) > TIED
+        size = self.metre.phrase_bars
+        whole = np.all([same[k::size, k::size] for k in range(size)], axis=0)  # all bars of a phrase
         here = slice(self.first, self.first + phrases)
         return Ties(whole[here, here], SHARED)
 
@@ -93,37 +100,38 @@ class Steering:
 
         def seen(phrases: int) -> slice:
             """The phrases of a sample from the first that is judged to the last: no other needs to be written."""
-            judged = np.flatnonzero(self.bars.reshape(-1, PHRASE_STEPS // BAR_STEPS).any(axis=1)) - self.first
+            judged = np.flatnonzero(self.bars.reshape(-1, self.metre.phrase_bars).any(axis=1)) - self.first
             inside = judged[(judged >= 0) & (judged < phrases)]
             return slice(int(inside[0]), int(inside[-1]) + 1) if inside.size else slice(0, 0)
 
         def cost(x0_hat: NDArray[np.float32]) -> NDArray[np.float32]:
             phrases = x0_hat.shape[1]
-            tokens = np.zeros((*x0_hat.shape[:2], PHRASE_STEPS), np.int8)
+            tokens = np.zeros((*x0_hat.shape[:2], TOKENS), np.int8)
             part = seen(phrases)
             if part.stop > part.start:
                 tokens[:, part] = reader.to_phrases(x0_hat[:, part])
             tokens = tokens if paste is None else paste(tokens)
-            at = slice(self.first * PHRASE_STEPS, (self.first + phrases) * PHRASE_STEPS)
+            at = slice(self.first * self.metre.phrase_steps, (self.first + phrases) * self.metre.phrase_steps)
             costs = np.zeros((len(tokens), self.bars.size), np.float32)
-            for row, written in zip(costs, tokens.reshape(len(tokens), -1), strict=True):
+            for row, written in zip(costs, self.metre.join(tokens), strict=True):
                 whole = self.tokens.copy()
                 whole[at] = written
                 judged = self.judged(whole)
-                few = np.maximum(FEW - (judged.events.reshape(-1, BAR_STEPS) > REST).sum(axis=1), 0)
+                few = np.maximum(FEW - (judged.events.reshape(judged.bars, -1) > REST).sum(axis=1), 0)
                 row[self.bars] = rules(judged) + sparse * few
-            each: NDArray[np.float32] = costs.reshape(len(costs), -1, PHRASE_STEPS // BAR_STEPS).mean(axis=-1)
+            each: NDArray[np.float32] = costs.reshape(len(costs), -1, self.metre.phrase_bars).mean(axis=-1)
             return each[:, self.first : self.first + phrases]
 
         return cost
 
     def judged(self, tokens: NDArray[np.int8]) -> Melody:
         """The bars that the rules see, of the whole melody's tokens (steps,): what rings into them is left out."""
-        return Melody.from_tokens(tokens.reshape(-1, BAR_STEPS)[self.bars].reshape(-1))
+        bars = tokens.reshape(-1, self.metre.bar_steps)[self.bars]
+        return Melody.from_tokens(bars.reshape(-1), metre=self.metre)
 
     def shift(self, x_0: NDArray[np.float32]) -> int:
         """The semitones by which x_0 (P, D) should move to where the rules cost least."""
-        return best_shift(self.rules, self.judged(self.reader.to_phrases(x_0).reshape(-1)))
+        return best_shift(self.rules, self.judged(self.metre.join(self.reader.to_phrases(x_0))))
 
     def decode(
         self, x_0: NDArray[np.float32], bounds: Bounds | None = None, *, shift: int = 0
@@ -133,12 +141,12 @@ class Steering:
         All of them move by `shift` semitones: bounds and rules are of what is heard then.
         """
         bounds = Bounds.none(len(x_0)) if bounds is None else bounds
-        judged = np.repeat(self.bars, BAR_STEPS)
+        judged, size = np.repeat(self.bars, self.metre.bar_steps), self.metre.phrase_steps
         allowed = np.ones((judged.size, VOCABULARY), np.bool_)
-        allowed[judged] = self.rules.allowed(int(judged.sum()))
-        begin = self.first * PHRASE_STEPS
-        here = allowed[begin : begin + len(x_0) * PHRASE_STEPS].reshape(bounds.sounding.shape)
-        heard = replace(bounds, sounding=bounds.sounding & here)
+        allowed[judged] = self.rules.allowed(int(judged.sum()), self.metre)
+        begin, sounding = self.first * size, bounds.sounding.copy()
+        sounding[:, :size] &= allowed[begin : begin + len(x_0) * size].reshape(len(x_0), size, -1)
+        heard = replace(bounds, sounding=sounding)
         return transpose(self.reader.to_phrases(x_0, heard.transpose(-shift)), shift)
 
 
@@ -152,12 +160,13 @@ def best_shift(rules: Rules, melody: Melody) -> int:
 
 def check_held(rules: Rules, locks: Locks, first: int) -> None:
     """ValueError where a note that is held in the bars to compose breaks a hard rule; bars are counted from `first`."""
-    judged = np.repeat((~locks.locked).reshape(-1, BAR_STEPS).any(axis=1), BAR_STEPS)
-    held = Melody.from_tokens(np.where(judged & locks.locked, locks.tokens, REST))
+    metre = locks.metre
+    judged = np.repeat((~locks.locked).reshape(-1, metre.bar_steps).any(axis=1), metre.bar_steps)
+    held = Melody.from_tokens(np.where(judged & locks.locked, locks.tokens, REST), metre=metre)
     for rule in (rule for rule in rules.rules if isinstance(rule, HardRule)):
         allowed = np.ones((judged.size, VOCABULARY), np.bool_)
-        allowed[judged] = rule.allowed(int(judged.sum()))
+        allowed[judged] = rule.allowed(int(judged.sum()), metre)
         for start, end, pitch in zip(*(a.tolist() for a in held.notes), strict=True):
             if not allowed[start:end, pitch - MIN_PITCH + 2].all():
-                where = f"{pitch_name(pitch)} in bar {first + start // BAR_STEPS}"
+                where = f"{pitch_name(pitch)} in bar {first + start // metre.bar_steps}"
                 raise ValueError(f"the note to keep, {where}, and {rule.name} {rule} contradict each other")

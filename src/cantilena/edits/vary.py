@@ -31,7 +31,8 @@ from cantilena.model import Model
 from cantilena.music.bars import Bars, bar_lines
 from cantilena.music.extract import extract, regions, to_steps
 from cantilena.music.locks import Locks
-from cantilena.music.melody import BAR_STEPS, PHRASE_STEPS, Melody
+from cantilena.music.melody import Melody
+from cantilena.music.metre import Metres
 from cantilena.music.midi import Song
 from cantilena.music.passage import Passage
 
@@ -50,39 +51,41 @@ def vary(
 ) -> tuple[Locks, NDArray[np.int8]]:
     """New tokens (steps,), and the locks to paste into them: what was locked, and whatever else stays.
 
-    The song is what `locks.tokens` hold. Phrases begin at bar 0, or with `lead` 1 a bar earlier. The same seed draws
+    The song is what `locks.tokens` hold. Phrases begin at bar 0, or `lead` bars earlier. The same seed draws
     the same noise at every strength. Raises ValueError for a strength outside 0..1.
     """
-    song, free = Melody.from_tokens(locks.tokens), ~locks.locked
+    metre, free = locks.metre, ~locks.locked
+    song = Melody.from_tokens(locks.tokens, metre=metre)
     if level_of(model.schedule, strength) == 0 or not free.any():
-        return Locks.around(song.notes, np.zeros_like(free)), song.events
-    front = lead * BAR_STEPS
+        return Locks.around(song.notes, np.zeros_like(free), metre=metre), song.events
+    front, size = lead * metre.bar_steps, metre.phrase_steps
     phrases = filled(model, song.events, sample, seed=seed, lead=front)
-    pad = (front, phrases.size - front - free.size)
-    part = _seen(np.asarray(np.pad(free, pad).reshape(phrases.shape).any(1)))
-    known = np.pad(locks.known, pad).reshape(phrases.shape)[part]
-    within = np.asarray(np.pad(free, pad).reshape(phrases.shape)[part].all(1))
+    shape = (len(phrases), size)
+    pad = (front, len(phrases) * size - front - free.size)
+    part = _seen(np.asarray(np.pad(free, pad).reshape(shape).any(1)))
+    known = metre.cut(np.pad(locks.known, pad), True)[part]
+    within = np.asarray(np.pad(free, pad).reshape(shape)[part].all(1))
     level = level_of(model.schedule, strength, held=float(known.all(1).mean()))
     noise = float(np.sqrt(1 - model.schedule.alpha_bar_at(level)))
     window = Window(model.doubting(min(noise, model.manner.sigma)), phrases[part], known)
     x_0 = window.encode()[None]  # (1, P, D)
     x_t = model.schedule.q_sample(x_0, level, SeededNoise([own_seed(seed, 1)])(x_0.shape))
     ties = _ties(window.tokens, within, 1 - strength**3)
-    at = part.start * PHRASE_STEPS - front
+    at = part.start * size - front
     drawn = window.sample(sample, own_seed(seed, 2), x_t=x_t.astype(np.float32), start=level, ties=ties, at=at)
-    new, was = np.zeros(phrases.size, np.int8), np.zeros(phrases.size, np.int8)
-    steps = slice(part.start * PHRASE_STEPS, part.stop * PHRASE_STEPS)
+    new, was = np.zeros(len(phrases) * size, np.int8), np.zeros(len(phrases) * size, np.int8)
+    steps = slice(part.start * size, part.stop * size)
     new[steps], was[steps] = drawn, window.decode(x_0[0])
-    new, was = (Melody.from_tokens(tokens).events[front : front + free.size] for tokens in (new, was))
-    changes = changed_steps(Melody.from_tokens(was), Melody.from_tokens(new))
-    return Locks.around(song.notes, changes & free), np.asarray(new, np.int8)
+    new, was = (song.like(tokens).events[front : front + free.size] for tokens in (new, was))
+    changes = changed_steps(song.like(was), song.like(new))
+    return Locks.around(song.notes, changes & free, metre=metre), np.asarray(new, np.int8)
 
 
 def varied_file(passage: Passage, locks: Locks, tokens: NDArray[np.int8]) -> tuple[bytes, Melody]:
     """What `vary` made of the passage, as its song's file and as the melody: notes that stay keep their own events."""
-    after = Melody.from_tokens(locks.paste(tokens), passage.song.qpm)
+    after = passage.before.like(locks.paste(tokens))
     begins = np.array([note.start - passage.stretch.begin for note in passage.part.notes], np.int64)
-    steps = np.minimum(to_steps(begins, passage.song.ticks_per_quarter), locks.locked.size - 1)
+    steps = np.minimum(to_steps(begins, passage.song.ticks_per_quarter, locks.metre), locks.locked.size - 1)
     goes = [not locks.locked[max(step, 0)] for step in steps.tolist()]
     gone = frozenset(n for n, away in zip(passage.part.notes, goes, strict=True) if away and n in passage.gone)
     if not gone and locks.locked.all():
@@ -105,10 +108,10 @@ def changed_steps(was: Melody, now: Melody) -> NDArray[np.bool_]:
     return changed
 
 
-def melody_bars(song: Song, track: int | None = None) -> Bars:
+def melody_bars(song: Song, track: int | None = None, metres: Metres = None) -> Bars:
     """The bars of a song in which its melody (that of `track`) sounds, from the first to the last."""
-    found = extract(song, track)
-    begin, _ = regions(song)[found.region]
+    found = extract(song, track, metres)
+    begin = regions(song, metres)[found.region].begin
     lines = bar_lines(song)
     first = next(number for number, bar in enumerate(lines, 1) if bar.begin == begin) + found.first_bar
     last = first + (found.melody.bars if found.melody else 1) - 1

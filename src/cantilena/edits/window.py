@@ -25,7 +25,8 @@ from cantilena.diffusion.condition import Condition
 from cantilena.edits.bound_sampler import WINDOW, BoundSampler
 from cantilena.edits.steer import Steering
 from cantilena.model import Model
-from cantilena.music.melody import HOLD, PHRASE_STEPS, REST, Melody, canonical
+from cantilena.music.melody import HOLD, REST, Melody, canonical
+from cantilena.music.metre import TOKENS, Metre
 from cantilena.writing import Bounds
 
 __all__ = ["Window", "filled", "own_seed"]
@@ -33,7 +34,7 @@ __all__ = ["Window", "filled", "own_seed"]
 
 @dataclass(frozen=True, eq=False)
 class Window:
-    """P phrases, `tokens` (P, 32), of which the steps `known` (P, 32) are held.
+    """P phrases, `tokens` (P, 32), of which the steps `known` (P, 32) are held; in the metre that the model writes.
 
     See the module's head for how.
     """
@@ -42,23 +43,29 @@ class Window:
     tokens: NDArray[np.int8]
     known: NDArray[np.bool_]
 
+    @property
+    def metre(self) -> Metre:
+        """The metre that is written."""
+        return self.model.manner.metre
+
     def sample(
         self, sample: BoundSampler, seed: int, *, steering: Steering | None = None, **asked: Any
     ) -> NDArray[np.int8]:
-        """All steps (P * 32,), the known among them. `asked` goes to `sample`."""
+        """All steps (P * phrase_steps,), the known among them. `asked` goes to `sample`."""
         every = np.arange(len(self.tokens))
         if steering is not None:
             asked["cost"] = steering.cost(lambda phrases: self._paste(phrases, every))
             asked["ties"] = steering.ties(len(every))
-        whole = np.asarray(self.known.all(1))
-        partial = np.flatnonzero(self.known.any(1) & ~whole)
+        known = self.known[:, : self.metre.phrase_steps]
+        whole = np.asarray(known.all(1))
+        partial = np.flatnonzero(known.any(1) & ~whole)
         x_0 = np.zeros((1, len(whole), self.model.space.D), np.float32)
         if whole.any():
             x_0[0, whole] = self.encode()[whole]
 
         def corrected(x0_hat: NDArray[np.float32]) -> NDArray[np.float32]:
             x0_hat = x0_hat.copy()
-            decoded = _phrase_form(self.model.literal().to_phrases(x0_hat[:, partial], alone=True))
+            decoded = _phrase_form(self.model.literal().to_phrases(x0_hat[:, partial], alone=True), self.metre)
             pasted, as_decoded = self.model.to_latents(np.stack([self._paste(decoded, partial), decoded]))
             x0_hat[:, partial] += pasted - as_decoded
             return self.model.space.clip(x0_hat)
@@ -71,23 +78,23 @@ class Window:
         return self._steered(steering, x_0[0])
 
     def _steered(self, steering: Steering, x_0: NDArray[np.float32]) -> NDArray[np.int8]:
-        return _phrase_form(steering.decode(x_0, self._bounds())).reshape(-1)
+        return self.metre.join(_phrase_form(steering.decode(x_0, self._bounds()), self.metre))
 
     def encode(self) -> NDArray[np.float32]:
         """The phrases as latents (P, D)."""
         return self.model.to_latents(self.tokens)
 
     def decode(self, x_0: NDArray[np.float32]) -> NDArray[np.int8]:
-        """Latents of all phrases (P, D) as steps (P * 32,), written around the known ones."""
-        return _phrase_form(self.model.to_phrases(x_0, self._bounds())).reshape(-1)
+        """Latents of all phrases (P, D) as steps (P * phrase_steps,), written around the known ones."""
+        return self.metre.join(_phrase_form(self.model.to_phrases(x_0, self._bounds()), self.metre))
 
     def _bounds(self) -> Bounds:
         return Bounds.fixing(self.tokens, self.known)
 
     def _paste(self, phrases: NDArray[np.int8], rows: NDArray[np.int64]) -> NDArray[np.int8]:
-        after_known = np.append(False, self.known.reshape(-1)[:-1]).reshape(self.known.shape)
+        after_known = self.metre.cut(np.append(False, self.metre.join(self.known)[:-1]))
         free = np.where(after_known[rows] & (phrases == HOLD), REST, phrases)
-        return _phrase_form(np.where(self.known[rows], self.tokens[rows], free))
+        return _phrase_form(np.where(self.known[rows], self.tokens[rows], free), self.metre)
 
 
 def filled(
@@ -97,14 +104,16 @@ def filled(
 
     What is missing of a shorter melody is drawn around it; what is missing of a phrase only, is silence.
     """
-    back = -(lead + tokens.size) % PHRASE_STEPS
-    fill = max(0, WINDOW * PHRASE_STEPS - (lead + tokens.size + back))
+    metre = model.manner.metre
+    back = -(lead + tokens.size) % metre.phrase_steps
+    fill = max(0, WINDOW * metre.phrase_steps - (lead + tokens.size + back))
     pad = (lead, back + fill)
-    phrases = Melody.from_tokens(np.pad(tokens, pad)).phrases()
+    phrases = Melody.from_tokens(np.pad(tokens, pad), metre=metre).phrases()
     if not fill:
         return phrases
-    known = np.pad(np.ones(tokens.size, np.bool_), pad).reshape(phrases.shape)
-    return Melody.from_tokens(Window(model, phrases, known).sample(sample, own_seed(seed, 0))).phrases()
+    known = metre.cut(np.pad(np.ones(tokens.size, np.bool_), pad), True)
+    drawn = Window(model, phrases, known).sample(sample, own_seed(seed, 0))
+    return Melody.from_tokens(drawn, metre=metre).phrases()
 
 
 def own_seed(seed: int, k: int) -> int:
@@ -112,7 +121,10 @@ def own_seed(seed: int, k: int) -> int:
     return int(np.random.SeedSequence((seed, k)).generate_state(1)[0])
 
 
-def _phrase_form(phrases: NDArray[np.integer]) -> NDArray[np.int8]:
+def _phrase_form(phrases: NDArray[np.integer], metre: Metre) -> NDArray[np.int8]:
     """Phrases without a REST that ends nothing; one at a phrase's start says that it begins in silence."""
     sounding = np.full((*phrases.shape[:-1], 1), 2)  # whether a phrase begins inside a note, it says itself
-    return canonical(np.concatenate([sounding, phrases], axis=-1))[..., 1:]
+    found = canonical(np.concatenate([sounding, phrases], axis=-1))[..., 1:]
+    if metre.phrase_steps < TOKENS:
+        found[..., metre.phrase_steps] = REST
+    return found

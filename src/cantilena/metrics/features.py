@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cantilena.metrics.pieces import Pieces
-from cantilena.music.melody import BAR_STEPS, HOLD, MIN_PITCH, PHRASE_STEPS, REST, VOCABULARY, is_silent
+from cantilena.music.melody import HOLD, MIN_PITCH, REST, VOCABULARY, is_silent
+from cantilena.music.metre import COMMON, TOKENS
 from cantilena.music.scales import in_one_scale
 
 __all__ = [
@@ -53,7 +54,7 @@ def pitch_range(events: Events) -> Figures:
 
 def notes_a_bar(events: Events) -> Figures:
     """Count the notes that start, for each bar: (B,). Fooled by any notes at the right rate, such as a metronome's."""
-    rate: Figures = (events > REST).sum(axis=1) / (events.shape[1] / BAR_STEPS)
+    rate: Figures = (events > REST).sum(axis=1) / (events.shape[1] / COMMON.bar_steps)
     return rate
 
 
@@ -84,7 +85,7 @@ def groove_consistency(events: Events) -> Figures:
 
     1 for a rhythm that is the same in every bar, whatever the pitches, and for silence.
     """
-    onset = (events > REST).reshape(len(events), -1, BAR_STEPS)
+    onset = (events > REST).reshape(len(events), -1, COMMON.bar_steps)
     same: Figures = 1 - (onset[:, 1:] != onset[:, :-1]).mean(axis=(1, 2))
     return same
 
@@ -97,7 +98,7 @@ def self_similarity(events: Events) -> Figures:
     HOLD. Fooled by silence, which is like silence, and blind to repeats at another pitch or shifted in time.
     """
     state = 2 * _sounding(events) + (events > REST)
-    phrases = state[:, : state.shape[1] // PHRASE_STEPS * PHRASE_STEPS].reshape(len(events), -1, PHRASE_STEPS)
+    phrases = state[:, : state.shape[1] // TOKENS * TOKENS].reshape(len(events), -1, TOKENS)
     found = np.zeros((len(events), phrases.shape[1] - 1))
     for k in range(1, phrases.shape[1]):
         found[:, k - 1] = (phrases[:, :-k] == phrases[:, k:]).mean(axis=(1, 2))
@@ -147,7 +148,7 @@ def features(pieces: Pieces) -> dict[str, Figures]:
 
     `self_similarity` is (n, longest - 1), NaN at lags that a shorter piece does not have; `intervals` is pooled, (m,).
     """
-    lags = max((row.size // PHRASE_STEPS for row in pieces.events), default=1) - 1
+    lags = max((row.size // TOKENS for row in pieces.events), default=1) - 1
     found = {name: np.zeros(len(pieces)) for name in FEATURES}
     found["self_similarity"] = np.full((len(pieces), lags), np.nan)
     pooled = [np.zeros(0)]
@@ -221,8 +222,8 @@ def _pitch_classes(events: Events) -> Figures:
 
 def _phrases(events: Events) -> NDArray[np.int8]:
     """The whole phrases of melodies, as `Melody.phrases` writes them: (B, phrases, 32)."""
-    whole = events[:, : events.shape[1] // PHRASE_STEPS * PHRASE_STEPS]
-    phrases = np.array(whole, np.int8).reshape(len(events), -1, PHRASE_STEPS)
+    whole = events[:, : events.shape[1] // TOKENS * TOKENS]
+    phrases = np.array(whole, np.int8).reshape(len(events), -1, TOKENS)
     silent = np.ones(phrases.shape[:2], bool)  # before the phrase
     silent[:, 1:] = _sounding(whole).reshape(phrases.shape)[:, :-1, -1] == 0
     phrases[..., 0] = np.where(silent & (phrases[..., 0] == HOLD), REST, phrases[..., 0])

@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from cantilena.corpus.store import Corpus
 from cantilena.corpus.tunes import Split
 from cantilena.metrics.pieces import Pieces, open_split, read_pieces
-from cantilena.music.melody import MAX_PITCH, MIN_PITCH, PHRASE_STEPS, REST, Melody
+from cantilena.music.melody import MAX_PITCH, MIN_PITCH, REST, Melody
+from cantilena.music.metre import TOKENS
 from cantilena.music.midi import MAX_QUARTERS
 
 __all__ = ["NoveltyIndex", "novelty_table"]
@@ -220,9 +221,9 @@ def _wanted(numbers: NDArray[np.int64], base: int) -> NDArray[np.bool_]:
 
 def _phrases(events: Sequence[NDArray[np.integer]]) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
     """All phrases (phrases, 32) of melodies and the melody of each; an odd last bar is left out."""
-    each = [Melody.from_tokens(row).phrases()[: row.size // PHRASE_STEPS] for row in events]
+    each = [Melody.from_tokens(row).phrases()[: row.size // TOKENS] for row in events]
     owner = np.repeat(np.arange(len(each)), [len(rows) for rows in each])
-    return np.concatenate([np.zeros((0, PHRASE_STEPS), np.int8), *each]), owner
+    return np.concatenate([np.zeros((0, TOKENS), np.int8), *each]), owner
 
 
 def _shapes(phrases: NDArray[np.int8]) -> NDArray[np.uint8]:
@@ -233,4 +234,4 @@ def _shapes(phrases: NDArray[np.int8]) -> NDArray[np.uint8]:
 
 
 def _words(phrases: NDArray[np.integer]) -> list[bytes]:
-    return cast("list[bytes]", np.ascontiguousarray(phrases).view(f"V{PHRASE_STEPS}").ravel().tolist())
+    return cast("list[bytes]", np.ascontiguousarray(phrases).view(f"V{TOKENS}").ravel().tolist())

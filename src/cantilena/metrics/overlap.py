@@ -16,7 +16,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.music.melody import BAR_STEPS, MIN_PITCH, REST
+from cantilena.music.melody import MIN_PITCH, REST
+from cantilena.music.metre import COMMON
 
 __all__ = ["ATTRIBUTES", "HOP_BARS", "WINDOW_BARS", "Overlap", "framewise_overlap", "normal_overlap", "window_moments"]
 
@@ -44,8 +45,8 @@ def window_moments(events: NDArray[np.integer]) -> tuple[NDArray[np.float64], ND
     """Return mean and deviation of pitch (MIDI number) and duration (sixteenths) by window: (B, windows, 2) each."""
     events = np.asarray(events)
     batch, steps = events.shape
-    bars = steps // BAR_STEPS
-    if steps % BAR_STEPS or bars < WINDOW_BARS + HOP_BARS:
+    bars = steps // COMMON.bar_steps
+    if steps % COMMON.bar_steps or bars < WINDOW_BARS + HOP_BARS:
         raise ValueError(f"melodies are whole bars, {WINDOW_BARS + HOP_BARS} or more, not {steps} steps")
     on = events > REST
     # steps from each onset to the next change: the index of the next non-zero token minus its own
@@ -55,7 +56,7 @@ def window_moments(events: NDArray[np.integer]) -> tuple[NDArray[np.float64], ND
     found = []
     for value in (events + (MIN_PITCH - 2.0), (after - np.arange(steps)).astype(np.float64)):
         value = np.where(on, value, 0.0)
-        sums = [a.reshape(batch, bars, BAR_STEPS).sum(-1) for a in (on.astype(np.float64), value, value * value)]
+        sums = [a.reshape(batch, bars, COMMON.bar_steps).sum(-1) for a in (on.astype(np.float64), value, value * value)]
         edges = np.arange(0, bars - WINDOW_BARS + 1, HOP_BARS)
         count, total, squares = (np.stack([s[:, e : e + WINDOW_BARS].sum(1) for e in edges], 1) for s in sums)
         full = np.maximum(count, 1)

@@ -22,7 +22,8 @@ from cantilena.corpus.tunes import SPLITS, Split
 from cantilena.errors import CantilenaError, MidiError
 from cantilena.metrics.overlap import HOP_BARS, WINDOW_BARS
 from cantilena.music.extract import extract, line, regions, to_steps
-from cantilena.music.melody import BAR_STEPS, MAX_PITCH, MIN_PITCH, PHRASE_STEPS, VOCABULARY, Melody, canonical
+from cantilena.music.melody import MAX_PITCH, MIN_PITCH, VOCABULARY, Melody, canonical
+from cantilena.music.metre import COMMON, FOUR_FOUR, TOKENS
 from cantilena.music.midi import Song, read_song
 
 __all__ = ["DAMAGED", "MIN_BARS", "Pieces", "corpus_pieces", "open_split", "read_pieces", "window_pieces"]
@@ -55,8 +56,10 @@ class Pieces:
         """
         rows = [np.asarray(row) for row in events]
         for row in rows:
-            if row.ndim != 1 or row.size % BAR_STEPS or row.size < MIN_BARS * BAR_STEPS:
-                raise ValueError(f"pieces are whole bars of {BAR_STEPS} steps, {MIN_BARS} or more, not {row.shape}")
+            if row.ndim != 1 or row.size % COMMON.bar_steps or row.size < MIN_BARS * COMMON.bar_steps:
+                raise ValueError(
+                    f"pieces are whole bars of {COMMON.bar_steps} steps, {MIN_BARS} or more, not {row.shape}"
+                )
             if row.dtype.kind not in "iu":
                 raise ValueError(f"events are integer tokens, not {row.dtype}")
             if row.min() < 0 or row.max() >= VOCABULARY:
@@ -85,11 +88,11 @@ def corpus_pieces(corpus: Corpus, split: Split, most: int | None = None, *, seed
 
     A piece's group is its song's. Raises CantilenaError where there is no such window.
     """
-    if bars < MIN_BARS or bars * BAR_STEPS % PHRASE_STEPS:
+    if bars < MIN_BARS or bars * COMMON.bar_steps % TOKENS:
         raise ValueError(f"windows of a corpus are an even number of bars, {MIN_BARS} or more, not {bars}")
     if most is not None and most < 1:
         raise ValueError(f"at most 1 piece or more, not {most}")
-    windows = corpus.windows(split, phrases=bars * BAR_STEPS // PHRASE_STEPS)
+    windows = corpus.windows(split, phrases=bars * COMMON.bar_steps // TOKENS)
     name = f"{corpus.directory.name}:{split}"
     if not len(windows):
         raise CantilenaError(f"{name}: no window of {bars} bars without a silent phrase")
@@ -98,8 +101,8 @@ def corpus_pieces(corpus: Corpus, split: Split, most: int | None = None, *, seed
 
 def window_pieces(corpus: Corpus, windows: NDArray[np.int64], name: str, *, bars: int = 64) -> Pieces:
     """Cut pieces at listed windows (n, 2): melody and first phrase, as `Corpus.windows` gives them."""
-    steps = bars * BAR_STEPS
-    first = windows[:, 1] * PHRASE_STEPS
+    steps = bars * COMMON.bar_steps
+    first = windows[:, 1] * TOKENS
     events = [canonical(corpus.events(m)[f : f + steps]) for m, f in zip(windows[:, 0], first, strict=True)]
     return Pieces(events, corpus.table["group"][windows[:, 0]].astype(np.int64), name)
 
@@ -153,7 +156,7 @@ def _songs(path: Path, bars: int, most: int, seed: int) -> Pieces:
             break
         try:
             song = read_song(files[number])
-            melody = _only_voice(song) or extract(song).melody
+            melody = _only_voice(song) or extract(song, metres=FOUR_FOUR).melody
             if melody is None or melody.bars < MIN_BARS:
                 raise MidiError(f"{files[number].name}: a melody of fewer than {MIN_BARS} bars")
             found[number] = melody.slice(1, min(bars, melody.bars)).events
@@ -175,15 +178,18 @@ def _only_voice(song: Song) -> Melody | None:
     None of a song that has several voices, or other metres, too.
     """
     played = [track for track in song.tracks if not track.is_drum and track.start.size]
-    if len(played) != 1 or len(stretches := regions(song)) != 1:
+    if len(played) != 1 or len(stretches := regions(song, FOUR_FOUR)) != 1:
         return None
-    (begin, end), track = stretches[0], played[0]
+    begin, end = stretches[0][:2]
+    track = played[0]
     within = (track.pitch >= MIN_PITCH) & (track.pitch <= MAX_PITCH)
     if not within.all() or track.start[0] < begin or track.end.max() > end:
         return None
     notes = line(track, begin, end, song.ticks_per_quarter)
     assert notes is not None  # it was played
-    bars = -(-max(int(to_steps(np.array([end - begin]), song.ticks_per_quarter)[0]), int(notes.end[-1])) // BAR_STEPS)
+    bars = -(
+        -max(int(to_steps(np.array([end - begin]), song.ticks_per_quarter)[0]), int(notes.end[-1])) // COMMON.bar_steps
+    )
     return Melody.from_notes(*notes, bars=bars, qpm=song.qpm)
 
 
@@ -206,6 +212,6 @@ def _arrays(path: Path, bars: int, most: int, seed: int) -> Pieces:
     if events.ndim != 2 or not len(events):
         raise CantilenaError(f"{path}: events are (n, steps), n 1 or more, not {events.shape}")
     try:
-        return Pieces.of(events[_some(len(events), most, seed), : bars * BAR_STEPS], name=path.name)
+        return Pieces.of(events[_some(len(events), most, seed), : bars * COMMON.bar_steps], name=path.name)
     except ValueError as error:
         raise CantilenaError(f"{path}: {error}") from error

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
+from fractions import Fraction
 from itertools import pairwise
 from typing import NamedTuple, TypeAlias
 
 from cantilena.errors import MidiError
 from cantilena.music.extract import regions
+from cantilena.music.metre import Metres, names_of
 from cantilena.music.midi import Song
 
-__all__ = ["Bar", "Bars", "Stretch", "bar_lines", "bars_are", "find_stretch", "parse_bars", "stretches"]
+__all__ = [
+    "Bar",
+    "Bars",
+    "Stretch",
+    "bar_lines",
+    "bars_are",
+    "find_stretch",
+    "parse_bars",
+    "stretches",
+    "unknown_metre",
+]
 
 Bars: TypeAlias = tuple[tuple[int, int], ...]  # (first, last), counted from 1, inclusive, in order and apart
 
@@ -28,13 +41,18 @@ class Bar(NamedTuple):
 
 
 class Stretch(NamedTuple):
-    """Neighbouring bars in 4/4 or 2/2."""
+    """Neighbouring bars in one metre."""
 
     region: int  # its index, as `Candidate.region`
     first: int  # number of its first bar in the song
     bars: int  # how many there are
     begin: int  # tick of its first bar line
     end: int  # tick at which it, or the song, ends
+    bar: Fraction  # ticks that a bar lasts
+
+    def tick(self, bars: int) -> int:
+        """The tick of the bar line after so many of its bars, or more."""
+        return self.begin + round(self.bar * bars)
 
 
 def parse_bars(bars: str | Iterable[tuple[int, int]]) -> Bars:
@@ -102,19 +120,19 @@ def _written(denominator: int) -> str:
     return f"{denominator}" if denominator < 1 << 20 else f"2^{denominator.bit_length() - 1}"
 
 
-def stretches(song: Song) -> list[Stretch]:
-    """The stretches of a song in 4/4 or 2/2, in the order of `regions`. MidiError where bars cannot be counted."""
+def stretches(song: Song, metres: Metres = None) -> list[Stretch]:
+    """The stretches of a song in one metre, in the order of `regions`. MidiError where bars cannot be counted."""
     number = {bar.begin: number for number, bar in enumerate(bar_lines(song), 1)}
-    whole = 4 * song.ticks_per_quarter
-    return [
-        Stretch(index, number[begin], -(-(end - begin) // whole), begin, end)
-        for index, (begin, end) in enumerate(regions(song))
-        if begin in number
-    ]
+    found = []
+    for index, (begin, end, numerator, denominator) in enumerate(regions(song, metres)):
+        bar = Fraction(4 * song.ticks_per_quarter * numerator, denominator)
+        if begin in number:
+            found.append(Stretch(index, number[begin], math.ceil((end - begin) / bar), begin, end, bar))
+    return found
 
 
-def find_stretch(song: Song, bars: Bars) -> Stretch:
-    """The bars in 4/4 or 2/2 around those that are asked for.
+def find_stretch(song: Song, bars: Bars, metres: Metres = None) -> Stretch:
+    """The bars in one metre around those that are asked for; the metre is one of `metres`, if some are given.
 
     Raises MidiError (one line) where a bar is outside the song, in another metre, or beyond a change of metre.
     """
@@ -123,13 +141,19 @@ def find_stretch(song: Song, bars: Bars) -> Stretch:
         if last > len(lines):
             raise MidiError(f"{song.name}: {bars_are(first, last)} outside the song, which has {len(lines)} bars")
     asked = [(number, lines[number - 1]) for first, last in bars for number in range(first, last + 1)]
+    every = stretches(song, metres)
     for number, bar in asked:
-        if bar.metre not in ("4/4", "2/2"):
-            raise MidiError(f"{song.name}: bar {number} is in {bar.metre}; Cantilena composes in 4/4 (and 2/2)")
-    for stretch in stretches(song):
+        if not any(stretch.begin <= bar.begin < stretch.end for stretch in every):
+            raise unknown_metre(song, f"bar {number} is", bar.metre, metres)
+    for stretch in every:
         inside = [stretch.begin <= bar.begin < stretch.end for _, bar in asked]
         if all(inside):
             return stretch
         if any(inside):
             break
     raise MidiError(f"{song.name}: there is a change of metre between the bars; edit them one after the other")
+
+
+def unknown_metre(song: Song, what: str, metre: str, metres: Metres) -> MidiError:
+    """The error of bars in a metre that is not known; `what` is the beginning of the sentence."""
+    return MidiError(f"{song.name}: {what} in {metre}, which this model does not know; it knows {names_of(metres)}")

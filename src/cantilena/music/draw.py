@@ -22,7 +22,7 @@ from html import escape
 import numpy as np
 
 from cantilena.music import render
-from cantilena.music.melody import BAR_STEPS, QUARTER_STEPS, Melody, pitch_name
+from cantilena.music.melody import Melody, pitch_name
 from cantilena.music.texts import printable
 
 __all__ = ["to_html", "to_svg"]
@@ -76,7 +76,7 @@ def to_svg(
         if not 1 <= first <= last <= melody.bars:
             raise ValueError(f"bars {first}-{last} are not inside 1-{melody.bars}")
     page = _Page.of(melody, bars_per_row)
-    spans = [((first - 1) * BAR_STEPS, last * BAR_STEPS) for first, last in highlight or ()]
+    spans = [((first - 1) * page.bar, last * page.bar) for first, last in highlight or ()]
     title = printable(title)  # which XML can hold, and which steers nothing
     if len(title) > 90:
         title = f"{title[:89]}…"
@@ -123,6 +123,8 @@ class _Page:
     """Where things stand; a row is a system, counted from 0."""
 
     bars: int
+    bar: int  # steps of one
+    beat: int  # steps of one
     row_bars: int
     low: int  # lowest pitch that has a lane
     high: int  # highest
@@ -133,7 +135,9 @@ class _Page:
         pitch = melody.notes.pitch
         low, high = (int(pitch.min()) - 2, int(pitch.max()) + 2) if pitch.size else (60, 76)
         missing = max(0, 19 - (high - low + 1))
-        return cls(melody.bars, min(bars_per_row, melody.bars), low - missing // 2, high + (missing + 1) // 2)
+        bar, beat = melody.metre.bar_steps, melody.metre.beat_steps
+        row_bars = min(bars_per_row, melody.bars)
+        return cls(melody.bars, bar, beat, row_bars, low - missing // 2, high + (missing + 1) // 2)
 
     @property
     def rows(self) -> int:
@@ -141,8 +145,8 @@ class _Page:
 
     @property
     def step(self) -> float:
-        """The width of a sixteenth."""
-        return (_WIDTH - _LEFT - _RIGHT) / (self.row_bars * BAR_STEPS)
+        """The width of a step."""
+        return (_WIDTH - _LEFT - _RIGHT) / (self.row_bars * self.bar)
 
     @property
     def lane(self) -> float:
@@ -172,7 +176,7 @@ class _Page:
 
     def cut(self, start: int, end: int) -> Iterator[tuple[int, int, int]]:
         """(row, start, end) of each piece of a span of steps, in steps from the start of that row."""
-        size = self.row_bars * BAR_STEPS
+        size = self.row_bars * self.bar
         for row in range(start // size, (end - 1) // size + 1):
             yield row, max(start - row * size, 0), min(end - row * size, size)
 
@@ -192,7 +196,7 @@ def _heading(melody: Melody, title: str) -> Iterator[str]:
 
 def _skyline(melody: Melody, page: _Page, spans: list[tuple[int, int]]) -> Iterator[str]:
     """The shape of the whole: pitch as height, rests as gaps, a tick where a system begins."""
-    steps = page.bars * BAR_STEPS
+    steps = page.bars * page.bar
     x = [_n(_LEFT + step * (_WIDTH - _LEFT - _RIGHT) / steps) for step in range(steps + 1)]
     floor = _SKY_TOP + _SKY_HEIGHT
     scale = (_SKY_HEIGHT - 8) / (page.high - page.low)
@@ -208,9 +212,9 @@ def _skyline(melody: Melody, page: _Page, spans: list[tuple[int, int]]) -> Itera
     if shape:
         yield f'<path {_ink("sky")} d="{shape}"/>'
     systems = range(0, page.bars, page.row_bars)
-    ticks = "".join(f"M{x[bar * BAR_STEPS]} {floor:g}v5" for bar in systems)
+    ticks = "".join(f"M{x[bar * page.bar]} {floor:g}v5" for bar in systems)
     yield f'<path {_ink("bar")} d="M{x[0]} {floor:g}H{x[-1]}{ticks}"/>'
-    numbers = (f'<text x="{x[bar * BAR_STEPS]}" y="{floor + 15:g}">{bar + 1}</text>' for bar in systems)
+    numbers = (f'<text x="{x[bar * page.bar]}" y="{floor + 15:g}">{bar + 1}</text>' for bar in systems)
     yield f'<g {_ink("mute")} font-family="{_SANS}" font-size="9">{"".join(numbers)}</g>'
 
 
@@ -220,7 +224,7 @@ def _systems(page: _Page, spans: list[tuple[int, int]]) -> Iterator[str]:
     labels, numbers = [], []
     for row in range(page.rows):
         bars = min(page.row_bars, page.bars - row * page.row_bars)
-        left, right, down = _n(page.x(0)), _n(page.x(bars * BAR_STEPS)), f"{_n(page.top(row))}v{_n(page.row_height)}"
+        left, right, down = _n(page.x(0)), _n(page.x(bars * page.bar)), f"{_n(page.top(row))}v{_n(page.row_height)}"
         for pitch in range(page.low, page.high + 1):
             y = page.y(row, pitch)
             if pitch % 12 in _BLACK:
@@ -229,16 +233,16 @@ def _systems(page: _Page, spans: list[tuple[int, int]]) -> Iterator[str]:
                 octave += f"M{left} {_n(y + page.lane)}H{right}"
                 place = f'x="{_LEFT - 8:g}" y="{_n(y + page.lane / 2)}" dy=".35em"'
                 labels.append(f"<text {place}>{pitch_name(pitch)}</text>")
-        for step in range(QUARTER_STEPS, bars * BAR_STEPS + 1, QUARTER_STEPS):
-            if step % BAR_STEPS:
+        for step in range(1, bars * page.bar + 1):
+            if step % page.bar and step % page.bar % page.beat == 0:
                 beat += f"M{_n(page.x(step))} {down}"
-            else:
+            elif step % page.bar == 0:
                 bar += f"M{_n(page.x(step))} {down}"
         for index in range(bars):
-            place = f'x="{_n(page.x(index * BAR_STEPS))}" y="{_n(page.top(row) - 6)}"'
+            place = f'x="{_n(page.x(index * page.bar))}" y="{_n(page.top(row) - 6)}"'
             numbers.append(f"<text {place}>{row * page.row_bars + index + 1}</text>")
         edge += f"M{left} {down}"
-    end = page.x(bars * BAR_STEPS)
+    end = page.x(bars * page.bar)
     edge += f"M{_n(end)} {down}"
     for start, stop in spans:
         for row, first, last in page.cut(start, stop):
@@ -260,9 +264,9 @@ def _rests(melody: Melody, page: _Page) -> Iterator[str]:
     sounds = np.zeros(melody.events.size, bool)
     for start, end, _ in _each(melody):
         sounds[start:end] = True
-    for bar in np.flatnonzero(~sounds.reshape(-1, BAR_STEPS).any(axis=1)).tolist():
+    for bar in np.flatnonzero(~sounds.reshape(melody.bars, -1).any(axis=1)).tolist():
         row, index = divmod(bar, page.row_bars)
-        x, y = page.x(index * BAR_STEPS + BAR_STEPS // 2), page.top(row) + page.row_height / 2
+        x, y = page.x(index * page.bar + page.bar // 2), page.top(row) + page.row_height / 2
         yield f'<path {_ink("rest")} d="M{_n(x - 13)} {_n(y - 3)}h26v1.2h-6v5h-14v-5h-6z"/>'
 
 

@@ -1,21 +1,24 @@
 """Which tracks of a song are melodies, and why the others are not.
 
-The paper's rule (Mittal et al. 2021, section 4.1, after MusicVAE): every non-drum track; 4/4 and 2/2 regions; the
-file's own beat grid rounded to sixteenths; the highest note at an onset wins and a new onset cuts the old note;
-no splitting at rests. A file in which the metre changes gives one melody for each of its 4/4 regions.
+The paper's rule (Mittal et al. 2021, section 4.1, after MusicVAE): every non-drum track; the file's own beat grid
+rounded to sixteenths; the highest note at an onset wins and a new onset cuts the old note; no splitting at rests. The
+paper reads regions in 4/4 and 2/2 (`metre.FOUR_FOUR`); here any metre may be read, and where the notes of a region lie
+nearer to triplet eighths than to sixteenths, these are its grid. A file in which the metre changes gives one melody
+for each of its regions.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import MidiError
-from cantilena.music.melody import BAR_STEPS, MAX_PITCH, MIN_PITCH, QUARTER_STEPS, Melody, Notes
+from cantilena.music.melody import MAX_PITCH, MIN_PITCH, Melody, Notes
+from cantilena.music.metre import COMMON, Metre, Metres, grids, names_of
 from cantilena.music.midi import Song, Track
 
 __all__ = [
@@ -24,6 +27,7 @@ __all__ = [
     "ROLES",
     "UNKNOWN_FAMILY",
     "Candidate",
+    "Region",
     "Role",
     "candidates",
     "extract",
@@ -45,67 +49,100 @@ _LEAD_NAME = re.compile(r"melod|vocal|voice|lead|sing", re.IGNORECASE)
 _BASS_NAME = re.compile(r"bass(?!oon)", re.IGNORECASE)
 _BASS_FAMILY = FAMILIES.index("bass")
 _LAST_RING = 1  # bars that the last note may ring past its own
+_CLEARLY = 0.01  # quarters by which notes lie nearer to triplets, on average, where these are their grid
 
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """One track in one 4/4 region of a song: a melody, or the reason why it is none."""
+    """One track in one region of a song: a melody, or the reason why it is none."""
 
     track: int  # index into song.tracks
     name: str  # the track's
-    region: int  # index of the 4/4 region
+    region: int  # index into `regions`
     first_bar: int  # bars from the region's start to the melody's first bar, 0 = its first
     melody: Melody | None
     reason: str  # why not; "" for a melody
     dropped: float  # share of notes that the highest-note rule dropped, 0..1
     family: int  # index into FAMILIES
     role: Role
+    off: float = 0.0  # how far its notes begin from the grid, on average, in quarters
 
 
-def candidates(song: Song) -> list[Candidate]:
-    """Every (track, 4/4 region) of the song in order, melodies and refused ones, with their labels."""
+class Region(NamedTuple):
+    """Ticks from `begin` to `end` in one time signature."""
+
+    begin: int
+    end: int
+    numerator: int
+    denominator: int
+
+
+def candidates(song: Song, metres: Metres = None) -> list[Candidate]:
+    """Every (track, region) of the song in order, melodies and refused ones, with their labels.
+
+    Of `metres`, if some are given, only their regions are read, and only on their grids.
+    """
     found = [
-        _candidate(song, index, track, number, begin, end)
+        _candidate(song, index, track, number, region, metres)
         for index, track in enumerate(song.tracks)
-        for number, (begin, end) in enumerate(regions(song))
+        for number, region in enumerate(regions(song, metres))
     ]
     return _with_roles(found, song)
 
 
-def extract(song: Song, track: int | None = None) -> Candidate:
+def extract(song: Song, track: int | None = None, metres: Metres = None) -> Candidate:
     """The melody of a song: the longest lead, or track number `track` (an index into `song.tracks`).
 
     Raises ValueError for a number that is no track's, MidiError where there is no melody, saying what the tracks are.
     """
     if track is not None and not 0 <= track < len(song.tracks):
         raise ValueError(f"{song.name}: a track is 0 to {len(song.tracks) - 1}, not {track} (`cantilena inspect`)")
-    found = [c for c in candidates(song) if track is None or c.track == track]
+    found = [c for c in candidates(song, metres) if track is None or c.track == track]
     melodies = [c for c in found if c.melody is not None]
     if not melodies:
-        reasons = [c.reason for c in found] or ["no 4/4 bars"]
+        reasons = [c.reason for c in found] or [f"no bars in {names_of(metres)}"]
         summary = ", ".join(f"{reasons.count(r)} {r}" for r in dict.fromkeys(reasons))
         raise MidiError(f"{song.name}: no melody of {MIN_BARS} bars or more ({len(song.tracks)} tracks: {summary})")
     order = {"lead": 0, "other": 1, "bass": 2}
     return min(melodies, key=lambda c: (order[c.role], -(c.melody.bars if c.melody else 0), c.dropped))
 
 
-def regions(song: Song) -> list[tuple[int, int]]:
-    """Ticks (begin, end) of the stretches in 4/4 or 2/2; neighbours are joined where bar lines agree."""
-    bar = 4 * song.ticks_per_quarter
+def regions(song: Song, metres: Metres = None) -> list[Region]:
+    """The stretches of a song in one metre (of `metres`, if given); neighbours are joined where bar lines agree.
+
+    4/4 and 2/2 are one metre here. A time signature whose bars are no whole steps, or more than 32, has no region.
+    """
     ends = [change.tick for change in song.time_signatures[1:]] + [max(song.end, 1)]
-    found: list[tuple[int, int]] = []
+    found: list[Region] = []
     for (tick, numerator, denominator), end in zip(song.time_signatures, ends, strict=True):
-        if (numerator, denominator) not in ((4, 4), (2, 2)) or end <= tick:
+        if end <= tick or not grids(numerator, denominator, metres):
             continue
-        if found and found[-1][1] == tick and (tick - found[-1][0]) % bar == 0:
-            found[-1] = (found[-1][0], end)
+        now = Region(tick, end, numerator, denominator)
+        if found and found[-1].end == tick and _agree(found[-1], now, song.ticks_per_quarter):
+            found[-1] = found[-1]._replace(end=end)
         else:
-            found.append((tick, end))
+            found.append(now)
     return found
 
 
-def _candidate(song: Song, index: int, track: Track, number: int, begin: int, end: int) -> Candidate:
+def _agree(one: Region, other: Region, ticks_per_quarter: int) -> bool:
+    """Whether two neighbours are in one metre, and the second begins on a bar line of the first."""
+    signatures = {one[2:], other[2:]}
+    if len(signatures) > 1 and not signatures <= {(4, 4), (2, 2)}:
+        return False
+    return (other.begin - one.begin) * one.denominator % (4 * ticks_per_quarter * one.numerator) == 0
+
+
+def off_grid(ticks: NDArray[np.int64], ticks_per_quarter: int, quarter_steps: int) -> float:
+    """How far ticks lie from a grid, on average, in quarters."""
+    place = ticks * quarter_steps / ticks_per_quarter
+    return float(np.abs(place - np.round(place)).mean()) / quarter_steps
+
+
+def _candidate(song: Song, index: int, track: Track, number: int, region: Region, metres: Metres) -> Candidate:
     family = UNKNOWN_FAMILY if track.program is None else track.program // 8
+    begin, end, numerator, denominator = region
+    known, tpq = grids(numerator, denominator, metres), song.ticks_per_quarter
 
     def refused(reason: str) -> Candidate:
         return Candidate(index, track.name, number, 0, None, reason, 0.0, family, "other")
@@ -114,27 +151,30 @@ def _candidate(song: Song, index: int, track: Track, number: int, begin: int, en
         return refused("drums")
     inside = (track.start >= begin) & (track.start < end) & (track.pitch >= MIN_PITCH) & (track.pitch <= MAX_PITCH)
     if not inside.any():
-        return refused("without notes in 4/4")
+        return refused(f"without notes in {known[0].numerator}/{known[0].denominator}")
+    off = {metre: off_grid(track.start[inside] - begin, tpq, metre.quarter_steps) for metre in known}
+    metre = min(known, key=lambda m: off[m] + _CLEARLY * (m.quarter_steps == 3))
     notes, dropped = skyline(
-        to_steps(track.start[inside] - begin, song.ticks_per_quarter),
-        to_steps(np.minimum(track.end[inside], end) - begin, song.ticks_per_quarter),
+        to_steps(track.start[inside] - begin, tpq, metre),
+        to_steps(np.minimum(track.end[inside], end) - begin, tpq, metre),
         track.pitch[inside],
     )
-    first_bar = int(notes.start[0]) // BAR_STEPS
-    last_bar = int(notes.start[-1]) // BAR_STEPS
-    ring = (last_bar + 1 + _LAST_RING) * BAR_STEPS
+    bar = metre.bar_steps
+    first_bar = int(notes.start[0]) // bar
+    last_bar = int(notes.start[-1]) // bar
+    ring = (last_bar + 1 + _LAST_RING) * bar
     notes.end[-1] = min(notes.end[-1], ring)
-    bars = -(-int(notes.end[-1]) // BAR_STEPS) - first_bar
-    offset = first_bar * BAR_STEPS
-    if reason := _why_not(Notes(notes.start - offset, notes.end - offset, notes.pitch), bars):
+    bars = -(-int(notes.end[-1]) // bar) - first_bar
+    start, stop = notes.start - first_bar * bar, notes.end - first_bar * bar
+    if reason := _why_not(Notes(start, stop, notes.pitch), bars, metre):
         return refused(reason)
-    melody = Melody.from_notes(notes.start - offset, notes.end - offset, notes.pitch, bars=bars, qpm=song.qpm)
-    return Candidate(index, track.name, number, first_bar, melody, "", dropped, family, "other")
+    melody = Melody.from_notes(start, stop, notes.pitch, bars=bars, qpm=song.qpm, metre=metre)
+    return Candidate(index, track.name, number, first_bar, melody, "", dropped, family, "other", off[metre])
 
 
-def to_steps(ticks: NDArray[np.int64], ticks_per_quarter: int) -> NDArray[np.int64]:
-    """Round ticks to sixteenths, halves up."""
-    return (2 * QUARTER_STEPS * ticks + ticks_per_quarter) // (2 * ticks_per_quarter)
+def to_steps(ticks: NDArray[np.int64], ticks_per_quarter: int, metre: Metre = COMMON) -> NDArray[np.int64]:
+    """Round ticks to the steps of a metre, halves up."""
+    return (2 * metre.quarter_steps * ticks + ticks_per_quarter) // (2 * ticks_per_quarter)
 
 
 def skyline(start: NDArray[np.int64], end: NDArray[np.int64], pitch: NDArray[np.int64]) -> tuple[Notes, float]:
@@ -148,7 +188,7 @@ def skyline(start: NDArray[np.int64], end: NDArray[np.int64], pitch: NDArray[np.
     return Notes(start, end, pitch), 1 - highest.mean().item()
 
 
-def line(track: Track, begin: int, end: int, ticks_per_quarter: int) -> Notes | None:
+def line(track: Track, begin: int, end: int, ticks_per_quarter: int, metre: Metre = COMMON) -> Notes | None:
     """What a track plays from tick `begin` to before `end`, as one line in steps from there; None where nothing sounds.
 
     Unlike a `candidate` it may be as short or as poor as it is.
@@ -156,11 +196,11 @@ def line(track: Track, begin: int, end: int, ticks_per_quarter: int) -> Notes | 
     inside = (track.start >= begin) & (track.start < end) & (track.pitch >= MIN_PITCH) & (track.pitch <= MAX_PITCH)
     if track.is_drum or not inside.any():
         return None
-    on, off = (to_steps(ticks[inside] - begin, ticks_per_quarter) for ticks in (track.start, track.end))
+    on, off = (to_steps(ticks[inside] - begin, ticks_per_quarter, metre) for ticks in (track.start, track.end))
     return skyline(on, off, track.pitch[inside])[0]
 
 
-def _why_not(notes: Notes, bars: int) -> str:
+def _why_not(notes: Notes, bars: int, metre: Metre) -> str:
     """Why notes (from the first bar on) are no melody, or "" where they are."""
     if bars < MIN_BARS:
         return f"shorter than {MIN_BARS} bars"
@@ -170,7 +210,7 @@ def _why_not(notes: Notes, bars: int) -> str:
         return f"with fewer than {MIN_PITCHES} pitches"
     if notes.start.size < bars:
         return "with less than a note a bar"
-    if np.unique(notes.start // BAR_STEPS).size * 2 < bars:
+    if np.unique(notes.start // metre.bar_steps).size * 2 < bars:
         return "mostly empty"
     return ""
 

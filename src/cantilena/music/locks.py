@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.music.bars import Bars, bars_are
-from cantilena.music.melody import BAR_STEPS, HOLD, MIN_PITCH, REST, Melody, Notes, pitch_name
+from cantilena.music.melody import HOLD, MIN_PITCH, REST, Melody, Notes, pitch_name
+from cantilena.music.metre import COMMON, Metre
 
 __all__ = ["Locks", "lock_melody"]
 
@@ -33,9 +34,12 @@ class Locks:
     tokens: NDArray[np.int8]  # (steps,)
     locked: NDArray[np.bool_]  # (steps,)
     known: NDArray[np.bool_]  # (steps,)
+    metre: Metre = COMMON
 
     @classmethod
-    def around(cls, notes: Notes, free: NDArray[np.bool_], kept: Notes = _NO_NOTES) -> Locks:
+    def around(
+        cls, notes: Notes, free: NDArray[np.bool_], kept: Notes = _NO_NOTES, *, metre: Metre = COMMON
+    ) -> Locks:  # fmt: skip
         """Hold the `notes` that begin outside the steps `free` (steps,), and the `kept` ones inside.
 
         A held note that rings into free steps is held to its end. A note that goes but rang out of the free steps
@@ -59,11 +63,11 @@ class Locks:
         tokens[stop] = REST
         tokens = np.where(locked, tokens, _tokens(notes, steps))
         matters = np.concatenate([np.flatnonzero(free), notes.start, notes.end - 1, kept.start])
-        bar, bars = np.arange(steps) // BAR_STEPS, matters // BAR_STEPS
+        bar, bars = np.arange(steps) // metre.bar_steps, matters // metre.bar_steps
         known = locked & (bar >= bars.min(initial=steps)) & (bar <= bars.max(initial=0))
         for array in (tokens, locked, known):
             array.setflags(write=False)
-        return cls(tokens, locked, known)
+        return cls(tokens, locked, known, metre)
 
     def paste(self, tokens: NDArray[np.integer]) -> NDArray[np.int8]:
         """The locked steps put into `tokens` (..., steps); a hold after a locked step becomes a rest, not its echo."""
@@ -79,20 +83,21 @@ def lock_melody(melody: Melody, bars: Bars, keep: Melody | None = None) -> Locks
     """
     if bars[-1][1] > melody.bars:
         raise ValueError(f"{bars_are(*bars[-1])} outside the melody, which has {melody.bars} bars")
-    free = np.zeros(melody.events.size, np.bool_)
+    bar, free = melody.metre.bar_steps, np.zeros(melody.events.size, np.bool_)
     for first, last in bars:
-        free[(first - 1) * BAR_STEPS : last * BAR_STEPS] = True
+        free[(first - 1) * bar : last * bar] = True
     if keep is None:
-        return Locks.around(melody.notes, free)
+        return Locks.around(melody.notes, free, metre=melody.metre)
+    if keep.metre.quarter_steps != melody.metre.quarter_steps:
+        raise ValueError(f"the notes to keep are in {keep.metre}, and the melody in {melody.metre}")
     kept = keep.notes
     have = set(zip(*(a.tolist() for a in melody.notes), strict=True))
     inside = (kept.end <= free.size) & free[np.minimum(kept.start, free.size - 1)]
     for note, within in zip(zip(*(a.tolist() for a in kept), strict=True), inside.tolist(), strict=True):
         if not within and note not in have:
-            bar = note[0] // BAR_STEPS + 1
-            where = f"{pitch_name(note[2])} in bar {bar}"
+            where = f"{pitch_name(note[2])} in bar {note[0] // bar + 1}"
             raise ValueError(f"the note to keep, {where}, is neither in the melody nor in the bars")
-    return Locks.around(melody.notes, free, Notes(*(a[inside] for a in kept)))
+    return Locks.around(melody.notes, free, Notes(*(a[inside] for a in kept)), metre=melody.metre)
 
 
 def _tokens(notes: Notes, steps: int) -> NDArray[np.int8]:

@@ -1,4 +1,4 @@
-"""`Melody`: one voice on a grid of sixteenths, its vocabulary, and its cut into 2-bar phrases.
+"""`Melody`: one voice on the grid of its metre, its vocabulary, and its cut into phrases.
 
 The vocabulary has 90 tokens (MusicVAE's, Roberts et al. 2018, restricted to the piano's range):
 
@@ -6,8 +6,10 @@ The vocabulary has 90 tokens (MusicVAE's, Roberts et al. 2018, restricted to the
     1         the sounding note ends                               REST
     2 .. 89   a note of MIDI pitch token + 19 (21..108) starts
 
-A phrase alone must say whether it begins inside a held note or in silence, so as a *phrase* (see
-`Melody.phrases`) music that begins in silence begins with REST, and music inside a held note with HOLD.
+A phrase alone must say whether it begins inside a held note or in silence, so as a *phrase* (see `Melody.phrases`)
+music that begins in silence begins with REST, and music inside a held note with HOLD. A phrase of a metre whose bars
+do not fill 32 tokens ends in silence, REST and then HOLD, which is no music: a note that rings past it goes on at the
+first token of the next.
 A `Melody` is canonical: a REST always ends a sounding note, and silence is written with HOLD.
 """
 
@@ -20,13 +22,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cantilena.music.metre import COMMON, TOKENS, Metre
+
 __all__ = [
-    "BAR_STEPS",
     "HOLD",
     "MAX_PITCH",
     "MIN_PITCH",
-    "PHRASE_STEPS",
-    "QUARTER_STEPS",
     "REST",
     "VOCABULARY",
     "Melody",
@@ -42,7 +43,6 @@ __all__ = [
 HOLD, REST = 0, 1
 MIN_PITCH, MAX_PITCH = 21, 108
 VOCABULARY = 2 + MAX_PITCH - MIN_PITCH + 1  # 90
-QUARTER_STEPS, BAR_STEPS, PHRASE_STEPS = 4, 16, 32
 _NOTE_ON = MIN_PITCH - 2  # pitch - token
 
 
@@ -107,7 +107,7 @@ def transpose(tokens: NDArray[np.integer], semitones: ArrayLike) -> NDArray[np.i
 
 @dataclass(frozen=True, eq=False)
 class Melody:
-    """A monophonic tune: `events` int8 (steps,), four steps a quarter, whole 4/4 bars, and a tempo.
+    """A monophonic tune: `events` int8 (steps,), whole bars of its `metre`, and a tempo.
 
     `qpm` is quarter notes a minute. Raises ValueError for anything that is not a canonical melody;
     `Melody.from_tokens` makes one canonical, `Melody.from_notes` builds one from notes.
@@ -121,13 +121,12 @@ class Melody:
 
     events: NDArray[np.int8]
     qpm: float = 120.0
+    metre: Metre = COMMON
 
     def __post_init__(self) -> None:
-        events = np.asarray(self.events)
-        if events.ndim != 1 or events.size == 0 or events.size % BAR_STEPS:
-            raise ValueError(
-                f"a melody is whole bars of {BAR_STEPS} steps in one row, not an array of shape {events.shape}"
-            )
+        events, bar = np.asarray(self.events), self.metre.bar_steps
+        if events.ndim != 1 or events.size == 0 or events.size % bar:
+            raise ValueError(f"a melody is whole bars of {bar} steps in one row, not an array of shape {events.shape}")
         if events.dtype.kind not in "iu":
             raise ValueError(f"melody events are integer tokens, not {events.dtype}")
         if events.min() < 0 or events.max() >= VOCABULARY:
@@ -142,26 +141,27 @@ class Melody:
     # -- making --------------------------------------------------------------------------------
 
     @classmethod
-    def from_tokens(cls, tokens: ArrayLike, qpm: float = 120.0) -> Melody:
+    def from_tokens(cls, tokens: ArrayLike, qpm: float = 120.0, metre: Metre = COMMON) -> Melody:
         """A melody from tokens (steps,) that need not be canonical."""
-        return cls(canonical(np.asarray(tokens)), qpm)
+        return cls(canonical(np.asarray(tokens)), qpm, metre)
 
     @classmethod
-    def from_phrases(cls, phrases: ArrayLike, qpm: float = 120.0) -> Melody:
+    def from_phrases(cls, phrases: ArrayLike, qpm: float = 120.0, metre: Metre = COMMON) -> Melody:
         """The inverse of `phrases`: (phrases, 32) tokens, joined; redundant RESTs and orphan holds drop."""
-        return cls.from_tokens(np.asarray(phrases).reshape(-1), qpm)
+        return cls.from_tokens(metre.join(np.asarray(phrases)), qpm, metre)
 
     @classmethod
     def from_notes(
-        cls, start: ArrayLike, end: ArrayLike, pitch: ArrayLike, *, bars: int | None = None, qpm: float = 120.0
-    ) -> Melody:
+        cls, start: ArrayLike, end: ArrayLike, pitch: ArrayLike, *, bars: int | None = None, qpm: float = 120.0,
+        metre: Metre = COMMON,
+    ) -> Melody:  # fmt: skip
         """A melody from notes in steps, sorted by start; the last ends in the last bar unless `bars` is given.
 
         Raises ValueError where notes overlap, are empty, or leave 21..108 or the bars.
         """
         start_, end_, pitch_ = (np.asarray(a, np.int64) for a in (start, end, pitch))
-        steps = int(end_.max(initial=1)) if bars is None else bars * BAR_STEPS
-        steps = -(-steps // BAR_STEPS) * BAR_STEPS
+        steps = int(end_.max(initial=1)) if bars is None else bars * metre.bar_steps
+        steps += -steps % metre.bar_steps
         if (start_ < 0).any() or (end_ <= start_).any() or (end_[:-1] > start_[1:]).any() or (end_ > steps).any():
             raise ValueError("notes of a melody are in order, not empty, do not overlap and lie inside its bars")
         if ((pitch_ < MIN_PITCH) | (pitch_ > MAX_PITCH)).any():
@@ -169,19 +169,19 @@ class Melody:
         events = np.zeros(steps + 1, np.int8)
         events[end_] = REST
         events[start_] = pitch_ - _NOTE_ON
-        return cls(events[:-1], qpm)
+        return cls(events[:-1], qpm, metre)
 
     # -- looking -------------------------------------------------------------------------------
 
     @property
     def bars(self) -> int:
-        """Length in bars of 4/4."""
-        return self.events.size // BAR_STEPS
+        """Length in bars of its metre."""
+        return self.events.size // self.metre.bar_steps
 
     @property
     def seconds(self) -> float:
         """Length in seconds at the melody's tempo."""
-        return self.events.size / QUARTER_STEPS * 60 / self.qpm
+        return self.events.size / self.metre.quarter_steps * 60 / self.qpm
 
     @property
     def notes(self) -> Notes:
@@ -193,22 +193,27 @@ class Melody:
         return Notes(change[on], end[on], token[on] + _NOTE_ON)
 
     def phrases(self) -> NDArray[np.int8]:
-        """(ceil(bars / 2), 32) tokens; silence at a phrase's start is written REST, and pads an odd bar.
+        """(phrases, 32) tokens; silence at a phrase's start is written REST, and fills up the last one.
 
         >>> Melody.from_notes([0], [40], [60], bars=6).phrases()[:, :10]
         array([[41,  0,  0,  0,  0,  0,  0,  0,  0,  0],
                [ 0,  0,  0,  0,  0,  0,  0,  0,  1,  0],
                [ 1,  0,  0,  0,  0,  0,  0,  0,  0,  0]], dtype=int8)
         """
-        events = self.events
-        if odd := -events.size % PHRASE_STEPS:  # the bar that is missing is silent
-            rest = np.zeros(odd, np.int8)
+        events, steps = self.events, self.metre.phrase_steps
+        if missing := -events.size % steps:  # the bars that are missing are silent
+            rest = np.zeros(missing, np.int8)
             rest[0] = REST
             events = canonical(np.concatenate([events, rest]))
-        phrases = events.reshape(-1, PHRASE_STEPS).copy()
-        silent = ~_sounds_before(events)[::PHRASE_STEPS]
-        phrases[silent & (phrases[:, 0] == HOLD), 0] = REST
+        phrases = self.metre.cut(events).copy()
+        phrases[~_sounds_before(events)[::steps] & (phrases[:, 0] == HOLD), 0] = REST
+        if steps < TOKENS:
+            phrases[:, steps] = REST
         return phrases
+
+    def like(self, events: ArrayLike) -> Melody:
+        """Another melody of the same metre and tempo, from tokens (steps,) that need not be canonical."""
+        return Melody.from_tokens(events, self.qpm, self.metre)
 
     # -- changing ------------------------------------------------------------------------------
 
@@ -216,7 +221,8 @@ class Melody:
         """Bars `first` to `last`, counted from 1 and inclusive as in a DAW; a note held into them is left out."""
         if not 1 <= first <= last <= self.bars:
             raise ValueError(f"bars {first}-{last} are not inside 1-{self.bars}")
-        return Melody.from_tokens(self.events[(first - 1) * BAR_STEPS : last * BAR_STEPS], self.qpm)
+        bar = self.metre.bar_steps
+        return self.like(self.events[(first - 1) * bar : last * bar])
 
     def transpose(self, semitones: int) -> Melody:
         """All notes moved by `semitones`; raises ValueError where one would leave 21..108."""
@@ -255,16 +261,17 @@ class Melody:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Melody):
             return NotImplemented
-        return self.qpm == other.qpm and np.array_equal(self.events, other.events)
+        return (self.qpm, self.metre) == (other.qpm, other.metre) and np.array_equal(self.events, other.events)
 
     def __hash__(self) -> int:
-        return hash((self.events.tobytes(), self.qpm))
+        return hash((self.events.tobytes(), self.qpm, self.metre))
 
     def __repr__(self) -> str:
         pitch = self.notes.pitch
         span = f"{pitch_name(pitch.min())}-{pitch_name(pitch.max())}, " if pitch.size else ""
         bars, notes = (f"{n} {word}{'' if n == 1 else 's'}" for n, word in ((self.bars, "bar"), (pitch.size, "note")))
-        return f"Melody({bars}, {notes}, {span}{self.qpm:g} qpm)"
+        metre = "" if self.metre == COMMON else f"{self.metre}, "
+        return f"Melody({bars}, {notes}, {span}{metre}{self.qpm:g} qpm)"
 
 
 def check_tempo(qpm: float) -> None:

@@ -8,11 +8,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TypeAlias, TypeVar
 
-__all__ = ["COMMON", "TOKENS", "Metre"]
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["COMMON", "FOUR_FOUR", "TOKENS", "Metre", "Metres", "grids", "names_of"]
 
 TOKENS = 32  # of a phrase
 _TRIPLETS = "triplets"
+T = TypeVar("T", bound=np.generic)
+Metres: TypeAlias = "tuple[Metre, ...] | None"  # the ones that are known; None is all
 
 
 @dataclass(frozen=True, order=True)
@@ -67,6 +73,10 @@ class Metre:
         """Steps of music in a phrase, at most TOKENS."""
         return self.phrase_bars * self.bar_steps
 
+    def alike(self, other: Metre) -> bool:
+        """Whether bars of both have the same steps, as those of 4/4 and 2/2 have."""
+        return (self.bar_steps, self.quarter_steps) == (other.bar_steps, other.quarter_steps)
+
     @property
     def bar_quarters(self) -> float:
         """Quarter notes that a bar lasts."""
@@ -93,19 +103,83 @@ class Metre:
     def strong_steps(self) -> tuple[int, ...]:
         """The steps of a bar that carry its weight: the first, and the middle of bars with an even number of beats.
 
-        >>> [Metre(*m).strong_steps for m in ((4, 4), (3, 4), (6, 8), (9, 8), (12, 8))]
-        [(0, 8), (0,), (0,), (0,), (0, 12)]
+        >>> [Metre(*m).strong_steps for m in ((4, 4), (3, 4), (6, 8), (2, 2), (12, 8))]
+        [(0, 8), (0,), (0,), (0, 8), (0, 12)]
         """
-        beats = self.bar_steps // self.beat_steps
-        return (0, self.bar_steps // 2) if beats >= 4 and beats % 2 == 0 else (0,)
+        even = self.bar_steps // self.beat_steps % 2 == 0
+        return (0, self.bar_steps // 2) if even and self.bar_quarters >= 4 else (0,)
+
+    @property
+    def weights(self) -> NDArray[np.int64]:
+        """How heavy each step of a bar is (Longuet-Higgins & Lee 1984): (bar_steps,).
+
+        The first is 0, the other strong ones -1, the other beats -2, their parts (halves, or thirds of a compound
+        metre's) -3, all other steps -4.
+
+        >>> Metre(6, 8).weights
+        array([ 0, -4, -3, -4, -3, -4, -2, -4, -3, -4, -3, -4])
+        """
+        step = np.arange(self.bar_steps)
+        part = max(1, self.beat_steps // (3 if self.compound or self.quarter_steps == 3 else 2))
+        found = np.where(step % part == 0, -3, -4)
+        found[step % self.beat_steps == 0] = -2
+        found[list(self.strong_steps)] = -1
+        found[0] = 0
+        return found
 
     @property
     def step_name(self) -> str:
         """What a step is, in the plural."""
         return "sixteenths" if self.quarter_steps == 4 else "triplet eighths"
 
+    def phrases_of(self, bars: int) -> int:
+        """How many phrases hold so many bars."""
+        return -(-bars // self.phrase_bars)
+
+    def cut(self, steps: NDArray[T], fill: int = 0) -> NDArray[T]:
+        """Whole phrases of something of each step, (..., P * phrase_steps), as (..., P, TOKENS); `fill` is the rest.
+
+        >>> Metre(3, 4).cut(np.ones(48, np.int8)).sum(axis=1)
+        array([24, 24])
+        """
+        rows = steps.reshape(*steps.shape[:-1], -1, self.phrase_steps)
+        if self.phrase_steps == TOKENS:
+            return rows
+        ahead = [(0, 0)] * (rows.ndim - 1)
+        return np.pad(rows, [*ahead, (0, TOKENS - self.phrase_steps)], constant_values=fill)
+
+    def join(self, phrases: NDArray[T]) -> NDArray[T]:
+        """The inverse of `cut`: something of each token, (..., P, TOKENS), as that of each step of the music."""
+        return phrases[..., : self.phrase_steps].reshape(*phrases.shape[:-2], -1)
+
     def __str__(self) -> str:
         return f"{self.numerator}/{self.denominator}" + (f" {_TRIPLETS}" if self.quarter_steps == 3 else "")
 
 
 COMMON = Metre()  # 4/4 in sixteenths, as the paper has it
+FOUR_FOUR = (COMMON, Metre(2, 2))  # the paper's corpus; 2/2 is 4/4 in another notation
+
+
+def grids(numerator: int, denominator: int, metres: Metres = None) -> list[Metre]:
+    """The metres of a time signature, in sixteenths and in triplet eighths; of `metres` only, if some are given.
+
+    >>> [str(metre) for metre in grids(3, 4)], grids(17, 4)
+    (['3/4', '3/4 triplets'], [])
+    """
+    found = []
+    for steps in (4, 3):
+        try:
+            found.append(Metre(numerator, denominator, steps))
+        except ValueError:
+            continue
+    return [metre for metre in found if metres is None or metre in metres]
+
+
+def names_of(metres: Metres) -> str:
+    """Metres as a sentence has them.
+
+    >>> names_of(FOUR_FOUR)
+    '4/4 and 2/2'
+    """
+    names = [str(metre) for metre in metres] if metres is not None else ["every metre of at most 32 steps a bar"]
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from cantilena.errors import MidiError
 from cantilena.music.chunks import Event, file_chunks, track_events
-from cantilena.music.melody import QUARTER_STEPS, Melody
+from cantilena.music.melody import Melody
 from cantilena.music.voices import DRUM_CHANNEL, Voice, read_voices
 
 __all__ = ["MAX_QUARTERS", "Song", "TimeSignature", "Track", "read_song", "to_midi", "write_whole"]
@@ -143,12 +143,13 @@ def to_midi(
         raise ValueError(f"a General MIDI program is 0..127, not {program}")
     score = symusic.core.ScoreTick(_TPQ)
     score.tempos.append(symusic.core.TempoTick(0, melody.qpm))
-    score.time_signatures.append(symusic.core.TimeSignatureTick(0, 4, 4))
+    score.time_signatures.append(symusic.core.TimeSignatureTick(0, melody.metre.numerator, melody.metre.denominator))
     track = symusic.core.TrackTick(track_name, program, False)
-    ticks = _TPQ // QUARTER_STEPS
+    metre = melody.metre
+    ticks = _TPQ // metre.quarter_steps
     start, end, pitch = melody.notes
     for s, e, p in zip(start.tolist(), end.tolist(), pitch.tolist(), strict=True):
-        velocity = 96 if s % 16 == 0 else 84 if s % 4 == 0 else 76  # the metre, lightly
+        velocity = 96 if s % metre.bar_steps == 0 else 84 if s % metre.beat_steps == 0 else 76  # the metre, lightly
         track.notes.append(symusic.core.NoteTick(s * ticks, (e - s) * ticks, p, velocity))
     score.tracks.append(track)
     if beneath:

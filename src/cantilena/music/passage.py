@@ -1,6 +1,6 @@
 """`Passage`: the bars of a song that are composed anew, with all that must stay as it is.
 
-A note belongs to the bar of its nearest sixteenth, as the extractor reads it: one that is played a little before the
+A note belongs to the bar of its nearest step, as the extractor reads it: one that is played a little before the
 bar line is the next bar's. What stays is never rewritten: locked notes keep their own ticks, on the grid or off it.
 """
 
@@ -18,13 +18,14 @@ from cantilena.errors import MidiError
 from cantilena.music.bars import Bars, Stretch, bar_lines, find_stretch
 from cantilena.music.extract import Candidate, candidates, extract, skyline, to_steps
 from cantilena.music.locks import Locks
-from cantilena.music.melody import BAR_STEPS, MAX_PITCH, MIN_PITCH, QUARTER_STEPS, Melody, Notes, pitch_name
+from cantilena.music.melody import MAX_PITCH, MIN_PITCH, Melody, Notes, pitch_name
+from cantilena.music.metre import Metre, Metres
 from cantilena.music.midi import Song, read_song
 from cantilena.music.splice import Part, TickNote, find_part, read_notes
-from cantilena.music.timeline import on_sixteenths
+from cantilena.music.timeline import on_fine_ticks
 from cantilena.music.voices import PartNote
 
-__all__ = ["Passage", "melody_in", "read_passage"]
+__all__ = ["Passage", "melody_in", "metre_of", "read_passage"]
 
 _NEIGHBOURS = 8  # locked notes on either side that give a new note its velocity
 _VELOCITY = 80  # where a track has no other note
@@ -37,7 +38,7 @@ class Passage:
     song: Song
     candidate: Candidate  # the track as the extractor sees it
     bars: Bars
-    stretch: Stretch  # the bars in 4/4 around them
+    stretch: Stretch  # the bars in one metre around them
     part: Part
     gone: frozenset[PartNote]  # the bars' own notes
     planted: tuple[TickNote, ...]  # kept notes that the song does not have
@@ -46,11 +47,11 @@ class Passage:
 
     def melody(self, tokens: NDArray[np.integer]) -> Melody:
         """Tokens of the whole stretch as a melody with the locked notes in it."""
-        return Melody.from_tokens(self.locks.paste(tokens), self.song.qpm)
+        return self.before.like(self.locks.paste(tokens))
 
     def write(self, melody: Melody) -> bytes:
         """The song's file with the new notes of `melody` in place of the bars' own; nothing else differs."""
-        per_step = self.song.ticks_per_quarter / QUARTER_STEPS
+        per_step = self.song.ticks_per_quarter / self.before.metre.quarter_steps
         stays = [n for n in self.part.notes if n not in self.gone]
         locked = sorted([*(TickNote(*n[:4]) for n in stays), *self.planted])
         new = []
@@ -69,41 +70,49 @@ def read_passage(
     track: int | None = None,
     keep: str | Path | bytes | Song | None = None,
     name: str | None = None,
+    metres: Metres = None,
 ) -> Passage:
     """The `bars` of a song's melody, or of track number `track`, ready to be composed anew.
 
     The notes of the file `keep` stand in the result as they are: those that the song has there stay, others are
-    added. Raises MidiError (one line) where the song, its melody or a bar is not as it must be; ValueError where a
-    kept note lies outside the bars.
+    added. The bars are in one of `metres`, if some are given. Raises MidiError (one line) where the song, its melody or
+    a bar is not as it must be; ValueError where a kept note lies outside the bars.
     """
-    song = on_sixteenths(source if isinstance(source, Song) else read_song(source, name=name))
-    stretch = find_stretch(song, bars)
-    index = extract(song, track).track
-    candidate = melody_in(song, index, stretch)
-    part = find_part(song, index)
-    free = np.zeros(stretch.bars * BAR_STEPS, np.bool_)
+    song = on_fine_ticks(source if isinstance(source, Song) else read_song(source, name=name))
+    stretch = find_stretch(song, bars, metres)
+    index = extract(song, track, metres).track
+    candidate = melody_in(song, index, stretch, metres)
+    metre = metre_of(candidate)
+    part, bar = find_part(song, index), metre.bar_steps
+    free = np.zeros(stretch.bars * bar, np.bool_)
     for first, last in bars:
-        free[(first - stretch.first) * BAR_STEPS : (last + 1 - stretch.first) * BAR_STEPS] = True
+        free[(first - stretch.first) * bar : (last + 1 - stretch.first) * bar] = True
     kept = [] if keep is None else _read_kept(keep, song)
-    inside = {n for n in part.notes if _is_free(n.start, free, song, stretch)}
+    inside = {n for n in part.notes if _is_free(n.start, free, song, stretch, metre)}
     have = {(n.start, n.pitch): n for n in part.notes}
     spared = {have[n.start, n.pitch] for n in kept if (n.start, n.pitch) in have}
     planted = tuple(n for n in kept if (n.start, n.pitch) not in have)
     for n in planted:
-        if not _is_free(n.start, free, song, stretch):
-            bar = sum(line.begin <= n.start for line in bar_lines(song))
-            where = f"{pitch_name(n.pitch)} in bar {bar}"
+        if not _is_free(n.start, free, song, stretch, metre):
+            number = sum(line.begin <= n.start for line in bar_lines(song))
+            where = f"{pitch_name(n.pitch)} in bar {number}"
             raise ValueError(f"{song.name}: the note to keep, {where}, is neither in track {index} nor in the bars")
-    melody = _on_grid([n[:3] for n in part.notes], song, stretch)
+    melody = _on_grid([n[:3] for n in part.notes], song, stretch, metre)
     held = [*(n[:3] for n in spared & inside), *(n[:3] for n in planted)]
-    before = Melody.from_notes(*melody, bars=stretch.bars, qpm=song.qpm)
-    locks = Locks.around(melody, free, _on_grid(held, song, stretch))
+    before = Melody.from_notes(*melody, bars=stretch.bars, qpm=song.qpm, metre=metre)
+    locks = Locks.around(melody, free, _on_grid(held, song, stretch, metre), metre=metre)
     return Passage(song, candidate, bars, stretch, part, frozenset(inside - spared), planted, before, locks)
 
 
-def melody_in(song: Song, track: int, stretch: Stretch) -> Candidate:
+def metre_of(found: Candidate) -> Metre:
+    """The metre of a candidate that is a melody."""
+    assert found.melody is not None
+    return found.melody.metre
+
+
+def melody_in(song: Song, track: int, stretch: Stretch, metres: Metres = None) -> Candidate:
     """The melody of a track in a stretch of bars; MidiError where there is none."""
-    found = next(c for c in candidates(song) if (c.track, c.region) == (track, stretch.region))
+    found = next(c for c in candidates(song, metres) if (c.track, c.region) == (track, stretch.region))
     if found.melody is None:
         where = f"bars {stretch.first}-{stretch.first + stretch.bars - 1}"
         raise MidiError(f"{song.name}: track {track} has no melody in {where}: {found.reason}")
@@ -122,24 +131,21 @@ def _read_kept(keep: str | Path | bytes | Song, song: Song) -> list[TickNote]:
     return list(once.values())
 
 
-def _step(tick: int, song: Song, stretch: Stretch) -> int:
-    return int(to_steps(np.array([tick - stretch.begin]), song.ticks_per_quarter)[0])
+def _is_free(tick: int, free: NDArray[np.bool_], song: Song, stretch: Stretch, metre: Metre) -> bool:
+    step = int(to_steps(np.array([tick - stretch.begin]), song.ticks_per_quarter, metre)[0])
+    return stretch.begin <= tick < stretch.end and bool(free[min(step, free.size - 1)])
 
 
-def _is_free(tick: int, free: NDArray[np.bool_], song: Song, stretch: Stretch) -> bool:
-    return stretch.begin <= tick < stretch.end and bool(free[min(_step(tick, song, stretch), free.size - 1)])
-
-
-def _on_grid(notes: Sequence[tuple[int, int, int]], song: Song, stretch: Stretch) -> Notes:
+def _on_grid(notes: Sequence[tuple[int, int, int]], song: Song, stretch: Stretch, metre: Metre) -> Notes:
     """The melody of notes (start, end, pitch) in ticks, in steps of the stretch, as `extract` reads it."""
     table = np.array(notes, np.int64).reshape(-1, 3)
     start, end, pitch = table[
         (stretch.begin <= table[:, 0]) & (table[:, 0] < stretch.end)
         & (table[:, 2] >= MIN_PITCH) & (table[:, 2] <= MAX_PITCH)
     ].T  # fmt: skip
-    steps = stretch.bars * BAR_STEPS
-    on = to_steps(start - stretch.begin, song.ticks_per_quarter)
-    off = np.minimum(to_steps(end - stretch.begin, song.ticks_per_quarter), steps)
+    steps = stretch.bars * metre.bar_steps
+    on = to_steps(start - stretch.begin, song.ticks_per_quarter, metre)
+    off = np.minimum(to_steps(end - stretch.begin, song.ticks_per_quarter, metre), steps)
     if not on.size:
         return Notes(on, off, pitch)
     fits = on < steps  # a note played just before the stretch ends has no step of its own

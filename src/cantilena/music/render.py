@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.music.melody import BAR_STEPS, QUARTER_STEPS, Melody
+from cantilena.music.melody import Melody
 
 __all__ = ["TAIL_SECONDS", "to_samples", "to_wav"]
 
@@ -32,9 +32,8 @@ _WET = 0.2  # the room's answer to noise has this share of its amplitude
 _SWAY, _SWAY_HZ = 0.12, 3.1
 _TAPS = 10  # of the room's resampling filter, for each phase
 
-# How hard a note is struck, by its step in the bar: the beats (1, then 3, then 2 and 4), the eighths, the rest.
-_ACCENT = 4 * [0.72, 0.66, 0.79, 0.66]
-_ACCENT[::QUARTER_STEPS] = [1.0, 0.87, 0.94, 0.87]
+# How hard a note is struck, by the weight of its step, 0 to -4: the first, a strong one, a beat, its part, the rest.
+_ACCENT = np.array([1.0, 0.94, 0.87, 0.79, 0.66])
 
 
 def to_samples(melody: Melody, *, rate: int = 44_100, mono: bool = False) -> Samples:
@@ -87,13 +86,14 @@ def to_wav(melody: Melody, *, rate: int = 44_100, mono: bool = False, bits: Lite
 
 def _dry(melody: Melody, rate: int) -> Samples:
     """All notes, one channel (samples,), before the room."""
-    step = 60 / melody.qpm / QUARTER_STEPS * rate  # samples
+    step = 60 / melody.qpm / melody.metre.quarter_steps * rate  # samples
     release = round(_RELEASE_SECONDS * rate)
     fade = np.cos(np.linspace(0, np.pi / 2, release, dtype=np.float32)) ** 2
     start, end, pitch = melody.notes
     begin = np.rint(start * step).astype(np.int64)
     hold = np.rint(end * step).astype(np.int64) - begin
-    keys = [(p, _ACCENT[s % BAR_STEPS]) for s, p in zip(start.tolist(), pitch.tolist(), strict=True)]
+    accent = _ACCENT[-np.tile(melody.metre.weights, melody.bars)[start]]
+    keys = list(zip(pitch.tolist(), accent.tolist(), strict=True))
     longest: dict[tuple[int, float], int] = {}
     for key, size in zip(keys, hold.tolist(), strict=True):
         longest[key] = max(longest.get(key, 0), size)

@@ -12,24 +12,24 @@ from math import gcd, lcm
 from cantilena.errors import MidiError
 from cantilena.music.channel import default_of, settings_of
 from cantilena.music.chunks import Event, file_chunks, track_chunk, track_events
-from cantilena.music.melody import QUARTER_STEPS
 from cantilena.music.midi import Song, read_song
 from cantilena.music.voices import weave
 
-__all__ = ["append_file", "last_time_change", "later", "on_sixteenths"]
+__all__ = ["append_file", "last_time_change", "later", "on_fine_ticks"]
 
 _TEMPO, _SIGNATURE, _END = b"\xff\x51", b"\xff\x58", b"\xff\x2f"
 _OF_THE_MUSIC = (b"\xff\x05", b"\xff\x06", b"\xff\x07")  # lyrics, markers, cue points
 _MAX_DIVISION = 0x7FFF
+_FINE = 12  # ticks a quarter that can say sixteenths and triplet eighths
 
 
-def on_sixteenths(song: Song) -> Song:
-    """The song on ticks that can say sixteenths: itself, or, of one, two or three ticks a quarter, on finer ones.
+def on_fine_ticks(song: Song) -> Song:
+    """The song on ticks that can say sixteenths and triplets: itself, or, of under 12 ticks a quarter, on finer ones.
 
     Every event comes at its own time still. Raises MidiError where the events cannot be followed.
     """
-    factor = QUARTER_STEPS // gcd(QUARTER_STEPS, song.ticks_per_quarter)
-    if song.ticks_per_quarter >= QUARTER_STEPS:
+    factor = _FINE // gcd(_FINE, song.ticks_per_quarter)
+    if song.ticks_per_quarter >= _FINE:
         return song
     head, *chunks, rest = file_chunks(song.data, song.name)
     division = song.ticks_per_quarter * factor

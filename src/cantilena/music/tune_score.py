@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.music.melody import BAR_STEPS, Melody
+from cantilena.music.melody import Melody
 from cantilena.music.scales import in_one_scale
 
 __all__ = ["FEATURES", "NONE", "WEIGHTS", "expand", "longest_run", "tune_features", "tune_score"]
@@ -55,22 +55,24 @@ def tune_features(melody: Melody) -> NDArray[np.float64] | None:
     n = pitch.size
     if n < _FEW:
         return None
-    bars = melody.bars
+    metre, bars = melody.metre, melody.bars
+    sixteenths = 4 / metre.quarter_steps  # of a step
+    wholes = melody.events.size * sixteenths / 16
     interval = np.diff(pitch)
     size, moves = np.abs(interval), np.sign(interval[interval != 0])
-    length = end - start
+    length = (end - start) * sixteenths
     silence = np.append(start, melody.events.size) - np.append(0, end)
     classes = np.bincount(pitch % 12, minlength=12) / n
     share = np.bincount(pitch)[np.unique(pitch)] / n
-    onsets = (melody.events > 1).reshape(bars, BAR_STEPS)
-    tokens = np.where(onsets, melody.events.reshape(bars, BAR_STEPS), 0)
+    onsets = (melody.events > 1).reshape(bars, -1)
+    tokens = np.where(onsets, melody.events.reshape(bars, -1), 0)
     full = onsets.any(axis=1)
     rhythms, figures = (len(np.unique(rows[full], axis=0)) for rows in (onsets, tokens))
     filled = max(1, int(full.sum()))
     return np.array([
         np.median(pitch),
         np.ptp(pitch),
-        n / bars,
+        n / wholes,
         (size == 0).mean(),
         ((size > 0) & (size <= 2)).mean(),
         ((size > 2) & (size <= 4)).mean(),
@@ -78,18 +80,18 @@ def tune_features(melody: Melody) -> NDArray[np.float64] | None:
         (moves[1:] != moves[:-1]).mean() if moves.size > 2 else 0.5,
         np.log(longest_run(pitch)),
         in_one_scale(classes),
-        np.unique(pitch).size / np.sqrt(bars),
+        np.unique(pitch).size / np.sqrt(wholes),
         (length <= 1).mean(),
         (length >= 8).mean(),
         silence.sum() / melody.events.size,
-        np.log1p(silence.max() / BAR_STEPS),
+        np.log1p(silence.max() * sixteenths / 16),
         np.unique(np.diff(start)).size,
         1 - figures / filled,
         1 - rhythms / filled,
-        (start % 4 == 0).mean(),
+        (start % metre.beat_steps == 0).mean(),
         np.log(np.mean(length)),
         np.std(np.log(length)),
-        float(melody.events.size - start[-1] >= 8),
+        float((melody.events.size - start[-1]) * sixteenths >= 8),
         -(share * np.log(share)).sum(),
     ])  # fmt: skip
 

@@ -106,13 +106,12 @@ def parse_tempo(text: str) -> float | None:
     >>> parse_tempo('"Slow" 3/8=60'), parse_tempo("120"), parse_tempo('"Allegro"')
     (90.0, 120.0, None)
     """
-    text = re.sub(r'"[^"]*"', "", text)
-    found = re.search(r"((?:\d+/\d+\s*)+)?(?:C\d*\s*)?=?\s*(\d{1,4}(?:\.\d+)?)", text)
-    if not found:
+    lengths, is_told, speed = re.sub(r'"[^"]*"', "", text).rpartition("=")
+    if not (found := re.match(r"\s*(\d{1,4}(?:\.\d+)?)(?!\s*/)", speed)):
         return None
-    lengths = re.findall(r"(\d{1,3})/(\d{1,3})", found[1] or "")
-    beat = sum((Fraction(4 * int(n), int(d) or 4) for n, d in lengths), Fraction(0)) or Fraction(1)
-    qpm = float(beat) * float(found[2])
+    beats = re.findall(r"(\d{1,3})/(\d{1,3})", lengths) if is_told else []
+    beat = sum((Fraction(4 * int(n), int(d) or 4) for n, d in beats), Fraction(0)) or Fraction(1)
+    qpm = float(beat) * float(found[1])
     return qpm if 4 <= qpm <= 1000 else None
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from cantilena.music.bars import bar_lines
 from cantilena.music.chunks import file_chunks, track_events
 from cantilena.music.midi import Song
-from cantilena.rules.chords import QUALITIES
+from cantilena.rules.chords import parse_chord
 
 __all__ = ["KINDS", "Placed", "chord_name", "chords_of", "kind_of", "normal_chord", "split_chord"]
 
@@ -40,29 +40,12 @@ KINDS = {  # MusicXML's kind: our suffix
     "suspended-fourth": "sus4",
     "power": "5",
 }
-_DEGREES = {"7sus4": ("suspended-fourth", (("add", 7, -1),)), "add9": ("major", (("add", 9, 0),))}
+_DEGREES = {"7sus4": ("suspended-fourth", (("add", 7, -1),)), "add9": ("major", (("add", 9, 0),)), "69": ("major-sixth", (("add", 9, 0),)),
+    "9sus4": ("suspended-fourth", (("add", 7, -1), ("add", 9, 0))),
+}  # fmt: skip
 _MARKER = b"\xff\x06"
-_SYMBOL = re.compile(r"([A-G])(##|bb|[#b♯♭x]?)([^/\s]*)(?:/([A-G])(##|bb|[#b♯♭]?))?")
-_SPELLINGS = [  # what others write: ours
-    (r"^(min|mi|-)(?=7|9|6|11|13|maj|M|$|\W)", "m"),
-    (r"^(M|Maj|ma|Δ|\^)(?=7|9|11|13)", "maj"),
-    (r"^(Δ|\^)$", "maj7"),
-    (r"^(maj|M|Maj|ma|major)$", ""),
-    (r"^m(M|Maj|maj|ma)7$", "mmaj7"),
-    (r"^m\((M|maj|Maj)7\)$", "mmaj7"),
-    (r"^(\+|aug)$", "aug"),
-    (r"^(\+7|7\+|7#5|aug7)$", "aug7"),
-    (r"^(o|°|º|dim)$", "dim"),
-    (r"^(o7|°7|º7|dim7)$", "dim7"),
-    (r"^(ø7?|Ø7?|m7\(?[b-]5\)?|h7?)$", "m7b5"),
-    (r"^(sus|4)$", "sus4"),
-    (r"^2$", "sus2"),
-    (r"^(7sus|sus7)$", "7sus4"),
-    (r"^(2|add2|\(add9\))$", "add9"),
-    (r"^(m|min)$", "m"),
-]
-_ENHARMONIC = {"♯": "#", "♭": "b", "x": "##"}
-_SUFFIX = re.compile(r"(?:maj|min|mi|ma|dim|aug|sus|add|omit|no|alt|m|M|o|ø|°|º|h|Δ|[-+^#b♯♭()\d,.])*")
+_SYMBOL = re.compile(r"([A-G])(##|bb|[#b]?)([^/\s]*)(?:/([A-G])(##|bb|[#b]?))?")
+_SUFFIX = re.compile(r"(?:maj|min|mi|ma|dim|aug|sus|add|omit|no|alt|m|M|o|ø|°|º|h|Δ|[-+^#b()\d,.])*")
 
 
 class Placed(NamedTuple):
@@ -76,6 +59,7 @@ class Placed(NamedTuple):
 def chords_of(song: Song) -> list[Placed]:
     """The chord symbols of a song, in order: its marker events that are chords' names. Other markers are left out.
 
+    Letters alone that go on from A, each once, are parts of the song and no chords.
     Raises MidiError where events or bars cannot be followed.
     """
     found: list[tuple[int, str]] = []
@@ -83,6 +67,9 @@ def chords_of(song: Song) -> list[Placed]:
         for event in track_events(chunk, song.name):
             if event.message[:2] == _MARKER and (name := normal_chord(event.text.decode("utf-8", "replace"))):
                 found.append((event.tick, name))
+    letters = [name for _, name in sorted(found, key=lambda item: item[0])]
+    if letters == list("ABCDEFG"[: len(letters)]):
+        return []
     placed, bars, number = [], bar_lines(song), 0
     for tick, name in sorted(found, key=lambda item: item[0]):
         while number < len(bars) and bars[number].end <= tick:
@@ -100,15 +87,12 @@ def normal_chord(text: str) -> str:
     >>> [normal_chord(t) for t in ("Amin7", "C-", "F♯ø", "GM7", "Bb+", "Dsus", "Verse 1", "Chorus")]
     ['Am7', 'Cm', 'F#m7b5', 'Gmaj7', 'Bbaug', 'Dsus4', '', '']
     """
-    found = _SYMBOL.fullmatch(text.strip().replace(" ", ""))
-    if not found or not _SUFFIX.fullmatch(found[3]):
-        return ""
-    suffix = found[3].replace("♯", "#").replace("♭", "b")
-    if suffix not in QUALITIES:
-        for pattern, ours in _SPELLINGS:
-            suffix = re.sub(pattern, ours, suffix)
-    bass = "" if found[4] is None else "/" + found[4] + _ENHARMONIC.get(found[5], found[5])
-    return found[1] + _ENHARMONIC.get(found[2], found[2]) + suffix + bass
+    text = text.strip().replace(" ", "").replace("♯", "#").replace("♭", "b")
+    try:
+        return parse_chord(text).name
+    except ValueError:
+        found = _SYMBOL.fullmatch(text)
+        return text if found and _SUFFIX.fullmatch(found[3]) else ""
 
 
 def split_chord(name: str) -> tuple[str, str, str]:

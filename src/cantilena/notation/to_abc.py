@@ -10,7 +10,7 @@ from cantilena.notation.chords import Placed
 from cantilena.notation.sheet import KeySignature
 from cantilena.notation.spelling import alters, spell
 from cantilena.notation.to_musicxml import key_of
-from cantilena.notation.written import Value, chord_steps, metre_of, written_bars
+from cantilena.notation.written import Value, chord_steps, written_bars
 
 __all__ = ["to_abc"]
 
@@ -22,7 +22,7 @@ def to_abc(
     melody: Melody, *, title: str = "Melody", key: str | None = None, chords: Sequence[Placed] = (), program: int = 0
 ) -> bytes:
     """A melody as an ABC tune in UTF-8: what is said of `to_musicxml` holds here."""
-    found, metre = key_of(melody, key), metre_of(melody)
+    found, metre = key_of(melody, key), melody.metre
     symbols = chord_steps(melody, chords)
     lines = [
         "X:1",

@@ -11,7 +11,7 @@ from cantilena.music.melody import Melody
 from cantilena.notation.chords import Placed, kind_of, split_chord
 from cantilena.notation.sheet import KeySignature
 from cantilena.notation.spelling import C_MAJOR, Tonality, alters, spell, tonality
-from cantilena.notation.written import Value, chord_steps, metre_of, written_bars
+from cantilena.notation.written import Value, chord_steps, written_bars
 from cantilena.rules.pitch import Key, estimate_key
 
 __all__ = ["key_of", "to_musicxml"]
@@ -34,7 +34,7 @@ def to_musicxml(
     program 0..127. Read back, it is the same in notes, metre, key and chords (tests/notation/). ValueError for a key
     that is none.
     """
-    found, metre = key_of(melody, key), metre_of(melody)
+    found, metre = key_of(melody, key), melody.metre
     harmonies = chord_steps(melody, chords)
     root = Element("score-partwise", version="4.0")
     _add(SubElement(root, "work"), "work-title", title)
@@ -74,7 +74,7 @@ def key_of(melody: Melody, key: str | None) -> Tonality:
 
 def _begin(measure: Element, melody: Melody, key: Tonality) -> None:
     """Clef, key, time and tempo."""
-    metre, pitch = metre_of(melody), melody.notes.pitch
+    metre, pitch = melody.metre, melody.notes.pitch
     attributes = SubElement(measure, "attributes")
     _add(attributes, "divisions", f"{metre.quarter_steps}")
     written = SubElement(attributes, "key")

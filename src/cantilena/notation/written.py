@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from cantilena.music.melody import Melody
-from cantilena.music.metre import COMMON, Metre
+from cantilena.music.metre import Metre
 from cantilena.notation.chords import Placed
 
-__all__ = ["KINDS", "Value", "chord_steps", "metre_of", "written_bars"]
+__all__ = ["KINDS", "Value", "chord_steps", "written_bars"]
 
 KINDS = {  # quarters: MusicXML's type, and whether it is dotted
     Fraction(8): ("breve", False),
@@ -46,16 +46,9 @@ class Value:
     beat: int = 0  # which of the bar's
 
 
-def metre_of(melody: Melody) -> Metre:
-    """The melody's metre; 4/4 of one that knows none."""
-    found = getattr(melody, "metre", COMMON)
-    assert isinstance(found, Metre)
-    return found
-
-
 def chord_steps(melody: Melody, chords: Iterable[Placed]) -> dict[int, str]:
     """The chords of a melody by the step, of the whole melody, at which they stand; those outside are left out."""
-    bar = metre_of(melody).bar_steps
+    bar = melody.metre.bar_steps
     steps = {(chord.bar - 1) * bar + round(chord.share * bar): chord.name for chord in chords}
     return {step: name for step, name in sorted(steps.items()) if 0 <= step < melody.events.size}
 
@@ -65,9 +58,9 @@ def written_bars(melody: Melody, cuts: Sequence[int] = ()) -> list[list[Value]]:
 
     >>> bars = written_bars(Melody.from_notes([2], [10], [60]))
     >>> [(v.length, v.pitch, v.kind, v.tied_to) for v in bars[0]]
-    [(2, None, 'eighth', False), (2, 60, 'eighth', True), (4, 60, 'quarter', True), (2, 60, 'eighth', False), (2, None, 'eighth', False), (4, None, 'quarter', False)]
+    [(2, None, 'eighth', False), (2, 60, 'eighth', True), (6, 60, 'quarter', False), (2, None, 'eighth', False), (4, None, 'quarter', False)]
     """
-    metre = metre_of(melody)
+    metre = melody.metre
     size = metre.bar_steps
     bars: list[list[Value]] = [[] for _ in range(melody.events.size // size)]
     spans: list[tuple[int, int, int | None]] = []

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from cantilena.corpus.store import WINDOW_PHRASES
 from cantilena.errors import CantilenaError
 from cantilena.metrics.pieces import DAMAGED
-from cantilena.music.melody import PHRASE_STEPS
+from cantilena.music.metre import TOKENS
 from cantilena.music.midi import write_whole
 
 __all__ = ["RowCache"]
@@ -39,7 +39,7 @@ class RowCache:
 
         Raises CantilenaError where the file is damaged.
         """
-        none = np.zeros((0, WINDOW_PHRASES * PHRASE_STEPS), np.int8)
+        none = np.zeros((0, WINDOW_PHRASES * TOKENS), np.int8)
         if not self.path.exists():
             return none
         try:

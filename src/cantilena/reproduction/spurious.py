@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from cantilena.metrics.overlap import framewise_overlap
 from cantilena.metrics.scores import Moments
-from cantilena.music.melody import HOLD, PHRASE_STEPS
+from cantilena.music.melody import HOLD
+from cantilena.music.metre import TOKENS
 
 __all__ = ["Spurious"]
 
@@ -62,8 +63,8 @@ def _rhythm(random: np.random.Generator, share: float) -> NDArray[np.bool_]:
 
 
 def _one_rhythm(random: np.random.Generator) -> NDArray[np.bool_]:
-    step = np.arange(PHRASE_STEPS)
-    on = (step % random.choice(_GRIDS) == 0) & (random.random(PHRASE_STEPS) < random.uniform(0.4, 1))
+    step = np.arange(TOKENS)
+    on = (step % random.choice(_GRIDS) == 0) & (random.random(TOKENS) < random.uniform(0.4, 1))
     on[0] = True
     return np.asarray(on)
 
@@ -72,7 +73,7 @@ def _pitches(random: np.random.Generator, share: float) -> NDArray[np.int64]:
     """A token for each step (32, 32), around a middle of each phrase's own."""
     middle = random.integers(_LOWEST, _HIGHEST, (_PHRASES, 1))
     width = random.uniform(1, 6, (_PHRASES, 1))
-    tokens = np.rint(middle + width * random.standard_normal((_PHRASES, PHRASE_STEPS))).astype(np.int64)
+    tokens = np.rint(middle + width * random.standard_normal((_PHRASES, TOKENS))).astype(np.int64)
     return _repeated(tokens.clip(2, 89), share, random)
 
 

@@ -10,7 +10,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.music.melody import BAR_STEPS, REST, Melody
+from cantilena.music.melody import REST, Melody
+from cantilena.music.metre import COMMON, Metre
 from cantilena.rules.rule import Costs, MusicRule
 
 __all__ = ["Form", "similarity"]
@@ -20,13 +21,13 @@ __all__ = ["Form", "similarity"]
 class Form(MusicRule):
     """What comes again: "AABA", "ABAB'" (a prime: varied), or with `Form.of` whatever comes again in a song.
 
-    Letters are parts of equal length, a whole number of 2-bar phrases; bars that remain at the end are free. Two bars
-    at the same place of two parts are asked a `similarity` of 1 for equal letters, 0.5 where the primes differ, 0 for
-    other letters. Of a song the similarities of all its bars are asked, over and over where the melody is longer. The
-    cost of a bar is the mean distance of its similarities from what is asked. It meets the form where its mean
-    similarity to the bars that should be the same (asked more than 0.5) is above 0.5, that to the varied ones (0.5)
-    is neither 0 nor 1, and that to every other bar is below 0.5. Raises ValueError, when called, for a melody too
-    short to have parts of two bars.
+    Letters are parts of equal length, a whole number of phrases (of two bars in 4/4); bars that remain at the end are
+    free. Two bars at the same place of two parts are asked a `similarity` of 1 for equal letters, 0.5 where the primes
+    differ, 0 for other letters. Of a song the similarities of all its bars are asked, over and over where the melody is
+    longer. The cost of a bar is the mean distance of its similarities from what is asked. It meets the form where its
+    mean similarity to the bars that should be the same (asked more than 0.5) is above 0.5, that to the varied ones
+    (0.5) is neither 0 nor 1, and that to every other bar is below 0.5. Raises ValueError, when called, for a melody too
+    short to have parts of a phrase.
 
     >>> twice = Melody.from_notes([0, 4, 32, 36], [4, 8, 36, 40], [60, 62, 60, 62], bars=4)
     >>> Form("AA")(twice), Form("AB").measure(twice)
@@ -47,9 +48,11 @@ class Form(MusicRule):
         """The form of `song`; the receipt calls it `name`."""
         return cls(name, song)
 
-    def target(self, bars: int) -> NDArray[np.float64]:
+    def target(self, bars: int, metre: Metre = COMMON) -> NDArray[np.float64]:
         """The similarities that are asked of a melody of `bars`, NaN where nothing is: (bars, bars), read-only."""
-        return _song_target(self.song, bars) if self.song is not None else _letter_target(self.asked, bars)
+        if self.song is not None:
+            return _song_target(self.song, bars)
+        return _letter_target(self.asked, bars, metre.phrase_bars)
 
     def __call__(self, melody: Melody) -> Costs:  # noqa: D102
         off = self._off(melody)
@@ -75,7 +78,7 @@ class Form(MusicRule):
 
     def _compare(self, melody: Melody) -> dict[str, NDArray[np.float64]]:
         """Similarity of each bar to the same, the varied (means) and the other ones (highest); NaN without such."""
-        found, target = similarity(melody), self.target(melody.bars)
+        found, target = similarity(melody), self.target(melody.bars, melody.metre)
         compared = {}
         for kind, which in (("same", target > 0.5), ("varied", target == 0.5), ("other", target < 0.5)):
             like = np.where(which, found, 0)
@@ -84,14 +87,14 @@ class Form(MusicRule):
         return compared
 
     def _off(self, melody: Melody) -> NDArray[np.float64]:
-        off: NDArray[np.float64] = np.abs(similarity(melody) - self.target(melody.bars))
+        off: NDArray[np.float64] = np.abs(similarity(melody) - self.target(melody.bars, melody.metre))
         return off
 
 
 def similarity(melody: Melody) -> NDArray[np.float64]:
     """How alike the bars of a melody are, 0..1: (bars, bars), 1 on the diagonal.
 
-    Dice's coefficient of their notes: twice the notes that start at the same sixteenth on the same pitch, divided by
+    Dice's coefficient of their notes: twice the notes that start at the same step on the same pitch, divided by
     the notes of both. Bars in which nothing starts are alike. A repeat at another pitch or shifted in time is none,
     and how long notes last is not heard.
 
@@ -99,7 +102,7 @@ def similarity(melody: Melody) -> NDArray[np.float64]:
     array([[1. , 0.5],
            [0.5, 1. ]])
     """
-    bars = melody.events.reshape(-1, BAR_STEPS).T
+    bars = melody.events.reshape(melody.bars, -1).T
     on = bars > REST
     both = ((bars[:, :, None] == bars[:, None]) & on[:, None]).sum(axis=0, dtype=np.uint8)
     notes = on.sum(axis=0)
@@ -108,11 +111,11 @@ def similarity(melody: Melody) -> NDArray[np.float64]:
 
 
 @lru_cache(16)
-def _letter_target(letters: str, bars: int) -> NDArray[np.float64]:
+def _letter_target(letters: str, bars: int, phrase: int) -> NDArray[np.float64]:
     parts = re.findall("[A-Z]'*", letters)
-    length = bars // len(parts) // 2 * 2
+    length = bars // len(parts) // phrase * phrase
     if not length:
-        raise ValueError(f"form: {letters} has {len(parts)} parts of 2 bars or more, so {bars} bars are too few")
+        raise ValueError(f"form: {letters} has {len(parts)} parts of {phrase} bars or more, so {bars} bars are too few")
     asked = np.full((bars, bars), np.nan)
     place = np.arange(length)
     for i, one in enumerate(parts):

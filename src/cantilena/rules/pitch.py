@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.music.melody import MAX_PITCH, MIN_PITCH, Melody, pitch_name
+from cantilena.music.metre import COMMON, Metre
 from cantilena.rules.rule import Costs, HardRule, bar_notes, pitch_tokens, share, sounding
 
 __all__ = ["SCALES", "Key", "Range", "estimate_key", "pitch_class", "pitch_number"]
@@ -116,7 +117,7 @@ class Key(HardRule):
         fits = self._pitches()
         return [f"{fits[p].sum()}/{p.size} in key" if p.size else "silent" for p in bar_notes(melody)]
 
-    def allowed(self, steps: int) -> NDArray[np.bool_]:  # noqa: D102
+    def allowed(self, steps: int, metre: Metre = COMMON) -> NDArray[np.bool_]:  # noqa: D102
         return np.tile(pitch_tokens(self._pitches()), (steps, 1))
 
     def _pitches(self) -> NDArray[np.bool_]:
@@ -157,7 +158,7 @@ class Range(HardRule):
         """The lowest and the highest note that sound in each bar."""
         return [f"{pitch_name(p.min())}-{pitch_name(p.max())}" if p.size else "silent" for p in bar_notes(melody)]
 
-    def allowed(self, steps: int) -> NDArray[np.bool_]:  # noqa: D102
+    def allowed(self, steps: int, metre: Metre = COMMON) -> NDArray[np.bool_]:  # noqa: D102
         pitch = np.arange(128)
         return np.tile(pitch_tokens((self.low <= pitch) & (pitch <= self.high)), (steps, 1))
 

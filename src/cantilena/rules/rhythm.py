@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.music.melody import BAR_STEPS, QUARTER_STEPS, Melody
+from cantilena.music.melody import Melody
 from cantilena.rules.rule import Costs, MusicRule, onsets
 
 __all__ = ["FEELS", "SYNCOPATED", "Density", "Rhythm", "syncopation"]
@@ -17,8 +17,8 @@ __all__ = ["FEELS", "SYNCOPATED", "Density", "Rhythm", "syncopation"]
 FEELS = ("syncopated", "straight")
 # Strength in a bar from which it is syncopated: 51 % of the bars of pop melodies are, 7 % of classical scores.
 SYNCOPATED = 2
-_HALF_OF_THE_BAR = BAR_STEPS // 2
-_WEIGHTS = np.array([0, -4, -3, -4, -2, -4, -3, -4, -1, -4, -3, -4, -2, -4, -3, -4])  # of a bar's sixteenths
+_MANY = 8  # notes too many or too few in a bar, or as much syncopation: there is no worse
+_MOST = 16  # notes in a bar that may be asked for
 
 
 @dataclass(frozen=True)
@@ -41,14 +41,14 @@ class Density(MusicRule):
         if not match:
             raise ValueError(f"density: {self.asked!r} is not a number of notes a bar; for example 4..6")
         low, high = int(match[1]), int(match[2] or match[1])
-        if not low <= high <= BAR_STEPS:
-            raise ValueError(f"density: the fewer notes come first, and {BAR_STEPS} is the most, not {self.asked}")
+        if not low <= high <= _MOST:
+            raise ValueError(f"density: the fewer notes come first, and {_MOST} is the most, not {self.asked}")
         self._set(asked=str(low) if low == high else f"{low}..{high}", low=low, high=high)
 
     def __call__(self, melody: Melody) -> Costs:  # noqa: D102
         count = onsets(melody).sum(axis=1)
         off = np.maximum(self.low - count, 0) + np.maximum(count - self.high, 0)
-        return np.asarray(np.minimum(off / _HALF_OF_THE_BAR, 1))
+        return np.asarray(np.minimum(off / _MANY, 1))
 
     def measure(self, melody: Melody) -> list[str]:
         """How many notes start in each bar."""
@@ -86,9 +86,9 @@ class Rhythm(MusicRule):
     def __call__(self, melody: Melody) -> Costs:  # noqa: D102
         if self.song is None:
             strength = syncopation(melody)
-            wrong = strength / _HALF_OF_THE_BAR if self.asked == "straight" else 1 - strength / SYNCOPATED
+            wrong = strength / _MANY if self.asked == "straight" else 1 - strength / SYNCOPATED
             return np.clip(wrong, 0, 1)
-        asked, found = self._asked(melody.bars), onsets(melody)
+        asked, found = self._asked(melody), onsets(melody)
         both, all_ = (asked & found).sum(axis=1), asked.sum(axis=1) + found.sum(axis=1)
         return 1 - np.where(all_ > 0, 2 * both / np.maximum(all_, 1), 1)
 
@@ -96,24 +96,28 @@ class Rhythm(MusicRule):
         """The strength of syncopation in each bar; or how many of the song's onsets are there, and how many others."""
         if self.song is None:
             return [f"syncopation {strength:g}" for strength in syncopation(melody)]
-        asked, found = self._asked(melody.bars), onsets(melody)
+        asked, found = self._asked(melody), onsets(melody)
         hits, more = (asked & found).sum(axis=1), (found & ~asked).sum(axis=1)
         return [
             f"{hit}/{of} onsets" + (f", {extra} more" if extra else "")
             for hit, of, extra in zip(hits, asked.sum(axis=1), more, strict=True)
         ]
 
-    def _asked(self, bars: int) -> NDArray[np.bool_]:
+    def _asked(self, melody: Melody) -> NDArray[np.bool_]:
+        """The onsets that are asked of each bar; ValueError where the song's bars are of another length."""
         assert self.song is not None
-        return onsets(self.song)[np.arange(bars) % self.song.bars]
+        if self.song.metre.bar_steps != melody.metre.bar_steps:
+            raise ValueError(f"rhythm: {self.asked} is in {self.song.metre}, which is no rhythm for {melody.metre}")
+        return onsets(self.song)[np.arange(melody.bars) % self.song.bars]
 
 
 def syncopation(melody: Melody) -> Costs:
     """The strength of syncopation in each bar, after Longuet-Higgins & Lee 1984: (bars,).
 
-    The sixteenths of a bar weigh 0 on the first beat, -1 on the third, -2 on the second and fourth, -3 on the eighths
-    between and -4 elsewhere. Where a heavier sixteenth passes after a note starts and before the next does, held or
-    silent, the note is syncopated by the difference of the heaviest such and its own; it counts in its own bar.
+    The steps of a bar weigh what `Metre.weights` says: in 4/4 0 on the first beat, -1 on the third, -2 on the second
+    and fourth, -3 on the eighths between and -4 elsewhere. Where a heavier step passes after a note starts and before
+    the next does, held or silent, the note is syncopated by the difference of the heaviest such and its own; it
+    counts in its own bar.
 
     Where we differ: only notes off the beat count. A half note on the second beat, or a line that ends on the fourth,
     is as usual in hymns as in pop: 16 % of the bars of classical scores have such and nothing off the beat.
@@ -121,14 +125,13 @@ def syncopation(melody: Melody) -> Costs:
     >>> syncopation(Melody.from_notes([0, 2, 6, 8], [2, 6, 8, 16], [60, 62, 64, 65]))  # an eighth, a quarter, an eighth
     array([1.])
     """
-    start = melody.notes.start
-    weight = np.tile(_WEIGHTS, melody.bars)
+    metre, start = melody.metre, melody.notes.start
+    weight = np.tile(metre.weights, melody.bars)
     after = np.append(start[1:], weight.size)
-    heaviest = np.full(start.size, _WEIGHTS.min())
-    for every, level in ((BAR_STEPS, 0), (BAR_STEPS, -1), (QUARTER_STEPS, -2), (QUARTER_STEPS // 2, -3)):
-        shift = BAR_STEPS // 2 if level == -1 else 0
-        passes = (after - 1 - shift) // every > (start - shift) // every  # a sixteenth of this level lies between
-        heaviest = np.where(passes, np.maximum(heaviest, level), heaviest)
-    off_beat = start % QUARTER_STEPS != 0
+    heaviest = np.full(start.size, weight.min())
+    for level in range(int(weight.min()), 1):
+        passed = np.append(0, np.cumsum(weight >= level))  # how many such steps lie before each
+        heaviest = np.where(passed[after] > passed[start + 1], level, heaviest)
+    off_beat = start % metre.beat_steps != 0
     strength = np.where(off_beat, np.maximum(heaviest - weight[start], 0), 0)
-    return np.bincount(start // BAR_STEPS, strength.astype(np.float64), minlength=melody.bars).astype(np.float64)
+    return np.bincount(start // metre.bar_steps, strength.astype(np.float64), minlength=melody.bars).astype(np.float64)

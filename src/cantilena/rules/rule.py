@@ -3,7 +3,7 @@
     def no_leaps(melody):  # a rule of your own
         start, _, pitch = melody.notes
         cost = np.zeros(melody.bars)
-        np.maximum.at(cost, start[1:] // 16, np.minimum(np.abs(np.diff(pitch)) / 12, 1))
+        np.maximum.at(cost, start[1:] // melody.metre.bar_steps, np.minimum(np.abs(np.diff(pitch)) / 12, 1))
         return cost
 
 The rules that come with Cantilena are `MusicRule`s: they say besides what was asked and what they measured. A rule
@@ -21,7 +21,8 @@ from typing import ClassVar, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.music.melody import BAR_STEPS, MIN_PITCH, REST, VOCABULARY, Melody
+from cantilena.music.melody import MIN_PITCH, REST, VOCABULARY, Melody
+from cantilena.music.metre import COMMON, Metre
 
 __all__ = ["Costs", "HardRule", "MusicRule", "Rule", "bar_notes", "onsets", "pitch_tokens", "share", "sounding"]
 
@@ -66,8 +67,8 @@ class HardRule(MusicRule):
     """A rule that single notes keep or break, so that a decoder can hold to it."""
 
     @abstractmethod
-    def allowed(self, steps: int) -> NDArray[np.bool_]:
-        """Which note may sound at each sixteenth of a melody: (steps, 90) by token.
+    def allowed(self, steps: int, metre: Metre = COMMON) -> NDArray[np.bool_]:
+        """Which note may sound at each step of a melody in this metre: (steps, 90) by token.
 
         A note may begin there, or ring through from before, if it is allowed; where it is not, it must have ended.
         HOLD and REST are always allowed.
@@ -75,30 +76,30 @@ class HardRule(MusicRule):
 
 
 def sounding(melody: Melody) -> NDArray[np.int64]:
-    """The MIDI pitch that sounds at each sixteenth, 0 in silence: (bars, 16)."""
+    """The MIDI pitch that sounds at each step, 0 in silence: (bars, bar_steps)."""
     events = melody.events
     change = np.maximum.accumulate(np.where(events != 0, np.arange(events.size), 0))
     token = events[change].astype(np.int64)
-    return np.where(token > REST, token + MIN_PITCH - 2, 0).reshape(-1, BAR_STEPS)
+    return np.where(token > REST, token + MIN_PITCH - 2, 0).reshape(melody.bars, -1)
 
 
 def onsets(melody: Melody) -> NDArray[np.bool_]:
-    """Where notes begin: (bars, 16)."""
-    on: NDArray[np.bool_] = melody.events.reshape(-1, BAR_STEPS) > REST
+    """Where notes begin: (bars, bar_steps)."""
+    on: NDArray[np.bool_] = melody.events.reshape(melody.bars, -1) > REST
     return on
 
 
 def bar_notes(melody: Melody) -> list[NDArray[np.int64]]:
     """The pitches of the notes that sound in each bar, one held into it among them."""
     start, end, pitch = melody.notes
-    begins = BAR_STEPS * np.arange(melody.bars)
+    begins = melody.metre.bar_steps * np.arange(melody.bars)
     first = np.searchsorted(end, begins, side="right")
-    last = np.searchsorted(start, begins + BAR_STEPS)
+    last = np.searchsorted(start, begins + melody.metre.bar_steps)
     return [pitch[a:b] for a, b in zip(first.tolist(), last.tolist(), strict=True)]
 
 
 def share(part: NDArray[np.bool_], whole: NDArray[np.bool_]) -> Costs:
-    """How much of the `whole` is `part` in each bar, both (bars, 16); 0 where the whole is nothing: (bars,)."""
+    """How much of the `whole` is `part` in each bar, both (bars, bar_steps); 0 where the whole is nothing: (bars,)."""
     found: Costs = (part & whole).sum(axis=1) / np.maximum(whole.sum(axis=1), 1)
     return found
 

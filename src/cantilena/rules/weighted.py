@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.music.melody import BAR_STEPS, VOCABULARY, Melody, pitch_name
+from cantilena.music.melody import VOCABULARY, Melody, pitch_name
+from cantilena.music.metre import COMMON, Metre
 from cantilena.rules.chords import Chords
 from cantilena.rules.contour import NEAR, Contour
 from cantilena.rules.form import Form
@@ -68,12 +69,16 @@ class Rules:
                         raise ValueError(f"{one.name} {one} and {other.name} {other} {reason}")
         for name, value in (("rules", rules), ("weights", weights), ("names", names)):
             object.__setattr__(self, name, value)
-        period = math.lcm(*(len(rule.bars) for rule in rules if isinstance(rule, Chords)))
-        none = np.flatnonzero(~self.allowed(period * BAR_STEPS)[:, 2:].any(axis=1))
+        self._leave_notes(COMMON)
+
+    def _leave_notes(self, metre: Metre) -> None:
+        """ValueError where the hard rules together forbid every note somewhere in a bar of this metre."""
+        period = math.lcm(*(len(rule.bars) for rule in self.rules if isinstance(rule, Chords))) * metre.bar_steps
+        none = np.flatnonzero(~self.allowed(period, metre)[:, 2:].any(axis=1))
         if none.size:
             asked = " and ".join(f"{rule.name} {rule}" for rule in self._hard())
-            bar, step = divmod(int(none[0]), BAR_STEPS)
-            where = "" if none.size == period * BAR_STEPS else f" on beat {step // 4 + 1} of bar {bar + 1}"
+            bar, step = divmod(int(none[0]), metre.bar_steps)
+            where = "" if none.size == period else f" on beat {step // metre.beat_steps + 1} of bar {bar + 1}"
             raise ValueError(f"{asked} leave no note{where}")
 
     def __call__(self, melody: Melody) -> Costs:  # noqa: D102
@@ -98,11 +103,11 @@ class Rules:
             )
         return [row for bar in zip(*columns, strict=True) for row in bar]
 
-    def allowed(self, steps: int) -> NDArray[np.bool_]:
-        """Which note may sound at each sixteenth by all hard rules, as `HardRule.allowed`: (steps, 90)."""
+    def allowed(self, steps: int, metre: Metre = COMMON) -> NDArray[np.bool_]:
+        """Which note may sound at each step by all hard rules, as `HardRule.allowed`: (steps, 90)."""
         allowed = np.ones((steps, VOCABULARY), np.bool_)
         for rule in self._hard():
-            allowed &= rule.allowed(steps)
+            allowed &= rule.allowed(steps, metre)
         return allowed
 
     def _hard(self) -> Iterator[HardRule]:

@@ -6,13 +6,11 @@ import base64
 import json
 from typing import Any, TypeAlias
 
-import numpy as np
 from msgspec import Struct
-from numpy.typing import NDArray
 
 from cantilena.music.bars import find_stretch, parse_bars
 from cantilena.music.extract import extract, regions
-from cantilena.music.melody import QUARTER_STEPS, Melody
+from cantilena.music.melody import Melody
 from cantilena.music.midi import read_song
 from cantilena.requests import Request
 from cantilena.result import Result
@@ -82,10 +80,10 @@ def made(result: Result) -> Made:
     )
 
 
-def heard(tokens: NDArray[np.int8], at: int, offset: float) -> list[Heard]:
-    """Tokens (steps,) as notes in quarters of the song; the first stands `at` steps after `offset` quarters."""
-    start, end, pitch = Melody.from_tokens(tokens).notes
-    begin, stop = ((steps + at) / QUARTER_STEPS + offset for steps in (start, end))
+def heard(melody: Melody, at: int, offset: float) -> list[Heard]:
+    """A melody as notes in quarters of the song; it stands `at` steps after `offset` quarters."""
+    start, end, pitch = melody.notes
+    begin, stop = ((steps + at) / melody.metre.quarter_steps + offset for steps in (start, end))
     return [n for n in zip(begin.tolist(), stop.tolist(), pitch.tolist(), strict=True) if n[0] >= offset]
 
 
@@ -98,5 +96,5 @@ def offset(request: Request) -> float:
     if isinstance(bars, str):
         begin = find_stretch(song, parse_bars(bars)).begin
     else:
-        begin, _ = regions(song)[extract(song, getattr(request, "track", None)).region]
+        begin = regions(song)[extract(song, getattr(request, "track", None)).region].begin
     return begin / song.ticks_per_quarter

@@ -9,11 +9,9 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from cantilena.composer import Composer
 from cantilena.errors import CantilenaError
+from cantilena.music.melody import Melody
 from cantilena.requests import Request
 from cantilena.studio.events import Done, Error, Event, Queued, Step, heard, made, offset
 from cantilena.studio.turns import Turns
@@ -114,6 +112,6 @@ class _Work:
         if not self.show:
             self.tell(self.step)
 
-    def on_estimate(self, tokens: NDArray[np.int8], at: int) -> None:
+    def on_estimate(self, melody: Melody, at: int) -> None:
         """What the step that was just done has drawn."""
-        self.tell(Step(self.step.i, self.step.of, self.step.seconds_left, heard(tokens, at, self.at)))
+        self.tell(Step(self.step.i, self.step.of, self.step.seconds_left, heard(melody, at, self.at)))

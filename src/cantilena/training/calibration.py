@@ -50,9 +50,10 @@ def calibrate(
         these = np.random.default_rng(k).permutation(these)[:_REAL]
         wanted, strange = measured(corpus.phrases(int(m))[f : f + WINDOW_PHRASES] for m, f in these)
         seeds = tuple(range(SEED, SEED + melodies))
-        z = model.space.denormalize(Engine(model).sample(seeds, voice=voice))
+        engine = Engine(model)
+        z = model.space.denormalize(engine.sample(seeds, voice=voice))
         intervals, foreign, best = np.zeros((2, SIZES), np.float32), 0.0, np.inf
-        manner = replace(model.manner, labels=tuple(voice.labels.tolist()), seeds=seeds)
+        manner = replace(model.manner, labels=engine.told({"voice": voice}, 0).manner.labels, seeds=seeds)
         for _ in range(_ROUNDS):
             have, own = measured(model.decode(z, replace(manner, intervals=intervals, foreign=foreign)))
             if (off := float(np.abs(wanted - have).sum() + abs(strange - own))) < best:

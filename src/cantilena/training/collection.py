@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import csv
 import hashlib
+import json
 import lzma
 import re
 import tarfile
@@ -26,9 +27,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import CorpusError
-from cantilena.music.melody import MAX_PITCH, MIN_PITCH, PHRASE_STEPS
+from cantilena.music.melody import MAX_PITCH, MIN_PITCH
+from cantilena.music.metre import TOKENS
 
-__all__ = ["bars_a_phrase", "gather", "is_open", "melody_of", "members", "open_rows", "phrases_of", "roles_of"]
+__all__ = [
+    "bars_a_phrase",
+    "gather",
+    "is_open",
+    "melody_of",
+    "members",
+    "open_rows",
+    "phrases_of",
+    "roles_of",
+    "sources_of",
+]
 
 TIERS = ("cc0", "ccby", "mit", "pd")
 LAST_YEAR = 1930  # of OpenEWLD
@@ -96,7 +108,7 @@ def roles_of(row: Mapping[str, str], tracks: Sequence[str]) -> list[int]:
 
 def bars_a_phrase(bar: int) -> int:
     """How many whole bars of so many steps a phrase of 32 holds: 4, 2, 1, or 0 where not even one fits."""
-    return next((count for count in (4, 2, 1) if count * bar <= PHRASE_STEPS), 0)
+    return next((count for count in (4, 2, 1) if count * bar <= TOKENS), 0)
 
 
 def melody_of(
@@ -146,10 +158,10 @@ def phrases_of(events: NDArray[np.int8], steps: int) -> NDArray[np.int8]:
     sounds = (changes >= 0) & (padded[np.maximum(changes, 0)] > 1)
     before = np.append(False, sounds[:-1])
     padded[(padded == 1) & ~before] = 0  # nothing ends where nothing sounds
-    phrases = np.zeros((padded.size // steps, PHRASE_STEPS), np.int8)
+    phrases = np.zeros((padded.size // steps, TOKENS), np.int8)
     phrases[:, :steps] = padded.reshape(-1, steps)
     phrases[(phrases[:, 0] == 0) & ~before[::steps], 0] = 1
-    if steps < PHRASE_STEPS:
+    if steps < TOKENS:
         phrases[:, steps] = 1
     return phrases
 
@@ -262,8 +274,27 @@ def gather(archive: Path, index: Path, target: Path, *, seed: int = 5) -> Counte
         cols=collections,
         metres=np.array(list(metres)),
         files=files,
+        titles=[rows[name].get("title", "") for name in files],
+        sources=json.dumps(sources_of([rows[name] for name in files], archive, index)),
     )
     return counts + Counter({"files": len(files), "melodies": len(table), "phrases": at})
+
+
+def sources_of(rows: Sequence[Mapping[str, str]], archive: Path, index: Path) -> dict[str, Any]:
+    """Where the files of a collection come from: by source and licence their number and credits; hashes of the two."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for row in rows:
+        kind = tuple(row.get(key, "") for key in ("collection", "source", "licence"))
+        found.setdefault(kind, []).append(row.get("attribution", ""))
+    return {
+        "of": [
+            {"collection": kind[0], "source": kind[1], "licence": kind[2], "files": len(credits),
+             "credit": "; ".join(sorted(set(credits) - {""}))}
+            for kind, credits in sorted(found.items())
+        ],
+        "archive": hashlib.sha256(archive.read_bytes()).hexdigest(),
+        "index": hashlib.sha256(index.read_bytes()).hexdigest(),
+    }  # fmt: skip
 
 
 def open_rows(index: Path) -> dict[str, dict[str, str]]:

@@ -136,12 +136,14 @@ def export_model(
     provenance: Mapping[str, Any],
     card: str,
     labels: Mapping[str, list[str]] | None = None,
+    more: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a model folder in one step; an older one of this name is replaced only when the new one is complete.
 
     `diffusion` is the schedule's config under "schedule", the "prediction", and "self_conditioning": false where the
     denoiser never saw its own x0_hat, which is then no input of the graph. `provenance` says where the weights come
-    from; `card` is the README; `labels` are the values of each label that a denoiser of tunes is told. Raises
+    from; `card` is the README; `labels` are the values of each label that a denoiser of tunes is told, and `more`
+    goes into model.json as it is. Raises
     ModelError when it cannot be written.
     """
     with _replacing(folder) as new:
@@ -165,6 +167,7 @@ def export_model(
         }
         if labels is not None:
             model["labels"] = dict(labels)
+        model |= more or {}
         (new / "README.md").write_text(card)
         _write_model_json(new, model)
 

@@ -279,7 +279,8 @@ def export_run(
 ) -> None:
     """Write the model folder of a denoiser's run and its VAE. RecipeError where the runs do not belong together."""
     denoiser, meta = load_latent_network(run, "denoiser")
-    assert isinstance(denoiser, Denoiser | PaperDenoiser)
+    if not isinstance(denoiser, Denoiser | PaperDenoiser):
+        raise RecipeError(f"{run}: a run of tunes; say with --corpus which tunes it learned from")
     vae = vae_of(run, meta, vae_source)
     provenance = {"data": data, "licence": licence, **provenance_of(meta), "cantilena": version("cantilena")}
     export_model(

@@ -20,6 +20,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from cantilena.labels import FAR, PLACE_NULLS, PLACES
 from cantilena.latent import LatentSpace
 from cantilena.training.data import shift_pitches
 from cantilena.training.latents import encode_phrases
@@ -39,9 +40,8 @@ __all__ = [
     "relabelled",
 ]
 
-PHRASES = 32  # places of a sequence
-FAR = 32  # phrases from the opening, or to the ending: so many or more
-PLACE_SIZES = (FAR + 1, FAR + 1, PHRASES)  # from the opening, to the ending, form letter; one index more is "not said"
+PHRASES = PLACES  # of a sequence
+PLACE_SIZES = PLACE_NULLS  # values of from the opening, to the ending, form letter; one index more is "not said"
 
 
 class Batch(NamedTuple):

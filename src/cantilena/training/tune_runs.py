@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
@@ -9,10 +10,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from cantilena.errors import RecipeError
 from cantilena.latent import LatentSpace
+from cantilena.music.metre import Metre
 from cantilena.training.denoiser import DiffusionConfig
 from cantilena.training.export import export_model, halve, vae_fingerprint
 from cantilena.training.loop import LoopConfig, Progress, choose_device, fit, process_rank
@@ -26,9 +29,9 @@ from cantilena.training.runs import (
     vae_of,
     warm_start,
 )
-from cantilena.training.sequences import encoded_tunes
+from cantilena.training.sequences import PHRASES, encoded_tunes
 from cantilena.training.tune_denoiser import TuneDenoiser, TuneTask
-from cantilena.training.tunes import DENSITIES, METRES, REGISTERS, ROLES, Tunes
+from cantilena.training.tunes import DENSITIES, METRES, REGISTERS, ROLES, Tunes, form_letters
 
 __all__ = ["export_run", "labels_told", "train_denoiser", "train_vae"]
 
@@ -88,25 +91,61 @@ def _ranges(edges: tuple[float, ...], unit: str) -> list[str]:
     return [f"under {edges[0]} {unit}", *between, f"{edges[-1]} and more"]
 
 
-def export_run(run: Path, decoder: Path, folder: Path, *, provenance: Mapping[str, Any], card: str) -> None:
+def known_metres(tunes: Tunes, least: int = 24) -> list[str]:
+    """The metres in which so many tunes of the training split are, or more, the most frequent first."""
+    rows = tunes.table[tunes.split(0, role=0)]
+    count = Counter(str(Metre(*tunes.metres[k])) for k in rows["metre"].tolist())
+    return [metre for metre, n in count.most_common() if n >= least]
+
+
+def real_forms(tunes: Tunes, most: int = 120, seed: int = 0) -> dict[str, list[str]]:
+    """The forms of training tunes by style: a letter for each of 4 to 32 phrases; at most so many of each style."""
+    found: dict[str, list[str]] = {}
+    random = np.random.default_rng(seed)
+    for tune in random.permutation(tunes.split(0, role=0)).tolist():
+        style = found.setdefault(tunes.styles[tunes.table["style"][tune]], [])
+        letters = form_letters(tunes.phrases(tune))
+        if len(letters) <= PHRASES and len(style) < most:
+            style.append("".join(chr(65 + k if k < 26 else 71 + k) for k in letters.tolist()))
+    return {style: sorted(forms, key=len) for style, forms in sorted(found.items()) if forms}
+
+
+def card_of(name: str, provenance: Mapping[str, Any], tunes: Tunes) -> str:
+    """A model folder's README: what the model is, what it learned from, and the credit that is due."""
+    lines = "\n".join(f"- {key}: {value}" for key, value in provenance.items())
+    of = "\n".join(
+        f"| {s['collection']} | {s['source']} | {s['licence']} | {s['files']:,} | {s['credit'][:200]} |"
+        for s in tunes.sources.get("of", ())
+    )
+    table = f"| collection | source | licence | files | credit |\n|---|---|---|--:|---|\n{of}\n" if of else ""
+    return f"# {name}\n\nA Cantilena model: tunes in every metre by latent diffusion.\n\n{lines}\n\n{table}"
+
+
+def export_run(
+    run: Path, decoder: Path, folder: Path, *, tunes: Tunes, data: str, licence: str
+) -> None:  # fmt: skip
     """Write the model folder of a run of tunes, with the VAE, or the decoder trained further, of another.
 
-    Weights but the encoder's are kept in half precision. `provenance` is added to what the runs say of themselves.
-    RecipeError where runs do not belong together.
+    Weights but the encoder's are kept in half precision. Of the `tunes` that it learned from the model knows the
+    metres, the forms and the sources. RecipeError where runs do not belong together, or the tunes are others.
     """
     denoiser, meta = load_latent_network(run, "denoiser")
     if not isinstance(denoiser, TuneDenoiser):
         raise RecipeError(f"{run}: not the run of a denoiser of tunes")
     vae = vae_of(run, meta, decoder)
+    if tunes.fingerprint != meta["corpus"]:
+        raise RecipeError(f"{run}: trained on the tunes {meta['corpus']}, these are {tunes.fingerprint}")
+    provenance = {"data": data, "licence": licence, **provenance_of(meta), "cantilena": version("cantilena")}
     export_model(
         folder,
         vae,
         denoiser,
         LatentSpace.load(run / "latent.npz"),
         diffusion=diffusion_of(meta),
-        provenance={**provenance, **provenance_of(meta), "cantilena": version("cantilena")},
-        card=card,
+        provenance=provenance,
+        card=card_of(folder.name, provenance, tunes),
         labels=labels_told(meta["styles"]),
+        more={"metres": known_metres(tunes), "forms": real_forms(tunes), "sources": dict(tunes.sources)},
     )
     for path in [*folder.glob("decoder*.onnx"), folder / "denoiser.onnx"]:
         halve(path)

@@ -10,7 +10,9 @@ A folder `tunes.npz` of the arrays
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -50,6 +52,7 @@ class Tunes:
     styles: tuple[str, ...]
     collections: tuple[str, ...]
     metres: tuple[tuple[int, int, int], ...]
+    sources: Mapping[str, Any] = field(default_factory=dict)  # `collection.sources_of`
 
     @classmethod
     def open(cls, path: Path) -> Tunes:
@@ -58,7 +61,8 @@ class Tunes:
             with np.load(path, allow_pickle=False) as d:
                 metres = tuple((int(a), int(b), int(c)) for a, b, c in d["metres"])
                 styles, collections = (tuple(str(s) for s in d[k]) for k in ("styles", "cols"))
-                found = cls(d["tokens"], d["table"], styles, collections, metres)
+                sources = json.loads(str(d["sources"])) if "sources" in d.files else {}
+                found = cls(d["tokens"], d["table"], styles, collections, metres, sources)
         except (OSError, KeyError, ValueError) as error:
             raise CorpusError(f"{path}: no tunes there ({error})") from error
         if missing := [f for f in FIELDS if f not in (found.table.dtype.names or ())]:

@@ -15,17 +15,20 @@ from numpy.typing import NDArray
 from cantilena.asked import AskedRules, asked_rules
 from cantilena.edits.bound_sampler import WINDOW
 from cantilena.edits.finish import finish
-from cantilena.edits.length import WHOLE, Length, lead_round
-from cantilena.edits.motif import develop, read_motif, two_bars
+from cantilena.edits.length import Length, lead_round
+from cantilena.edits.motif import develop, first_phrase, read_motif
 from cantilena.edits.pick import choose, denoising_error, unlike_a_tune
 from cantilena.edits.song_form import SAMPLES, SHORTEST, compose_song
 from cantilena.edits.steer import Steering
+from cantilena.edits.tune_form import compose_tune, draw_form
 from cantilena.edits.window import own_seed
 from cantilena.engine import Engine
-from cantilena.music.melody import PHRASE_STEPS, Melody
+from cantilena.music.melody import Melody
+from cantilena.music.metre import Metre
 from cantilena.music.midi import to_midi
 from cantilena.requests import Compose, Pick
 from cantilena.rules import Chords, Rules, chord_notes
+from cantilena.sampling import Sampling
 from cantilena.sources import Source
 from cantilena.verbs.outcome import HALF, RESAMPLE, Outcome, drawn_by, has_notes, least_kept, measured, settled
 from cantilena.voices import Voice, voice_of
@@ -47,22 +50,34 @@ def compose(engine: Engine, request: Compose) -> Outcome:
 
 def compose_many(engine: Engine, request: Compose, seeds: Sequence[int]) -> list[Outcome]:
     """One melody a seed, as `compose` would each alone."""
-    rules, length, theme = asked_rules(request.rules), Length(request.bars, request.loop), _theme(request)
-    request = _settled(request, rules, theme)
+    rules, theme = asked_rules(request.rules), _theme(engine, request)
+    metre = Metre.parse(request.metre) if theme is None else theme.metre
+    length = Length(request.bars, request.loop, metre)
+    request = _settled(request, rules, theme, length)
     if theme is not None:
-        sample, bars, cadence = engine.bound_sampler(drawn_by(request)), request.bars, request.cadence
+        sample, bars, cadence = engine.bound_sampler(_drawn(request)), request.bars, request.cadence
         melodies = [
-            develop(engine.told(drawn_by(request), seed), sample, theme, bars, seed=seed, cadence=cadence)
+            develop(engine.told(_drawn(request), seed), sample, theme, bars, seed=seed, cadence=cadence)
             for seed in seeds
         ]
     elif _is_song(request):
         counted = _Counted(engine, len(seeds))
-        sample, told = partial(counted.sample, **drawn_by(request)), partial(engine.told, drawn_by(request))
-        melodies = [compose_song(sample, told, seed, request.bars) for seed in seeds]
+        sample, told = partial(counted.sample, **_drawn(request)), partial(engine.told, _drawn(request))
+        if engine.model.places_phrases:
+            forms = engine.model.forms
+            melodies = [
+                compose_tune(
+                    sample, told, seed, request.bars, length.metre,
+                    draw_form(forms, request.style, length.phrases, seed),
+                )
+                for seed in seeds
+            ]  # fmt: skip
+        else:
+            melodies = [compose_song(sample, told, seed, request.bars, length.metre) for seed in seeds]
     elif rules is not None:
         melodies = [_steered(engine, request, seed, length, rules) for seed in seeds]
     else:
-        drawn = engine.sample(seeds, **length.asked, **drawn_by(request))  # (seeds, P, D)
+        drawn = engine.sample(seeds, **length.asked, **_drawn(request))  # (seeds, P, D)
         melodies = [_finished(engine, request, x_0, seed, length) for seed, x_0 in zip(seeds, drawn, strict=True)]
     return [_outcome(replace(request, seed=s), m, rules) for s, m in zip(seeds, melodies, strict=True)]
 
@@ -78,9 +93,10 @@ def pick(engine: Engine, request: Pick) -> Outcome:
         one = replace(one, plain=True)  # one draw each: a song is itself the best of several
     tunes = compose_many(engine, one, range(request.seed, request.seed + request.of))
     melodies = [tune.melody for tune in tunes]
-    whole = [Melody.from_tokens(np.resize(m.events, WINDOW * PHRASE_STEPS)) for m in melodies]  # 64 bars of each
-    drew = voice_of(tunes[0].request.voice)  # type: ignore[attr-defined]
-    denoise = engine.denoiser(np.tile(drew.labels, (request.of, 1)))
+    size = WINDOW * Metre.parse(one.metre).phrase_steps
+    whole = [m.like(np.resize(m.events, size)) for m in melodies]  # 64 bars of each in 4/4
+    labels = engine.labels(_drawn(tunes[0].request))  # type: ignore[arg-type]
+    denoise = engine.denoiser(np.tile(labels, (request.of, 1)))
     errors = denoising_error(denoise, np.stack([engine.encode(m) for m in whole]), engine.model.schedule)
     rules = asked_rules(request.rules)
     costs = [unlike_a_tune(m) + (rules.total(m) if rules else 0.0) for m in melodies]
@@ -102,27 +118,39 @@ class _Counted:
             self._told(min(self._done, every), every)
 
 
+def _drawn(request: Compose) -> Sampling:
+    """How a settled request wants its samples drawn."""
+    drawn = drawn_by(request)
+    drawn["metre"] = Metre.parse(request.metre)
+    return drawn
+
+
 def _is_song(request: Compose) -> bool:
     """Whether a melody is laid out as a song: it is to be sung, and nothing else shapes it."""
     shaped = request.plain or request.loop or request.motif is not None or request.rules is not None
     return not shaped and request.bars >= SHORTEST and request.voice not in ("any", "bass")
 
 
-def _theme(request: Compose) -> Melody | None:
+def _theme(engine: Engine, request: Compose) -> Melody | None:
     """The two bars that a tune is to open with."""
     if request.motif is None:
         return None
     source = Source.of(request.motif)
-    return read_motif(source.data, name=source.name) if source.melody is None else two_bars(source.melody)
+    return (
+        read_motif(source.data, name=source.name, metres=engine.model.metres)
+        if source.melody is None
+        else first_phrase(source.melody)
+    )
 
 
-def _settled(request: Compose, rules: Rules | None, theme: Melody | None) -> Compose:
-    long = request.bars > WHOLE and not _is_song(request)
+def _settled(request: Compose, rules: Rules | None, theme: Melody | None, length: Length) -> Compose:
+    long = length.phrases > WINDOW and not _is_song(request)
     visits = RESAMPLE if theme is not None else LONG_RESAMPLE if long else 1
-    closes = request.loop and request.bars < WHOLE
+    closes = request.loop and length.phrases < WINDOW
     more: dict[str, Any] = {"loop_resample": request.resample or RESAMPLE} if closes else {}
     if _is_song(request):
         more["guidance"] = SONG_GUIDANCE
+    request = replace(request, metre=str(length.metre))
     voice = "lead" if theme is None else Voice(purity=0)
     qpm = 120.0 if theme is None else theme.qpm
     request = settled(request, rules, voice=voice, resample=visits, qpm=qpm, **more)
@@ -133,9 +161,9 @@ def _finished(
     engine: Engine, request: Compose, x_0: NDArray[np.float32], seed: int, length: Length, rules: Rules | None = None
 ) -> Melody:
     """What was drawn, (P, D), as a melody of this length."""
-    model = engine.told(drawn_by(request), seed)
+    model = engine.told(_drawn(request), seed)
     if request.loop_resample is not None:
-        sample = engine.bound_sampler({**drawn_by(request), "resample": request.loop_resample})
+        sample = engine.bound_sampler({**_drawn(request), "resample": request.loop_resample})
         x_0 = lead_round(model, sample, x_0, length.bars, seed=seed)
     return finish(model, x_0, length, rules, cadence=request.cadence)
 
@@ -161,22 +189,22 @@ def _steered(engine: Engine, request: Compose, seed: int, length: Length, rules:
 
 def _drawn_by_rules(engine: Engine, request: Compose, seed: int, length: Length, rules: Rules) -> Melody:
     asked = length.asked
-    steering = Steering.alone(engine.told(drawn_by(request), seed), rules, asked["phrases"], length.bars)
+    steering = Steering.alone(engine.told(_drawn(request), seed), rules, asked["phrases"], length.bars)
     asked |= {"cost": steering.cost(), "ties": steering.ties(asked["phrases"])}
-    x_0 = engine.sample([seed], **asked, **drawn_by(request))[0]
+    x_0 = engine.sample([seed], **asked, **_drawn(request))[0]
     return _finished(engine, request, x_0, seed, length, rules)
 
 
 def _outcome(request: Compose, melody: Melody, rules: Rules | None) -> Outcome:
     assert request.qpm is not None  # both are settled
     assert request.program is not None
-    melody = Melody(melody.events, request.qpm)
+    melody = Melody(melody.events, request.qpm, melody.metre)
     if request.motif is None:
         what = request.voice if isinstance(request.voice, str) else "melody"
     else:
         what = Path(Source.of(request.motif).name).stem
     name = f"Cantilena, {what}, seed {request.seed}"
     chords = AskedRules.of(request.rules).chords if request.rules is not None and request.chord_track else None
-    beneath = chord_notes(Chords(chords), request.bars) if chords is not None else ()
+    beneath = chord_notes(Chords(chords), request.bars, melody.metre) if chords is not None else ()
     midi = to_midi(melody, program=request.program, track_name=name, beneath=beneath)
     return Outcome(request, melody, midi, name, rows=measured(rules, melody))

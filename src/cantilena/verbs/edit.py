@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from cantilena.asked import asked_rules
 from cantilena.edits import extend as extending
 from cantilena.edits import vary as varying
+from cantilena.edits.bound_sampler import BoundSampler
 from cantilena.edits.recompose import recompose
 from cantilena.edits.steer import check_held
 from cantilena.engine import Engine
@@ -38,12 +39,13 @@ def infill(engine: Engine, request: Infill) -> Outcome:
         raise ValueError("of a MIDI file the notes to keep are a MIDI file")
     else:
         kept = None if keep is None else keep.song
-        site = Site.within(read_passage(song.song, spans, track=request.track, keep=kept))
+        site = Site.within(read_passage(song.song, spans, track=request.track, keep=kept, metres=engine.model.metres))
     if rules is not None:
         check_held(rules, site.locks, site.first)
     grid = _grid(spans, request.grid)
     request = settled(request, rules, voice=site.voice, resample=RESAMPLE, track=site.track, grid=grid)
-    model, sample, lead = _told(engine, request), engine.bound_sampler(drawn_by(request)), _lead(site.first, grid)
+    model, sample = _drawing(engine, request, site)
+    lead = _lead(site, spans, grid)
     tokens = recompose(model, site.locks, sample, seed=request.seed, lead=lead, rules=rules)
     return site.outcome(replace(request, bars=spans), tokens, rules)
 
@@ -58,9 +60,9 @@ def extend(engine: Engine, request: Extend) -> Outcome:
         site = Site.alone(locks, melody)
     else:
         room = room_before if request.before else room_after
-        site = Site.within(room(song.song, request.bars, track=request.track))
+        site = Site.within(room(song.song, request.bars, track=request.track, metres=engine.model.metres))
     request = settled(request, rules, voice=site.voice, resample=RESAMPLE, track=site.track)
-    model, sample = _told(engine, request), engine.bound_sampler(drawn_by(request))
+    model, sample = _drawing(engine, request, site)
     tokens = extending.extend(model, site.locks, sample, seed=request.seed, rules=rules)
     return site.outcome(request, tokens, rules)
 
@@ -75,10 +77,11 @@ def bridge(engine: Engine, request: Bridge) -> Outcome:
     elif a.melody is not None or b.melody is not None:
         raise ValueError("a bridge leads from one MIDI file to another, or from one Melody to another")
     else:
-        room = room_between(a.song, b.song, request.bars, track=request.track, track_b=request.track_b)
-        site, track_b = Site.within(room), b.tune(request.track_b)[1]
+        tracks, metres = {"track": request.track, "track_b": request.track_b}, engine.model.metres
+        room = room_between(a.song, b.song, request.bars, **tracks, metres=metres)
+        site, track_b = Site.within(room), b.tune(request.track_b, metres)[1]
     request = settled(request, rules, voice=site.voice, resample=RESAMPLE, track=site.track, track_b=track_b)
-    model, sample = _told(engine, request), engine.bound_sampler(drawn_by(request))
+    model, sample = _drawing(engine, request, site)
     tokens = extending.bridge(model, site.locks, sample, seed=request.seed, rules=rules)
     return site.outcome(request, tokens, rules)
 
@@ -92,18 +95,21 @@ def vary(engine: Engine, request: Vary) -> Outcome:
         spans = spans or ((1, song.melody.bars),)
         site = Site.alone(lock_melody(song.melody, spans), song.melody)
     else:
-        spans = spans or varying.melody_bars(song.song, request.track)
-        site = Site.within(read_passage(song.song, spans, track=request.track))
+        spans = spans or varying.melody_bars(song.song, request.track, engine.model.metres)
+        site = Site.within(read_passage(song.song, spans, track=request.track, metres=engine.model.metres))
     grid = _grid(spans, request.grid)
     request = settled(request, voice=site.voice, resample=1, track=site.track, grid=grid)
-    model, sample, lead = _told(engine, request), engine.bound_sampler(drawn_by(request)), _lead(site.first, grid)
+    model, sample = _drawing(engine, request, site)
+    lead = _lead(site, spans, grid)
     locks, tokens = varying.vary(model, site.locks, sample, strength=request.strength, seed=request.seed, lead=lead)
     return site.outcome(replace(request, bars=spans), tokens, locks=locks)
 
 
-def _told(engine: Engine, request: Infill | Extend | Bridge | Vary) -> Model:
-    """The model as it writes in the voice of the request, with the chance of its seed."""
-    return engine.told(drawn_by(request), request.seed)
+def _drawing(engine: Engine, request: Infill | Extend | Bridge | Vary, site: Site) -> tuple[Model, BoundSampler]:
+    """The model as it writes in voice and metre of the request, with the chance of its seed; and what samples."""
+    drawn = drawn_by(request)
+    drawn["metre"] = site.metre
+    return engine.told(drawn, request.seed), engine.bound_sampler(drawn)
 
 
 def _no_track(track: int | None) -> None:
@@ -116,6 +122,7 @@ def _grid(spans: Bars, asked: Literal["odd", "even"] | None) -> Literal["odd", "
     return asked or ("odd" if spans[0][0] % 2 else "even")
 
 
-def _lead(first: int, grid: Literal["odd", "even"]) -> int:
-    """How many bars before bar `first` phrases begin: 0 or 1."""
-    return int((first % 2 == 1) != (grid == "odd"))
+def _lead(site: Site, spans: Bars, grid: Literal["odd", "even"]) -> int:
+    """How many bars before the site's first phrases begin, so that one begins on the first of `spans`, or before it."""
+    begins = spans[0][0] - ((spans[0][0] % 2 == 1) != (grid == "odd"))
+    return (site.first - begins) % site.metre.phrase_bars

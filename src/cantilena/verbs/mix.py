@@ -16,6 +16,7 @@ from cantilena.edits.bound_sampler import BoundSampler
 from cantilena.engine import Engine
 from cantilena.model import Model
 from cantilena.music.melody import Melody
+from cantilena.music.metre import Metre, names_of
 from cantilena.music.midi import to_midi
 from cantilena.requests import Blend, Morph
 from cantilena.sources import Music, Source
@@ -32,8 +33,9 @@ def morph(engine: Engine, request: Morph) -> Outcome:
 
     All are as long as the shorter of the two.
     """
-    (one, other), request = _read(request, [request.a, request.b])
-    model, ways = _told(engine, request), _ways(engine, request)
+    (one, other), request = _read(engine, request, [request.a, request.b])
+    metre = one.metre
+    model, ways = _told(engine, request, metre), _ways(engine, request, metre)
     found = morphing.morph(model, one, other, *ways, steps=request.steps, seed=request.seed)
     parts = [_outcome(replace(request, step=k), melody, f"Morph {k}") for k, melody in enumerate(found, 1)]
     if request.step:
@@ -44,38 +46,42 @@ def morph(engine: Engine, request: Morph) -> Outcome:
 
 def blend(engine: Engine, request: Blend) -> Outcome:
     """One melody of several, as long as the shortest: where one song weighs all, its own notes stand."""
-    melodies, request = _read(request, request.songs)
-    model, ways = _told(engine, request), _ways(engine, request)
+    melodies, request = _read(engine, request, request.songs)
+    metre = melodies[0].metre
+    model, ways = _told(engine, request, metre), _ways(engine, request, metre)
     melody = morphing.blend(model, melodies, request.weights, *ways, seed=request.seed)
     return _outcome(request, melody, f"Cantilena, blend of {len(melodies)}, seed {request.seed}")
 
 
-def _read(request: Mix, songs: Sequence[Music]) -> tuple[list[Melody], Mix]:
+def _read(engine: Engine, request: Mix, songs: Sequence[Music]) -> tuple[list[Melody], Mix]:
     """The songs' melodies, and the request with the tracks that they are on."""
     tracks = [None] * len(songs) if request.tracks is None else list(request.tracks)
     if len(tracks) != len(songs):
         raise ValueError(f"tracks are one number a song, {len(songs)}, not {len(tracks)}")
-    found = [Source.of(song).tune(track) for song, track in zip(songs, tracks, strict=True)]  # type: ignore[arg-type]
+    found = [Source.of(song).tune(track, engine.model.metres) for song, track in zip(songs, tracks, strict=True)]  # type: ignore[arg-type]
+    metres = {melody.metre for melody, _ in found}
+    if not all(metre.alike(found[0][0].metre) for metre in metres):
+        raise ValueError(f"melodies between melodies are in one metre, not in {names_of(tuple(sorted(metres)))}")
     program = voice_of(request.voice).program if request.program is None else request.program
     return [melody for melody, _ in found], replace(request, tracks=[track for _, track in found], program=program)
 
 
-def _told(engine: Engine, request: Morph | Blend) -> Model:
+def _told(engine: Engine, request: Morph | Blend, metre: Metre) -> Model:
     """The model as it writes in the voice of the request, with the chance of its seed."""
-    return engine.told({"voice": voice_of(request.voice)}, request.seed)
+    return engine.told({"voice": voice_of(request.voice), "metre": metre}, request.seed)
 
 
-def _ways(engine: Engine, request: Morph | Blend) -> tuple[BoundSampler, morphing.Invert]:
+def _ways(engine: Engine, request: Morph | Blend, metre: Metre) -> tuple[BoundSampler, morphing.Invert]:
     """Down from noise and up to it, both without chance."""
     voice: str | Voice = voice_of(request.voice)
     steps, model = request.sampling_steps, engine.model
-    denoise = windowed(engine.denoiser(voice_of(voice).labels[None]))
+    denoise = windowed(engine.denoiser(engine.labels({"voice": voice, "metre": metre})[None]))
 
     def invert(x_0: NDArray[np.float32], *, to: float) -> NDArray[np.float32]:
         *_, x_t = ddim_invert(denoise, x_0, model.schedule, steps=steps, to=to)
         return x_t
 
-    return engine.bound_sampler({"voice": voice, "sampler": "ddim", "steps": steps}), invert
+    return engine.bound_sampler({"voice": voice, "sampler": "ddim", "steps": steps, "metre": metre}), invert
 
 
 def _outcome(request: Morph | Blend, melody: Melody, name: str, parts: Sequence[Outcome] = ()) -> Outcome:

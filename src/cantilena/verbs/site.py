@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from cantilena.edits.vary import varied_file
 from cantilena.music.locks import Locks
-from cantilena.music.melody import BAR_STEPS, Melody
+from cantilena.music.melody import Melody
+from cantilena.music.metre import Metre
 from cantilena.music.midi import to_midi
 from cantilena.music.passage import Passage
 from cantilena.requests import Request
@@ -42,6 +43,11 @@ class Site:
         return cls(passage.locks, voice, passage.before, passage.stretch.first, passage)
 
     @property
+    def metre(self) -> Metre:
+        """The metre of the melody."""
+        return self.locks.metre
+
+    @property
     def track(self) -> int | None:
         """The number of the file's track; None of a Melody."""
         return None if self.passage is None else self.passage.candidate.track
@@ -55,14 +61,15 @@ class Site:
         """
         name = f"Cantilena, {request.title}"
         if self.passage is None:
-            after = Melody.from_tokens((locks or self.locks).paste(tokens), self.before.qpm)
+            after = self.before.like((locks or self.locks).paste(tokens))
             midi = to_midi(after, track_name=name)
         elif locks is None:
             after = self.passage.melody(tokens)
             midi = self.passage.write(after)
         else:
             midi, after = varied_file(self.passage, locks, tokens)
-        new = np.flatnonzero((~self.locks.locked).reshape(-1, BAR_STEPS).any(axis=1))
-        judged = Melody.from_tokens(after.events.reshape(-1, BAR_STEPS)[new].reshape(-1))
+        bar = self.metre.bar_steps
+        new = np.flatnonzero((~self.locks.locked).reshape(-1, bar).any(axis=1))
+        judged = after.like(after.events.reshape(-1, bar)[new].reshape(-1)) if new.size else after
         rows = measured(rules, judged, (new + self.first).tolist())
         return Outcome(request, after, midi, name, self.track or 0, self.before, self.passage is not None, rows)

@@ -1,0 +1,110 @@
+"""What networks are told of a melody: labels of the whole, and places of its phrases.
+
+A model's labels are of one of two kinds. `VoiceLabels` are those of the paper's corpus: what the extractor says of a
+track. `TuneLabels` are those of openly licensed tunes: role, style, metre, register and density of a melody, and of
+each phrase how many lie before it and after it, and its form letter. Each label may be its null, "not said".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cantilena.errors import ModelError
+from cantilena.music.metre import Metre
+from cantilena.voices import Voice
+
+__all__ = ["FAR", "PLACES", "PLACE_NULLS", "LabelKind", "TuneLabels", "VoiceLabels", "kind_of_labels", "places"]
+
+FAR = 32  # phrases from the opening, or to the ending: so many or more
+PLACES = 32  # of a sequence that a network of tunes sees
+PLACE_NULLS = (FAR + 1, FAR + 1, PLACES)  # phrases from the opening, to the ending, form letter: "not said"
+_TUNE, _BASS = 0, 3  # roles
+
+
+@dataclass(frozen=True)
+class VoiceLabels:
+    """Role, family, purity and whether there are rests: the labels of the paper's corpus."""
+
+    nulls: tuple[int, ...] = (3, 17, 3, 2)
+    written: int = 4  # how many of them the decoder is told
+    styles: tuple[str, ...] = ()
+
+    def of(self, voice: Voice, metre: Metre, style: str | None) -> NDArray[np.int64]:
+        """The labels of a melody (4,). ModelError for a style: this kind knows none."""
+        if style is not None:
+            raise ModelError(f"a style is for models that know some: this one knows none, so not {style!r}")
+        given = (voice.role, voice.family, voice.purity, voice.rests)
+        return np.array([null if v is None else v for v, null in zip(given, self.nulls, strict=True)], np.int64)
+
+
+@dataclass(frozen=True)
+class TuneLabels:
+    """Role, style, metre, register and density, each by its number in a list of names."""
+
+    styles: tuple[str, ...]
+    metres: tuple[str, ...]
+    registers: int
+    densities: int
+    roles: int = 4
+    written: int = 3
+
+    @property
+    def nulls(self) -> tuple[int, ...]:
+        """The index of each that means "not said"."""
+        return self.roles, len(self.styles), len(self.metres), self.registers, self.densities
+
+    def of(self, voice: Voice, metre: Metre, style: str | None) -> NDArray[np.int64]:
+        """The labels of a melody (5,): a tune, a bass, or of a voice that says nothing, nothing.
+
+        ModelError for a style that is not known.
+        """
+        role, known, metre_, *others = self.nulls
+        if style is not None:
+            if style not in self.styles:
+                raise ModelError(f"a style is one of {', '.join(self.styles)}, not {style!r}")
+            known = self.styles.index(style)
+        if voice.role is not None or voice.family is not None:
+            role = _BASS if voice.role == 1 else _TUNE
+        name = "triplets" if metre.quarter_steps == 3 else str(metre)
+        metre_ = self.metres.index(name) if name in self.metres else self.metres.index("other")
+        return np.array([role, known, metre_, *others], np.int64)
+
+
+LabelKind = VoiceLabels | TuneLabels
+
+
+def kind_of_labels(about: Mapping[str, Any]) -> LabelKind:
+    """The kind of labels of a model, from its model.json; KeyError or TypeError where that is malformed."""
+    told = about.get("labels")
+    if told is None:
+        return VoiceLabels()
+    styles, metres = (tuple(map(str, told[name])) for name in ("style", "metre"))
+    return TuneLabels(styles, metres, len(told["register"]), len(told["density"]), len(told["role"]))
+
+
+def places(
+    phrases: int, letters: Sequence[int] | None = None, *, first: int | None = 0, whole: bool = True
+) -> NDArray[np.int64]:
+    """Where each of consecutive phrases stands: (phrases, 3) phrases from the opening, to the ending, and its letter.
+
+    `first` is how many lie before them, None if that is not said; `whole`, whether the last one is the ending. Without
+    `letters` none is said; of more than PLACES letters the rest are not said either.
+
+    >>> places(3, [0, 1, 0]).tolist()
+    [[0, 2, 0], [1, 1, 1], [2, 0, 0]]
+    """
+    found = np.tile(np.array(PLACE_NULLS, np.int64), (phrases, 1))
+    at = np.arange(phrases)
+    if first is not None:
+        found[:, 0] = np.minimum(first + at, FAR)
+    if whole:
+        found[:, 1] = np.minimum(phrases - 1 - at, FAR)
+    if letters is not None:
+        named = np.asarray(letters, np.int64)
+        found[:, 2] = np.where(named < PLACES, named, PLACES)
+    return found
