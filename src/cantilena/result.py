@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cantilena.asked import AskedRules
 from cantilena.music.melody import Melody, Notes
 from cantilena.music.metre import Metre
 from cantilena.music.midi import write_whole
+from cantilena.notation.writing import ending_of, write_notation
 from cantilena.receipt import Receipt, write_receipt
 from cantilena.sources import Source
 
@@ -36,13 +38,20 @@ class Result:
     parts: tuple[Result, ...] = ()  # the steps of a morph in order; what was picked, the best first
 
     def save(self, path: str | Path) -> None:
-        """Write as `.mid` (with the receipt), `.svg` (piano roll) or `.wav`, by the name's ending, in one step.
+        """Write as `.mid` (with the receipt), `.svg` (piano roll), `.wav`, `.musicxml`, `.abc` or `.score.svg` (typeset).
 
-        ValueError for any other ending.
+        The name's ending says which; it is written in one step. ValueError for any other ending, CantilenaError where
+        a score cannot be typeset.
         """
         path = Path(path)
         if path.suffix.lower() in (".mid", ".midi"):
             write_whole(path, self.file)
+        elif ending := ending_of(path.name):
+            rules = AskedRules.of(getattr(self.receipt.request, "rules", None) or {})
+            write_whole(path, write_notation(
+                self.melody, ending, midi=self.midi, track=self.track, title=self.name,
+                key=rules.key, chords=None if self.within else rules.chords,
+            ))  # fmt: skip
         else:
             self.melody.save(path, name=self.name)
 

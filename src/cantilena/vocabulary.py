@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # what may be given
     Songs: TypeAlias = Sequence[Music]
 else:  # what a request holds of it
     Bars = str
-    Formats = tuple[Literal["mid", "svg", "wav"], ...]
+    Formats = tuple[Literal["mid", "svg", "wav", "musicxml", "abc", "score"], ...]
     Numbers = tuple[int | None, ...]
     Rows = tuple[tuple[float, ...], ...]
     Songs = tuple[Source, ...]

@@ -16,7 +16,6 @@ from cantilena.cli.command import command, given_to
 from cantilena.cli.places import check_output, check_place, free_stem
 from cantilena.cli.shell import BlendPlan, Output, Shell, Steps, Tunes
 from cantilena.codec import sources_of
-from cantilena.music.texts import printable
 from cantilena.requests import Blend, Bridge, Compose, Extend, Infill, Morph, Pick, Request, Vary
 
 if TYPE_CHECKING:
@@ -41,16 +40,17 @@ def _compose(given: dict[str, Any]) -> None:
     if shell.any:
         given["voice"] = "any"
     request: Compose = given_to(Pick if "k" in given else Compose, _seeded(given))
+    _remark(request)
     results, several = _tunes(_load(shell), request, shell.number)
     failed: list[int] = []
     for result in results:
         seed = result.receipt.request.seed
         stem = folder / (f"tune-{seed}" if several else "tune")
         if not output.force:
-            stem = free_stem(stem, output.formats)
+            stem = free_stem(stem, map(_ending, output.formats))
         for suffix in output.formats:
-            result.save(stem.with_suffix(f".{suffix}"))
-        _say(f"{stem}.{'|'.join(output.formats)}  seed {seed}  {result.melody!r}", result, output)
+            result.save(stem.with_suffix(f".{_ending(suffix)}"))
+        _say(f"{stem}.{'|'.join(map(_ending, output.formats))}  seed {seed}  {result.melody!r}", result, output)
         failed += _failed(result)
     _end(failed)
 
@@ -78,11 +78,10 @@ def _edit(kind: type[Request], shell: type[Shell] = Shell) -> Callable[[dict[str
         request = given_to(kind, _seeded(given))
         read = [source.path for source in sources_of(request) if source.path is not None]
         check_output(file, read, force=output.force)
-        for remark in (remark for source in sources_of(request) for remark in source.remarks):
-            print(f"cantilena: {printable(remark)}", file=sys.stderr)
+        _remark(request)
         result = _load(more)(request)
         for suffix in output.formats:
-            result.save(file if suffix == "mid" else file.with_suffix(f".{suffix}"))
+            result.save(file if suffix == "mid" else file.with_suffix(f".{_ending(suffix)}"))
         if folder is not None:
             width = max(2, len(str(len(result.parts))))
             for k, part in enumerate(result.parts, 1):
@@ -91,6 +90,22 @@ def _edit(kind: type[Request], shell: type[Shell] = Shell) -> Callable[[dict[str
         _end(_failed(result))
 
     return run
+
+
+def _remark(request: Request) -> None:
+    """Print what the readers of the request's songs would say about them, a line each."""
+    from cantilena.music.texts import printable
+
+    for source in sources_of(request):
+        for remark in source.remarks:
+            print(f"cantilena: {printable(remark)}", file=sys.stderr)
+
+
+def _ending(format: str) -> str:
+    """Return the ending of a format's files, without its dot."""
+    from cantilena.notation.writing import ENDINGS
+
+    return ENDINGS.get(format, format).removeprefix(".")
 
 
 def _planned(path: Path, given: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import sys
 
 from cantilena.errors import CantilenaError
 
-__all__ = ["engrave"]
+__all__ = ["check_verovio", "engrave"]
 
 _SECONDS = 60
 _WIDTH = 2100  # a tenth of a millimetre is one of its units
@@ -26,14 +26,19 @@ sys.stdout.buffer.write(toolkit.renderToSVG(1).encode())
 """
 
 
+def check_verovio() -> None:
+    """Raise CantilenaError (one line) where verovio is not installed."""
+    if importlib.util.find_spec("verovio") is None:
+        raise CantilenaError("a typeset score needs verovio: pip install 'cantilena[score]'")
+
+
 def engrave(musicxml: bytes, title: str = "") -> bytes:
     """A page of music as SVG, as long as the music is, of a MusicXML file.
 
     Raises CantilenaError (one line) where verovio is not installed, cannot read the file, ends, or takes too long.
     """
+    check_verovio()
     name = title or "score"
-    if importlib.util.find_spec("verovio") is None:
-        raise CantilenaError(f"{name}: a typeset score needs verovio: pip install 'cantilena[score]'")
     try:
         done = subprocess.run(
             [sys.executable, "-c", _CHILD], input=musicxml, capture_output=True, timeout=_SECONDS, check=False

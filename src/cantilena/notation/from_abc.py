@@ -291,7 +291,7 @@ class _Tune:
             for note in voice.last:
                 note.tied = True
         elif found["overlay"]:
-            voice.now = Fraction(0)
+            voice.now, voice.last, voice.length = Fraction(0), [], Fraction(0)
 
     def sign(self, voice: _Voice, text: str) -> None:
         text = text.replace(" ", "")

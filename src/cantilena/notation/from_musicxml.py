@@ -15,13 +15,15 @@ from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
 from cantilena.errors import MidiError
-from cantilena.notation.chords import chord_name
+from cantilena.notation.chords import chord_name, normal_chord
 from cantilena.notation.sheet import Bar, KeySignature, Note, Part, Sheet
+from cantilena.notation.spelling import spell
 
 __all__ = ["MAX_BYTES", "read_musicxml", "unpacked"]
 
 MAX_BYTES = 32 << 20  # of a file, packed or not
 _MAX_DEPTH = 64
+_NOBODY = -1
 _FEW = 4  # a voice with less than a quarter of the notes of its staff's main one is no line of its own
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _JUMPS = (
@@ -66,7 +68,9 @@ def read_musicxml(data: bytes, name: str) -> Sheet:
     try:
         for number, measures in _parts(root).items():
             reader.part(told.get(number, Element("score-part")), measures)
-    except (ValueError, ZeroDivisionError, KeyError, OverflowError) as error:
+    except KeyError as error:
+        raise MidiError(f"{name}: broken MusicXML: part {number[:20]}, bar {reader.number[:20]}: no step {error}") from error
+    except (ValueError, ZeroDivisionError, OverflowError) as error:
         where = f"part {number[:20]}, bar {reader.number[:20]}"
         raise MidiError(f"{name}: broken MusicXML: {where}: {error}") from error
     return reader.sheet
@@ -126,7 +130,8 @@ class _Reader:
 
     def __init__(self, sheet: Sheet):
         self.sheet, self.number = sheet, ""
-        self.first = True  # the part whose metre, keys, tempos and chords count
+        self.first = True  # the part whose metre, keys and tempos count
+        self.index, self.chording = 0, _NOBODY  # the number of a part, and of the first that has chords
 
     def part(self, told: Element, measures: list[Element]) -> None:
         sheet = self.sheet
@@ -156,6 +161,7 @@ class _Reader:
             if self.first:
                 bar.metre, bar.key = self.metre, self.key
         self.first = False
+        self.index += 1
 
     def measure(self, measure: Element, bar: Bar, line: Any, pitches: dict[str | None, int]) -> None:
         now = begin = Fraction(0)
@@ -182,11 +188,12 @@ class _Reader:
                         note = Note(begin, length, pitch, tied, dict(_lyrics(element)))
                         bar.notes.setdefault(line(element), []).append(note)
                 case "harmony":
-                    shift = Fraction(_text(element.find("offset")) or 0) / self.divisions
-                    if self.first and (chord := _harmony(element)):
+                    shift = _number(element.find("offset")) / self.divisions
+                    if self.chording in (_NOBODY, self.index) and (chord := self.harmony(element)):
+                        self.chording = self.index
                         bar.chords.append((max(now + shift, Fraction(0)), chord))
                 case "direction" | "sound":
-                    shift = Fraction(_text(element.find("offset")) or 0) / self.divisions
+                    shift = _number(element.find("offset")) / self.divisions
                     self.direction(element, bar, max(now + shift, Fraction(0)), sound_jump)
                 case "barline":
                     self.barline(element, bar)
@@ -196,26 +203,31 @@ class _Reader:
             self.ending = frozenset()
 
     def duration(self, element: Element) -> Fraction:
-        return Fraction(_text(element.find("duration")) or 0) / self.divisions
+        duration = _number(element.find("duration"))
+        if duration < 0:
+            raise ValueError("a negative duration")
+        return duration / self.divisions
 
     def attributes(self, element: Element) -> None:
-        if divisions := _text(element.find("divisions")):
-            self.divisions = Fraction(divisions)
+        if (divisions := element.find("divisions")) is not None:
+            self.divisions = _number(divisions)
             if self.divisions <= 0:
                 raise ValueError("divisions of 0")
         if (transpose := element.find("transpose")) is not None:
-            octaves = int(_text(transpose.find("octave-change")) or 0)
-            self.transposed = round(float(_text(transpose.find("chromatic")) or 0)) + 12 * octaves
+            octaves = round(_number(transpose.find("octave-change")))
+            self.transposed = round(_number(transpose.find("chromatic"))) + 12 * octaves
         if (key := element.find("key")) is not None and (fifths := _text(key.find("fifths"))):
             minor = _text(key.find("mode")).lower() in ("minor", "aeolian")
-            concert = (int(fifths) - 5 * self.transposed) % 12 if self.transposed else int(fifths)
-            self.key = KeySignature(concert - 12 if concert > 6 else concert, minor)
+            concert = int(fifths)
+            if self.transposed:
+                concert = (concert + 7 * self.transposed + 5) % 12 - 5
+            self.key = KeySignature(concert, minor)
         if (time := element.find("time")) is not None:
             self.metre = _metre(time)
 
     def pitch(self, note: Element, pitches: dict[str | None, int]) -> int | None:
         if (pitch := note.find("pitch")) is not None:
-            alter = round(float(_text(pitch.find("alter")) or 0))
+            alter = round(_number(pitch.find("alter")))
             octave = int(_text(pitch.find("octave")))
             found = 12 * (octave + 1) + _STEPS[_text(pitch.find("step"))] + alter + self.transposed
             return found if 0 <= found <= 127 else None
@@ -224,6 +236,28 @@ class _Reader:
         instrument = note.find("instrument")
         found = pitches.get(None if instrument is None else instrument.get("id"), -1)
         return found if 0 <= found <= 127 else 38  # a snare
+
+    def harmony(self, element: Element) -> str:
+        """The name of a chord as it sounds; "" of none."""
+        root, bass = (self.spelled(element.find(what), what) for what in ("root", "bass"))
+        degrees = [
+            (
+                _text(d.find("degree-type")) or "add",
+                round(_number(d.find("degree-value"))),
+                round(_number(d.find("degree-alter"))),
+            )
+            for d in element.findall("degree")
+        ]
+        return normal_chord(chord_name(root, _text(element.find("kind")), degrees, bass)) if root else ""
+
+    def spelled(self, element: Element | None, what: str) -> str:
+        """The name of a root or a bass, moved to where it sounds."""
+        if element is None:
+            return ""
+        step, alter = _text(element.find(f"{what}-step")), round(_number(element.find(f"{what}-alter")))
+        if self.transposed:
+            step, alter, _ = spell(60 + _STEPS[step] + alter + self.transposed, self.key or KeySignature(0))
+        return step + "#" * max(alter, 0) + "b" * max(-alter, 0)
 
     def direction(self, element: Element, bar: Bar, at: Fraction, sound_jump: bool) -> None:
         signs = bar.signs
@@ -299,26 +333,6 @@ def _tempo(element: Element) -> float | None:
     return None
 
 
-def _harmony(element: Element) -> str:
-    root, bass = _spelled(element.find("root"), "root"), _spelled(element.find("bass"), "bass")
-    degrees = [
-        (
-            _text(d.find("degree-type")) or "add",
-            int(_text(d.find("degree-value")) or 0),
-            round(float(_text(d.find("degree-alter")) or 0)),
-        )
-        for d in element.findall("degree")
-    ]
-    return chord_name(root, _text(element.find("kind")), degrees, bass) if root else ""
-
-
-def _spelled(element: Element | None, what: str) -> str:
-    if element is None:
-        return ""
-    alter = round(float(_text(element.find(f"{what}-alter")) or 0))
-    return _text(element.find(f"{what}-step")) + "#" * max(alter, 0) + "b" * max(-alter, 0)
-
-
 def _lyrics(note: Element) -> Iterator[tuple[int, str]]:
     for k, lyric in enumerate(note.findall("lyric"), 1):
         text = "".join(_text(e) for e in lyric.findall("text"))
@@ -326,6 +340,14 @@ def _lyrics(note: Element) -> Iterator[tuple[int, str]]:
         if text:
             joined = _text(lyric.find("syllabic")) in ("begin", "middle")
             yield int(number[0]) if number else k, text + "-" * joined
+
+
+def _number(element: Element | None) -> Fraction:
+    """The number that an element holds, 0 without one; ValueError for what is none, or too long to be one."""
+    text = _text(element)
+    if not (found := re.fullmatch(r"[-+]?(?:\d{1,9}(?:\.\d{0,9})?|\.\d{1,9})|", text)):
+        raise ValueError(f"{text[:20]!r} is no number")
+    return Fraction(found[0] or 0)
 
 
 def _text(element: Element | None) -> str:

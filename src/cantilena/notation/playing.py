@@ -45,17 +45,19 @@ def play(sheet: Sheet, name: str) -> bytes:
         conductor += [_meta(_ticks(begin + at), _MARKER, chord.encode()) for at, chord in bar.chords]
         for part, notes in bar.notes.items():
             total += len(notes)
-            for note in notes:
-                verse = note.lyrics.get(times[index]) if len(note.lyrics) > 1 else note.lyrics.get(1)
-                lines[part].append((begin + note.at, note, verse or ""))
+            verse = times[index] if any(number > 1 for note in notes for number in note.lyrics) else 1
+            lines[part] += [(begin + note.at, note, note.lyrics.get(verse, "")) for note in notes]
         if total > _MAX_NOTES:
             raise MidiError(f"{name}: more than {_MAX_NOTES:,} notes: a broken file")
     if not total:
         raise MidiError(f"{name}: no notes")
     conductor.sort(key=lambda event: event.tick)
-    chunks = [track_chunk(_timed(conductor))]
     heads = _channels(sheet.parts)
-    chunks += [track_chunk(_line(sheet.parts[part], heads[part], lines[part])) for part in sorted(lines)]
+    try:
+        chunks = [track_chunk(_timed(conductor))]
+        chunks += [track_chunk(_line(sheet.parts[part], heads[part], lines[part])) for part in sorted(lines)]
+    except ValueError as error:
+        raise MidiError(f"{name}: its time cannot be played: {error}") from error
     head = b"MThd" + (6).to_bytes(4, "big") + b"".join(n.to_bytes(2, "big") for n in (1, len(chunks), TICKS))
     return b"".join([head, *chunks])
 
@@ -137,7 +139,6 @@ def _line(part: Part, channel: int, notes: Sequence[tuple[Fraction, Note, str]])
             sounding[note.pitch] = tie
         if lyric:
             placed.append((_ticks(begin), 1, _meta(_ticks(begin), _LYRIC, lyric.encode())))
-    heard: dict[int, int] = {}  # the tick to which each pitch sounds
     last: dict[int, int] = {}
     ends: list[list[int]] = []
     for begin, pitch, (stop,) in joined:
@@ -148,7 +149,6 @@ def _line(part: Part, channel: int, notes: Sequence[tuple[Fraction, Note, str]])
                 continue
             ends[last[pitch]][1] = tick
         last[pitch] = len(ends)
-        heard[pitch] = until
         ends.append([tick, until, pitch])
     for tick, until, pitch in ends:
         placed.append((tick, 2, Event(tick, bytes([0x90 | channel, pitch, _VELOCITY]), False)))
