@@ -63,8 +63,8 @@ class Engine:
         of the melody that the sample begins on, and `read` how it will be written. Raises ValueError where these do not
         fit together.
         """
-        if phrases < (1 if self.model.places_phrases else WINDOW):
-            raise ValueError(f"a sample of this model has at least {WINDOW} phrases, not {phrases}")
+        if phrases < self.model.least:
+            raise ValueError(f"a sample of this model has at least {self.model.least} phrases, not {phrases}")
         for name, given in (("condition", condition.x_0 if condition else None), ("start", x_t)):
             if given is not None and given.shape[:2] != (len(seeds), phrases):
                 raise ValueError(f"a {name} for {given.shape[:2]} does not fit {len(seeds)} seeds of {phrases} phrases")

@@ -15,15 +15,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import ModelError
+from cantilena.music.melody import REST
 from cantilena.music.metre import Metre
 from cantilena.voices import Voice
 
-__all__ = ["FAR", "PLACES", "PLACE_NULLS", "LabelKind", "TuneLabels", "VoiceLabels", "kind_of_labels", "places"]
+__all__ = [
+    "FAR",
+    "PLACES",
+    "PLACE_NULLS",
+    "LabelKind",
+    "TuneLabels",
+    "VoiceLabels",
+    "form_letters",
+    "kind_of_labels",
+    "places",
+    "places_among",
+]
 
 FAR = 32  # phrases from the opening, or to the ending: so many or more
 PLACES = 32  # of a sequence that a network of tunes sees
 PLACE_NULLS = (FAR + 1, FAR + 1, PLACES)  # phrases from the opening, to the ending, form letter: "not said"
 _TUNE, _BASS = 0, 3  # roles
+_ALIKE = 0.7  # share of equal onsets from which two phrases bear one letter
 
 
 @dataclass(frozen=True)
@@ -87,6 +100,29 @@ def kind_of_labels(about: Mapping[str, Any]) -> LabelKind:
     return TuneLabels(styles, metres, len(told["register"]), len(told["density"]), len(told["role"]))
 
 
+def form_letters(tokens: NDArray[np.integer]) -> NDArray[np.int64]:
+    """A letter (n,) for each of phrases (n, 32), in order of appearance: phrases that are nearly alike share one.
+
+    Alike is where of all steps at which a note begins in either, in _ALIKE of them the same one begins in both.
+
+    >>> form_letters(np.array([[41, 0, 43, 0], [45, 0, 41, 1], [41, 0, 43, 1]])).tolist()
+    [0, 1, 0]
+    """
+    on, heads = tokens > REST, list[int]()
+    found = np.empty(len(tokens), np.int64)
+    for k in range(len(tokens)):
+        for letter, head in enumerate(heads):
+            either = on[k] | on[head]
+            same = (tokens[k] == tokens[head]) & either
+            if same.sum() >= _ALIKE * either.sum():
+                found[k] = letter
+                break
+        else:
+            found[k] = len(heads)
+            heads.append(k)
+    return found
+
+
 def places(
     phrases: int, letters: Sequence[int] | None = None, *, first: int | None = 0, whole: bool = True
 ) -> NDArray[np.int64]:
@@ -108,3 +144,12 @@ def places(
         named = np.asarray(letters, np.int64)
         found[:, 2] = np.where(named < PLACES, named, PLACES)
     return found
+
+
+def places_among(
+    phrases: NDArray[np.integer], known: NDArray[np.bool_], first: int | None, *, whole: bool
+) -> NDArray[np.int64]:
+    """Where phrases (P, 32) stand of which some are `known` (P,): the letters of these are said; else as `places`."""
+    letters = np.full(len(phrases), PLACES)
+    letters[known] = form_letters(phrases[known])
+    return places(len(phrases), letters, first=first, whole=whole)  # type: ignore[arg-type]

@@ -122,6 +122,11 @@ class Model:
         """Whether its denoiser is told where each phrase stands, and so takes fewer than 32 of them, too."""
         return isinstance(self.labels, TuneLabels)
 
+    @property
+    def least(self) -> int:
+        """The fewest phrases of a sample."""
+        return 1 if self.places_phrases else PLACES
+
     def told(self, labels: NDArray[np.int64], seeds: Sequence[int], metre: Metre = COMMON) -> Model:
         """The same model, which writes melodies with these labels (k,) in this metre, with these seeds' chance.
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cantilena.music.melody import Melody
     from cantilena.music.metre import Metres
     from cantilena.music.midi import Song
+    from cantilena.notation.reading import Reading
 
 __all__ = ["Music", "Source", "Sourced"]
 
@@ -27,12 +28,8 @@ class Source:
     A file of notation (MusicXML, ABC) is turned into MIDI; its hash is that of the file itself.
     """
 
-    def __init__(
-        self, name: str, sha256: str, content: bytes | Melody | None = None, path: Path | None = None,
-        remarks: tuple[str, ...] = (),
-    ):  # fmt: skip
+    def __init__(self, name: str, sha256: str, content: bytes | Melody | None = None, path: Path | None = None):
         self.name, self.sha256, self.content, self.path = name, sha256, content, path
-        self.remarks = remarks  # what its reader would say about it, each a line
 
     @classmethod
     def of(cls, given: Music) -> Source:
@@ -42,7 +39,6 @@ class Source:
         """
         from cantilena.music.melody import Melody
         from cantilena.music.metre import COMMON
-        from cantilena.notation.reading import read_notation
 
         match given:
             case Source():
@@ -52,16 +48,14 @@ class Source:
                 told = f"{given.qpm!r} quarters a minute {metre}".encode()
                 return cls("melody", hashlib.sha256(told + given.events.tobytes()).hexdigest(), given)
             case bytes():
-                midi, remarks = read_notation(given, "MIDI data")
-                return cls("MIDI data", hashlib.sha256(given).hexdigest(), midi, None, remarks)
+                return cls("MIDI data", hashlib.sha256(given).hexdigest(), given)
             case str() | Path():
                 path = Path(given)
                 try:
                     data = path.read_bytes()
                 except (OSError, ValueError) as error:  # ValueError: a name that no file can have
                     raise MidiError(f"{path.name}: cannot be read ({getattr(error, 'strerror', error)})") from error
-                midi, remarks = read_notation(data, _told(path.name))
-                return cls(_told(path.name), hashlib.sha256(data).hexdigest(), midi, path, remarks)
+                return cls(_told(path.name), hashlib.sha256(data).hexdigest(), data, path)
         source = getattr(given, "source", None)
         if isinstance(source, cls):
             return source
@@ -85,12 +79,26 @@ class Source:
         """The Melody that was given; None where it was a file."""
         return None if isinstance(self.content, bytes | None) else self.content
 
-    @property
-    def data(self) -> bytes:
-        """The bytes of the MIDI file that was given, or made of it. Raises MidiError where only its hash is known."""
+    @cached_property
+    def _reading(self) -> Reading:
+        from cantilena.notation.reading import read_notation
+
         if not isinstance(self.content, bytes):
             raise MidiError(f"{self.name}: is not there (SHA-256 {self.sha256[:16]}...)")
-        return self.content
+        return read_notation(self.content, self.name)
+
+    @property
+    def data(self) -> bytes:
+        """The bytes of the MIDI file that was given, or that notation is turned into.
+
+        Raises MidiError where only its hash is known, or notation cannot be read.
+        """
+        return self._reading.midi
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What the reader of a file would say about it, each a line. Raises MidiError as `data` does."""
+        return self._reading.remarks if isinstance(self.content, bytes) else ()
 
     @cached_property
     def song(self) -> Song:

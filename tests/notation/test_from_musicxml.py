@@ -142,7 +142,8 @@ def test_music21_hears_the_same():
     tied = note("E", 4, more='<tie type="start"/>')
     high = [C, repeat("forward") + D, ending("1", "start") + tied + ending("1", "stop", back=True),
             ending("2", "start") + note("F", 4) + ending("2", "stop"), note("G", 1) * 4]  # fmt: skip
-    low = [note("C", 2, octave=3) * 2] * 5
+    c = note("C", 2, octave=3) * 2
+    low = [c, repeat("forward") + c, ending("1", "start") + c + ending("1", "stop", back=True), ending("2", "start") + c + ending("2", "stop"), c]
     data = score(*high, parts=[low])
     read = music21.converter.parse(data, format="musicxml").expandRepeats()
     theirs = [[(n.offset, n.quarterLength, n.pitch.midi) for n in part.stripTies().flatten().notes] for part in read.parts]

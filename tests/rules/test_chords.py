@@ -159,3 +159,20 @@ def test_over_another_bass_a_full_chord_leaves_its_fifth_out():
 def test_what_is_no_progression(text, message):
     with pytest.raises(ValueError, match=message.replace("| Dm7 | G7 | C |", r"\| Dm7 \| G7 \| C \|")):
         Chords(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [
+        ("CM7", "Cmaj7"), ("C\u0394", "Cmaj7"), ("C-7", "Cm7"), ("Cmin7", "Cm7"), ("C\u00f8", "Cm7b5"), ("C\u00b0", "Cdim"),
+        ("C+", "Caug"), ("C7(b9)", "C7b9"), ("Csus", "Csus4"), ("C6/9", "C69"), ("CmM7", "Cmmaj7"), ("B\u266dm", "Bbm"),
+    ],
+)  # fmt: skip
+def test_usual_spellings_of_a_chord(name, ours):
+    assert parse_chord(name) == parse_chord(ours)
+    assert parse_chord(name).name == ours
+
+
+def test_three_chords_share_the_four_beats_of_a_bar():
+    played = chord_notes(Chords("| C F G |"), 1)
+    assert [(chord.start, chord.end) for chord in played] == [(0, 8), (8, 12), (12, 16)]

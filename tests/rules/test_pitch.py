@@ -159,3 +159,16 @@ def test_a_name_is_no_number_and_a_number_no_name():
         pitch_class("c")
     with pytest.raises(ValueError, match="not '60'"):
         pitch_number("60")
+
+
+@pytest.mark.parametrize(
+    ("asked", "key"),
+    [
+        ("C", "C major"), ("Cm", "C minor"), ("F#m", "F# minor"), ("bb", "Bb major"), ("bm", "B minor"), ("A min", "A minor"),
+        ("Gmaj", "G major"), ("E\u266d", "Eb major"), ("B flat", "Bb major"), ("C sharp minor", "C# minor"),
+        ("Em pentatonic", "E minor pentatonic"), ("D dor", "D dorian"), ("C-minor", "C minor"), ("Chromatic", "chromatic"),
+    ],
+)  # fmt: skip
+def test_usual_spellings_of_a_key(asked, key):
+    assert Key(asked) == Key(key)
+    assert str(Key(asked)) == key

@@ -18,6 +18,7 @@ from cantilena.cli.corpus import app as corpus_app
 from cantilena.cli.evaluate import evaluate
 from cantilena.cli.export import export
 from cantilena.cli.inspect import inspect
+from cantilena.cli.provenance import provenance
 from cantilena.cli.reproduce import reproduce
 from cantilena.cli.studio import studio
 from cantilena.cli.train import app as train_app
@@ -55,7 +56,7 @@ def _options(
 
 for command in COMMANDS.values():
     app.command()(command)
-for other in (again, evaluate, inspect, export, reproduce, studio):
+for other in (again, provenance, evaluate, inspect, export, reproduce, studio):
     app.command()(other)
 app.add_typer(corpus_app, name="corpus")
 app.add_typer(train_app, name="train")

@@ -51,6 +51,7 @@ class Tunes(Shell, frozen=True, kw_only=True):
 
     number: Annotated[int, about("Compose this many melodies, with seeds from --seed up.", 1, 10_000, flag="-n")] = 1
     any: Annotated[bool, about("Compose in any voice, as --voice any does.")] = False
+    provenance: Annotated[bool, about("Also show which training tunes each melody is nearest to.")] = False
 
 
 class Steps(Shell, frozen=True, kw_only=True):

@@ -16,10 +16,12 @@ from cantilena.cli.command import command, given_to
 from cantilena.cli.places import check_output, check_place, free_stem
 from cantilena.cli.shell import BlendPlan, Output, Shell, Steps, Tunes
 from cantilena.codec import sources_of
+from cantilena.music.texts import printable
 from cantilena.requests import Blend, Bridge, Compose, Extend, Infill, Morph, Pick, Request, Vary
 
 if TYPE_CHECKING:
     from cantilena.composer import Composer
+    from cantilena.provenance import KnownTunes
     from cantilena.result import Result
 
 __all__ = ["COMMANDS"]
@@ -41,7 +43,9 @@ def _compose(given: dict[str, Any]) -> None:
         given["voice"] = "any"
     request: Compose = given_to(Pick if "k" in given else Compose, _seeded(given))
     _remark(request)
-    results, several = _tunes(_load(shell), request, shell.number)
+    composer = _load(shell)
+    known = _known(composer) if shell.provenance else None
+    results, several = _tunes(composer, request, shell.number)
     failed: list[int] = []
     for result in results:
         seed = result.receipt.request.seed
@@ -51,8 +55,17 @@ def _compose(given: dict[str, Any]) -> None:
         for suffix in output.formats:
             result.save(stem.with_suffix(f".{_ending(suffix)}"))
         _say(f"{stem}.{'|'.join(map(_ending, output.formats))}  seed {seed}  {result.melody!r}", result, output)
+        if known is not None:
+            print("\n".join(map(printable, known.nearest(result.melody).text().splitlines())))
         failed += _failed(result)
     _end(failed)
+
+
+def _known(composer: Composer) -> KnownTunes:
+    """The tunes that a model learned from."""
+    from cantilena.provenance import KnownTunes
+
+    return KnownTunes.load(composer.model.folder, composer.model.about)
 
 
 def _tunes(composer: Composer, request: Compose, number: int) -> tuple[Iterator[Result], bool]:
@@ -94,8 +107,6 @@ def _edit(kind: type[Request], shell: type[Shell] = Shell) -> Callable[[dict[str
 
 def _remark(request: Request) -> None:
     """Print what the readers of the request's songs would say about them, a line each."""
-    from cantilena.music.texts import printable
-
     for source in sources_of(request):
         for remark in source.remarks:
             print(f"cantilena: {printable(remark)}", file=sys.stderr)

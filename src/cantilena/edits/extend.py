@@ -7,6 +7,7 @@ is no seam between them (`diffusion.windows`). Between two melodies it is infill
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from cantilena.diffusion.condition import Condition
 from cantilena.edits.bound_sampler import WINDOW, BoundSampler
 from cantilena.edits.recompose import recompose
 from cantilena.edits.steer import Steering
+from cantilena.labels import places_among
 from cantilena.model import Model
 from cantilena.music.locks import Locks
 from cantilena.music.melody import Melody
@@ -46,7 +48,7 @@ def extend(
     least, most = _CONTEXT
     seen = new + min(len(held) - new, most, max(WINDOW - new, least))  # phrases that the sample holds or returns
     part = slice(-seen, None) if after else slice(seen)
-    fill = max(0, WINDOW - seen)
+    fill = max(0, model.least - seen)
     pads = ((0, fill) if after else (fill, 0), (0, 0))
     held, known = np.pad(held[part], pads), np.pad(known[part], pads)
     whole = np.asarray(known.all(1))
@@ -58,10 +60,14 @@ def extend(
     condition, tokens = Condition(x_0, whole[None]), locks.tokens.copy()
     at = (first if after else stop - free.size) - here.start * metre.phrase_steps
     at -= 0 if after else -free.size % metre.phrase_steps
+    where: dict[str, Any] = {}
+    if model.places_phrases:  # a melody that goes on has no ending that could be told
+        opening = max(0, -(-(front + locks.locked.size) // metre.phrase_steps) - seen) if after else 0
+        where["places"] = places_among(held, whole, opening, whole=not after and seen == len(held))
     bounds = Bounds.fixing(held, np.tile(whole[:, None], TOKENS))  # the song is heard by what goes on from it
     if rules is None:
         read = functools.partial(model.to_phrases, bounds=bounds)
-        x_0 = sample(seed, phrases=len(held), condition=condition, at=at, read=read)
+        x_0 = sample(seed, phrases=len(held), condition=condition, at=at, read=read, **where)
         phrases = metre.join(read(x_0[0])[here])
     else:
         fresh = np.arange(here.start * metre.phrase_steps, here.stop * metre.phrase_steps)
@@ -70,7 +76,7 @@ def extend(
         steering = Steering(model, rules, judged, metre.join(held))
         cost, ties = steering.cost(), steering.ties(len(held))
         read = functools.partial(steering.decode, bounds=bounds)
-        x_0 = sample(seed, phrases=len(held), condition=condition, cost=cost, ties=ties, at=at, read=read)
+        x_0 = sample(seed, phrases=len(held), condition=condition, cost=cost, ties=ties, at=at, read=read, **where)
         phrases = metre.join(read(x_0[0])[here])
     tokens[first:stop] = phrases[: free.size] if after else phrases[-free.size :]
     return locks.paste(tokens)

@@ -45,6 +45,7 @@ class Length:
     bars: int
     loop: bool = False
     metre: Metre = COMMON
+    least: int = WINDOW  # phrases of a sample
 
     def __post_init__(self) -> None:
         if isinstance(self.bars, bool) or not (isinstance(self.bars, Integral) and 2 <= self.bars <= LONGEST):
@@ -57,7 +58,7 @@ class Length:
     @property
     def asked(self) -> dict[str, Any]:
         """What to ask of a `BoundSampler`; of a loop shorter than 64 bars, 64 that `lead_round` goes on from."""
-        asked = {"phrases": max(WINDOW, self.phrases)}
+        asked = {"phrases": max(WINDOW if self.loop else self.least, self.phrases)}
         return {**asked, "circular": True} if self.loop and self.phrases >= WINDOW else asked
 
     @property

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from cantilena.edits.bound_sampler import WINDOW, BoundSampler
 from cantilena.edits.cadence import come_to_rest, has_cadence
 from cantilena.edits.window import own_seed
 from cantilena.errors import MidiError
+from cantilena.labels import places_among
 from cantilena.model import Model
 from cantilena.music.extract import candidates, extract, line, regions
 from cantilena.music.melody import HOLD, REST, Melody
@@ -78,15 +80,16 @@ def develop(
         raise ValueError(f"a tune of a motif has {SHORTEST} bars or more, not {bars}")
     metre = motif.metre
     phrases = metre.phrases_of(bars)
-    whole = max(WINDOW, phrases)
+    whole = max(model.least, phrases)
     begins = np.arange(0, whole - phrases + 1, phrases)
-    theme = motif.phrases()
+    theme, told = motif.phrases(), model.places_phrases
     held = np.broadcast_to(model.to_latents(theme), (1, whole, model.space.D))
     tunes: list[tuple[Melody, NDArray[np.float32], Bounds, int]] = []
     for k in range(max(2, _DRAWS * WINDOW // whole)):
         at = np.append(begins, begins + phrases // 2) if k % 2 and phrases > 2 else begins
         known = np.isin(np.arange(whole), at)
-        x_0 = sample(own_seed(seed, k), phrases=whole, condition=Condition(held, known[None]))[0]
+        where: Any = {"places": places_among(np.tile(theme, (whole, 1)), known, 0, whole=True)} if told else {}
+        x_0 = sample(own_seed(seed, k), phrases=whole, condition=Condition(held, known[None]), **where)[0]
         bounds = Bounds.fixing(np.tile(theme, (whole, 1)), np.tile(known[:, None], TOKENS))
         steps = metre.join(model.to_phrases(x_0, bounds))
         for b in (metre.phrase_steps * begins).tolist():

@@ -29,13 +29,13 @@ def recompose(
 
     `rules` see the bars that are composed, as one melody.
 
-    What is not known of a window (before the melody, after it, and what later windows compose) is sampled with the
-    rest and thrown away: silence there would be other music.
+    What is not known of a window (what later windows compose, and for a model that sees 32 phrases, what would be
+    before a shorter melody and after it) is sampled with the rest and thrown away: silence there would be other music.
     """
     metre, size = locks.metre, locks.metre.phrase_steps
     front = lead * metre.bar_steps
     back = -(front + locks.locked.size) % size
-    back += max(0, WINDOW * size - (front + locks.locked.size + back))
+    back += max(0, model.least * size - (front + locks.locked.size + back))
     melody = slice(front, front + locks.locked.size)
     tokens, known = np.pad(locks.tokens, (front, back)), np.pad(locks.known, (front, back))
     inside = np.pad(np.ones_like(locks.locked), (front, back))
@@ -47,7 +47,7 @@ def recompose(
         part = slice(first * size, (first + WINDOW) * size)
         held = Melody.from_tokens(tokens, metre=metre).phrases()[first : first + WINDOW]
         steering = Steering(model, rules, judged, tokens, first) if rules else None
-        window = Window(model, held, metre.cut(known[part], True))
+        window = Window(model, held, metre.cut(known[part], True), first, whole=first + len(held) == len(free) // size)
         new = window.sample(
             sample, own_seed(seed, k), steering=steering, at=part.start - front
         )  # each window its own noise

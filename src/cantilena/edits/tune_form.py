@@ -63,9 +63,13 @@ def draw_form(forms: Mapping[str, Sequence[str]], style: str | None, phrases: in
 
 
 def compose_tune(
-    sample: SampleMany, told: Told, seed: int, bars: int, metre: Metre, letters: Sequence[int], draws: int = DRAWS
-) -> Melody:
-    """A tune of `bars` bars in the form of `letters`, one a phrase; all chance is the seed's."""
+    sample: SampleMany, told: Told, seed: int, bars: int, metre: Metre, letters: Sequence[int], *,
+    cadence: bool = False, draws: int = DRAWS,
+) -> Melody:  # fmt: skip
+    """A tune of `bars` bars in the form of `letters`, one a phrase; all chance is the seed's.
+
+    With `cadence` it comes to rest on the tonic, whatever the network means to end with.
+    """
     phrases = metre.phrases_of(bars)
     where, ties = places(phrases, letters), Ties.of(np.asarray(letters))
     best: tuple[float, Melody] | None = None
@@ -73,7 +77,7 @@ def compose_tune(
         seeds = [seed if not turn and not k else own_seed(seed, 1 + turn * draws + k) for k in range(draws)]
         drawn = sample(seeds, phrases=phrases, places=where, ties=ties)
         for one, x_0 in zip(seeds, drawn, strict=True):
-            tune = _written(told(one), x_0, bars, metre)
+            tune = _written(told(one), x_0, bars, metre, cadence)
             worth = _worth(tune)
             if best is None or worth > best[0]:
                 best = worth, tune
@@ -84,10 +88,10 @@ def compose_tune(
     return best[1]
 
 
-def _written(model: Model, x_0: NDArray[np.float32], bars: int, metre: Metre) -> Melody:
+def _written(model: Model, x_0: NDArray[np.float32], bars: int, metre: Metre, cadence: bool) -> Melody:
     """Latents (P, D) as a melody; where its bars do not fill the last phrase, which had the ending, with another."""
     tokens, end = model.to_phrases(x_0), bars * metre.bar_steps
-    if bars % metre.phrase_bars:
+    if cadence or bars % metre.phrase_bars:
         tokens = come_to_rest(lambda bounds: model.to_phrases(x_0, bounds), tokens, 0, end, tonic=True, metre=metre)
     return Melody.from_tokens(metre.join(tokens)[:end], metre=metre)
 

@@ -59,7 +59,7 @@ def vary(
     if level_of(model.schedule, strength) == 0 or not free.any():
         return Locks.around(song.notes, np.zeros_like(free), metre=metre), song.events
     front, size = lead * metre.bar_steps, metre.phrase_steps
-    phrases = filled(model, song.events, sample, seed=seed, lead=front)
+    phrases = filled(model, song.events, sample, seed=seed, lead=front, least=model.least)
     shape = (len(phrases), size)
     pad = (front, len(phrases) * size - front - free.size)
     part = _seen(np.asarray(np.pad(free, pad).reshape(shape).any(1)))
@@ -67,7 +67,8 @@ def vary(
     within = np.asarray(np.pad(free, pad).reshape(shape)[part].all(1))
     level = level_of(model.schedule, strength, held=float(known.all(1).mean()))
     noise = float(np.sqrt(1 - model.schedule.alpha_bar_at(level)))
-    window = Window(model.doubting(min(noise, model.manner.sigma)), phrases[part], known)
+    ends = part.stop >= len(phrases)
+    window = Window(model.doubting(min(noise, model.manner.sigma)), phrases[part], known, part.start, ends)
     x_0 = window.encode()[None]  # (1, P, D)
     x_t = model.schedule.q_sample(x_0, level, SeededNoise([own_seed(seed, 1)])(x_0.shape))
     ties = _ties(window.tokens, within, 1 - strength**3)

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from cantilena.diffusion.condition import Condition
 from cantilena.edits.bound_sampler import WINDOW, BoundSampler
 from cantilena.edits.steer import Steering
+from cantilena.labels import places_among
 from cantilena.model import Model
 from cantilena.music.melody import HOLD, REST, Melody, canonical
 from cantilena.music.metre import TOKENS, Metre
@@ -42,6 +43,8 @@ class Window:
     model: Model
     tokens: NDArray[np.int8]
     known: NDArray[np.bool_]
+    first: int | None = None  # how many phrases of the melody lie before them, if that is known
+    whole: bool = False  # whether the last of them is the melody's last
 
     @property
     def metre(self) -> Metre:
@@ -60,6 +63,8 @@ class Window:
         whole = np.asarray(known.all(1))
         partial = np.flatnonzero(known.any(1) & ~whole)
         x_0 = np.zeros((1, len(whole), self.model.space.D), np.float32)
+        if self.model.places_phrases:
+            asked["places"] = places_among(self.tokens, whole, self.first, whole=self.whole)
         if whole.any():
             x_0[0, whole] = self.encode()[whole]
 
@@ -98,15 +103,15 @@ class Window:
 
 
 def filled(
-    model: Model, tokens: NDArray[np.int8], sample: BoundSampler, *, seed: int, lead: int = 0
+    model: Model, tokens: NDArray[np.int8], sample: BoundSampler, *, seed: int, lead: int = 0, least: int = WINDOW
 ) -> NDArray[np.int8]:  # fmt: skip
-    """The phrases (P, 32) of tokens (steps,) that begin `lead` steps after a phrase does; 32 phrases at least.
+    """The phrases (P, 32) of tokens (steps,) that begin `lead` steps after a phrase does; `least` phrases at least.
 
     What is missing of a shorter melody is drawn around it; what is missing of a phrase only, is silence.
     """
     metre = model.manner.metre
     back = -(lead + tokens.size) % metre.phrase_steps
-    fill = max(0, WINDOW * metre.phrase_steps - (lead + tokens.size + back))
+    fill = max(0, least * metre.phrase_steps - (lead + tokens.size + back))
     pad = (lead, back + fill)
     phrases = Melody.from_tokens(np.pad(tokens, pad), metre=metre).phrases()
     if not fill:

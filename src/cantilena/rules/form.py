@@ -54,6 +54,23 @@ class Form(MusicRule):
             return _song_target(self.song, bars)
         return _letter_target(self.asked, bars, metre.phrase_bars)
 
+    def letters(self, bars: int, metre: Metre = COMMON) -> list[int] | None:
+        """A number for each phrase of a melody, equal where phrases are to be the same; None of the form of a song.
+
+        Of parts that differ in their primes the last phrases differ. What remains at the end is like nothing else.
+
+        >>> Form("AA'B").letters(12)
+        [0, 1, 0, 2, 3, 4]
+        """
+        if self.song is not None:
+            return None
+        parts = re.findall("[A-Z]'*", self.asked)
+        size = bars // len(parts) // metre.phrase_bars
+        named = [(part if k == size - 1 else part[0], k) for part in parts for k in range(size)]
+        named += [("", k) for k in range(metre.phrases_of(bars) - len(named))]
+        order = {name: number for number, name in enumerate(dict.fromkeys(named))}
+        return [order[name] for name in named]
+
     def __call__(self, melody: Melody) -> Costs:  # noqa: D102
         off = self._off(melody)
         there = ~np.isnan(off)

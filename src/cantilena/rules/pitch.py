@@ -33,6 +33,10 @@ SCALES: dict[str, tuple[int, ...]] = {  # semitones above the tonic
     "whole tone": (0, 2, 4, 6, 8, 10),
     "chromatic": tuple(range(12)),
 }
+_MODES = {  # shorter names of modes, and words of longer ones
+    "m": "minor", "min": "minor", "maj": "major", "dor": "dorian", "phr": "phrygian", "lyd": "lydian",
+    "mix": "mixolydian", "aeo": "aeolian", "loc": "locrian", "ion": "ionian", "pent": "pentatonic",
+}  # fmt: skip
 _LETTERS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _TONICS = {  # as they are usually written
     "major": ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B"),
@@ -75,6 +79,8 @@ def pitch_number(name: str) -> int:
 class Key(HardRule):
     """All notes in a scale: "D dorian", "Bb major", "A harmonic minor", "E minor pentatonic", "C blues", "chromatic".
 
+    A tonic alone is major, one with an m minor: "C", "F#m". Modes may be shortened: "C maj", "A min", "D dor".
+
     The cost of a bar is the share of its sounding time that lies out of the scale.
 
     >>> scale = Melody.from_notes(range(0, 14, 2), range(2, 16, 2), [60, 62, 64, 65, 67, 69, 71])
@@ -87,12 +93,7 @@ class Key(HardRule):
     scale: frozenset[int] = field(init=False, compare=False, repr=False)  # pitch classes
 
     def __post_init__(self) -> None:
-        tonic, _, mode = " ".join(self.asked.split()).partition(" ")
-        if tonic.lower() == "chromatic":
-            tonic, mode = "C", tonic
-        tonic, mode = tonic[:1].upper() + tonic[1:], mode.lower()
-        if not re.fullmatch(r"[A-G][#b]?", tonic):
-            raise ValueError(f"key: {self.asked!r} is not a key; for example D dorian")
+        tonic, mode = _parts_of_key(self.asked)
         if mode not in SCALES:
             raise ValueError(f"key: {self.asked!r} is not a key; after the tonic comes one of {', '.join(SCALES)}")
         root = pitch_class(tonic)
@@ -122,6 +123,19 @@ class Key(HardRule):
 
     def _pitches(self) -> NDArray[np.bool_]:
         return np.isin(np.arange(128) % 12, list(self.scale))
+
+
+def _parts_of_key(asked: str) -> tuple[str, str]:
+    """The tonic of a key and its mode, a key of SCALES where it is one; ValueError for a text that has no tonic."""
+    text = " ".join(asked.replace("\u266d", "b").replace("\u266f", "#").replace("-", " ").split())
+    if text.lower() == "chromatic":
+        return "C", "chromatic"
+    match = re.fullmatch(r"([A-Ga-g])(#|b|(?:[ ]?(?:sharp|flat)\b))?(m(?![a-z]))?[ ]?(.*)", text)
+    if match is None:
+        raise ValueError(f"key: {asked!r} is not a key; for example D dorian")
+    sign = {"": "", "#": "#", "b": "b", "sharp": "#", "flat": "b"}[(match[2] or "").strip()]
+    mode = " ".join(([_MODES["m"]] if match[3] else []) + [_MODES.get(m, m) for m in match[4].lower().split()])
+    return match[1].upper() + sign, mode or "major"
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ import torch
 from cantilena.errors import RecipeError
 from cantilena.latent import LatentSpace
 from cantilena.music.metre import Metre
+from cantilena.provenance import FILE as PROVENANCE
+from cantilena.provenance import KnownTunes
 from cantilena.training.denoiser import DiffusionConfig
 from cantilena.training.export import export_model, halve, vae_fingerprint
 from cantilena.training.loop import LoopConfig, Progress, choose_device, fit, process_rank
@@ -31,7 +33,7 @@ from cantilena.training.runs import (
 )
 from cantilena.training.sequences import PHRASES, encoded_tunes
 from cantilena.training.tune_denoiser import TuneDenoiser, TuneTask
-from cantilena.training.tunes import DENSITIES, METRES, REGISTERS, ROLES, Tunes, form_letters
+from cantilena.training.tunes import DENSITIES, METRES, REGISTERS, ROLES, Tunes, form_letters, sings
 
 __all__ = ["export_run", "labels_told", "train_denoiser", "train_vae"]
 
@@ -110,6 +112,20 @@ def real_forms(tunes: Tunes, most: int = 120, seed: int = 0) -> dict[str, list[s
     return {style: sorted(forms, key=len) for style, forms in sorted(found.items()) if forms}
 
 
+def known_tunes(tunes: Tunes, parts: int = 1600, unseen: int = 150) -> KnownTunes:
+    """The tunes of the training split and so many top parts that sing, named; unseen ones are of the two others."""
+    tops = (t for t in tunes.split(0, role=1).tolist() if sings(tunes.phrases(t)))
+    some = [*tunes.split(0, role=0).tolist(), *islice(tops, parts)]
+    others = np.random.default_rng(0).permutation(np.concatenate([tunes.split(s, role=0) for s in (1, 2)]))
+    files = [int(tunes.table["file"][t]) for t in some]
+    return KnownTunes.of(
+        [tunes.melody(t) for t in some],
+        [tunes.titles[f] or Path(tunes.files[f]).stem for f in files],
+        [tunes.files[f] for f in files],
+        [tunes.melody(t) for t in others[:unseen].tolist()],
+    )
+
+
 def card_of(name: str, provenance: Mapping[str, Any], tunes: Tunes) -> str:
     """A model folder's README: what the model is, what it learned from, and the credit that is due."""
     lines = "\n".join(f"- {key}: {value}" for key, value in provenance.items())
@@ -149,3 +165,5 @@ def export_run(
     )
     for path in [*folder.glob("decoder*.onnx"), folder / "denoiser.onnx"]:
         halve(path)
+    if tunes.files:
+        known_tunes(tunes).save(folder / PROVENANCE)

@@ -21,7 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import CorpusError
-from cantilena.music.melody import MIN_PITCH, REST
+from cantilena.labels import form_letters
+from cantilena.music.melody import MIN_PITCH, REST, Melody
+from cantilena.music.metre import Metre
 
 __all__ = [
     "DENSITIES",
@@ -40,7 +42,6 @@ METRES = ("4/4", "3/4", "2/4", "6/8", "2/2", "3/8", "9/8", "12/8", "3/2", "6/4",
 REGISTERS = (60, 66, 70, 74)  # median MIDI pitches between the five registers
 DENSITIES = (0.75, 1.1, 1.6)  # notes a quarter between the four densities
 FIELDS = ("role", "style", "col", "metre", "bar", "per", "at", "n", "split")
-ALIKE = 0.7  # share of equal onsets from which two phrases bear one letter
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +54,8 @@ class Tunes:
     collections: tuple[str, ...]
     metres: tuple[tuple[int, int, int], ...]
     sources: Mapping[str, Any] = field(default_factory=dict)  # `collection.sources_of`
+    files: tuple[str, ...] = ()  # of which "file" in the table is the number
+    titles: tuple[str, ...] = ()  # of the files
 
     @classmethod
     def open(cls, path: Path) -> Tunes:
@@ -62,7 +65,8 @@ class Tunes:
                 metres = tuple((int(a), int(b), int(c)) for a, b, c in d["metres"])
                 styles, collections = (tuple(str(s) for s in d[k]) for k in ("styles", "cols"))
                 sources = json.loads(str(d["sources"])) if "sources" in d.files else {}
-                found = cls(d["tokens"], d["table"], styles, collections, metres, sources)
+                files, titles = (tuple(map(str, d[k])) if k in d.files else () for k in ("files", "titles"))
+                found = cls(d["tokens"], d["table"], styles, collections, metres, sources, files, titles)
         except (OSError, KeyError, ValueError) as error:
             raise CorpusError(f"{path}: no tunes there ({error})") from error
         if missing := [f for f in FIELDS if f not in (found.table.dtype.names or ())]:
@@ -81,6 +85,11 @@ class Tunes:
         """The phrases of one melody (n, 32)."""
         row = self.table[tune]
         return self.tokens[row["at"] : row["at"] + row["n"]]
+
+    def melody(self, tune: int) -> Melody:
+        """One melody, whole."""
+        metre = Metre(*self.metres[self.table["metre"][tune]])
+        return Melody.from_phrases(self.phrases(tune), metre=metre)
 
     def split(self, split: int, *, role: int | None = None, least: int = 4) -> NDArray[np.int64]:
         """Which melodies are of a split (0 train, 1 validation, 2 test), of a role, and have `least` phrases."""
@@ -124,29 +133,6 @@ def register_of(tokens: NDArray[np.integer]) -> int:
 def density_of(tokens: NDArray[np.integer], quarters: float) -> int:
     """How dense phrases (n, 32) of so many quarters each are, by notes a quarter."""
     return int(np.searchsorted(DENSITIES, (tokens > REST).sum() / (len(tokens) * quarters), side="right"))
-
-
-def form_letters(tokens: NDArray[np.integer]) -> NDArray[np.int64]:
-    """A letter (n,) for each of phrases (n, 32), in order of appearance: phrases that are nearly alike share one.
-
-    Alike is where of all steps at which a note begins in either, in ALIKE of them the same one begins in both.
-
-    >>> form_letters(np.array([[41, 0, 43, 0], [45, 0, 41, 1], [41, 0, 43, 1]])).tolist()
-    [0, 1, 0]
-    """
-    on, heads = tokens > REST, list[int]()
-    found = np.empty(len(tokens), np.int64)
-    for k in range(len(tokens)):
-        for letter, head in enumerate(heads):
-            either = on[k] | on[head]
-            same = (tokens[k] == tokens[head]) & either
-            if same.sum() >= ALIKE * either.sum():
-                found[k] = letter
-                break
-        else:
-            found[k] = len(heads)
-            heads.append(k)
-    return found
 
 
 def sings(tokens: NDArray[np.integer]) -> bool:

@@ -23,11 +23,12 @@ from cantilena.edits.steer import Steering
 from cantilena.edits.tune_form import compose_tune, draw_form
 from cantilena.edits.window import own_seed
 from cantilena.engine import Engine
+from cantilena.labels import places
 from cantilena.music.melody import Melody
 from cantilena.music.metre import Metre
 from cantilena.music.midi import to_midi
 from cantilena.requests import Compose, Pick
-from cantilena.rules import Chords, Rules, chord_notes
+from cantilena.rules import Chords, Form, Rules, chord_notes
 from cantilena.sampling import Sampling
 from cantilena.sources import Source
 from cantilena.verbs.outcome import HALF, RESAMPLE, Outcome, drawn_by, has_notes, least_kept, measured, settled
@@ -37,6 +38,8 @@ __all__ = ["compose", "compose_many", "pick"]
 
 TRIES = 8  # draws of a melody by rules, until it keeps them
 SONG_GUIDANCE = 3.0  # benchmarks/tunes.py
+TUNE_GUIDANCE = 1.5
+SHORTEST_TUNE = 4  # bars
 LONG_RESAMPLE = 2  # above 64 bars: with one visit the key wanders, with four the tune stands still (docs/findings.md)
 
 
@@ -52,32 +55,20 @@ def compose_many(engine: Engine, request: Compose, seeds: Sequence[int]) -> list
     """One melody a seed, as `compose` would each alone."""
     rules, theme = asked_rules(request.rules), _theme(engine, request)
     metre = Metre.parse(request.metre) if theme is None else theme.metre
-    length = Length(request.bars, request.loop, metre)
-    request = _settled(request, rules, theme, length)
+    length = Length(request.bars, request.loop, metre, engine.model.least)
+    request = _settled(engine, request, rules, theme, length)
     if theme is not None:
         sample, bars, cadence = engine.bound_sampler(_drawn(request)), request.bars, request.cadence
         melodies = [
             develop(engine.told(_drawn(request), seed), sample, theme, bars, seed=seed, cadence=cadence)
             for seed in seeds
         ]
-    elif _is_song(request):
-        counted = _Counted(engine, len(seeds))
-        sample, told = partial(counted.sample, **_drawn(request)), partial(engine.told, _drawn(request))
-        if engine.model.places_phrases:
-            forms = engine.model.forms
-            melodies = [
-                compose_tune(
-                    sample, told, seed, request.bars, length.metre,
-                    draw_form(forms, request.style, length.phrases, seed),
-                )
-                for seed in seeds
-            ]  # fmt: skip
-        else:
-            melodies = [compose_song(sample, told, seed, request.bars, length.metre) for seed in seeds]
+    elif _is_song(engine, request, rules):
+        melodies = _songs(engine, request, seeds, length, _form(rules))
     elif rules is not None:
         melodies = [_steered(engine, request, seed, length, rules) for seed in seeds]
     else:
-        drawn = engine.sample(seeds, **length.asked, **_drawn(request))  # (seeds, P, D)
+        drawn = engine.sample(seeds, **length.asked, **_placed(engine, length), **_drawn(request))  # (seeds, P, D)
         melodies = [_finished(engine, request, x_0, seed, length) for seed, x_0 in zip(seeds, drawn, strict=True)]
     return [_outcome(replace(request, seed=s), m, rules) for s, m in zip(seeds, melodies, strict=True)]
 
@@ -89,7 +80,7 @@ def pick(engine: Engine, request: Pick) -> Outcome:
     where the rest would be near-duplicates.
     """
     one = Compose(**{name: value for name, value in asdict(request).items() if name not in ("k", "of")})
-    if _is_song(one):
+    if _is_song(engine, one, asked_rules(one.rules)):
         one = replace(one, plain=True)  # one draw each: a song is itself the best of several
     tunes = compose_many(engine, one, range(request.seed, request.seed + request.of))
     melodies = [tune.melody for tune in tunes]
@@ -102,6 +93,21 @@ def pick(engine: Engine, request: Pick) -> Outcome:
     costs = [unlike_a_tune(m) + (rules.total(m) if rules else 0.0) for m in melodies]
     best = [tunes[i] for i in choose(melodies, request.k, costs, errors.tolist())]
     return Outcome(best[0].request, best[0].melody, best[0].midi, best[0].name, rows=best[0].rows, parts=tuple(best))
+
+
+def _songs(
+    engine: Engine, request: Compose, seeds: Sequence[int], length: Length, form: Form | None
+) -> list[Melody]:  # fmt: skip
+    """Songs laid out of several draws; of a model that is told the places of phrases, tunes in a real form."""
+    counted = _Counted(engine, len(seeds))
+    sample, told = partial(counted.sample, **_drawn(request)), partial(engine.told, _drawn(request))
+    bars, metre = length.bars, length.metre
+    if not engine.model.places_phrases:
+        return [compose_song(sample, told, seed, bars, metre) for seed in seeds]
+    asked = None if form is None else form.letters(bars, metre)
+    forms = [asked or draw_form(engine.model.forms, request.style, length.phrases, seed) for seed in seeds]
+    tune = partial(compose_tune, sample, told, cadence=request.cadence)
+    return [tune(seed, bars, metre, form) for seed, form in zip(seeds, forms, strict=True)]
 
 
 class _Counted:
@@ -125,10 +131,27 @@ def _drawn(request: Compose) -> Sampling:
     return drawn
 
 
-def _is_song(request: Compose) -> bool:
-    """Whether a melody is laid out as a song: it is to be sung, and nothing else shapes it."""
-    shaped = request.plain or request.loop or request.motif is not None or request.rules is not None
-    return not shaped and request.bars >= SHORTEST and request.voice not in ("any", "bass")
+def _placed(engine: Engine, length: Length, form: Form | None = None) -> dict[str, Any]:
+    """What a network of tunes is told of the phrases of a new melody that is drawn for a length, and of its form."""
+    if not engine.model.places_phrases or length.loop:
+        return {}
+    letters = None if form is None else form.letters(length.bars, length.metre)
+    return {"places": places(length.asked["phrases"], letters)}
+
+
+def _is_song(engine: Engine, request: Compose, rules: Rules | None) -> bool:
+    """Whether a melody is made as a song: it is to be sung, and nothing shapes it that a song cannot keep."""
+    tunes = engine.model.places_phrases
+    shaped = request.plain or request.loop or request.motif is not None
+    asked = rules is not None and not (tunes and list(rules.rules) == [_form(rules)])
+    shortest = SHORTEST_TUNE if tunes else SHORTEST
+    return not (shaped or asked) and request.bars >= shortest and request.voice not in ("any", "bass")
+
+
+def _form(rules: Rules | None) -> Form | None:
+    """The form in letters that is asked for."""
+    found = () if rules is None else (r for r in rules.rules if isinstance(r, Form) and r.song is None)
+    return next(iter(found), None)
 
 
 def _theme(engine: Engine, request: Compose) -> Melody | None:
@@ -143,13 +166,16 @@ def _theme(engine: Engine, request: Compose) -> Melody | None:
     )
 
 
-def _settled(request: Compose, rules: Rules | None, theme: Melody | None, length: Length) -> Compose:
-    long = length.phrases > WINDOW and not _is_song(request)
+def _settled(
+    engine: Engine, request: Compose, rules: Rules | None, theme: Melody | None, length: Length
+) -> Compose:  # fmt: skip
+    song = _is_song(engine, request, rules)
+    long = length.phrases > WINDOW and not song
     visits = RESAMPLE if theme is not None else LONG_RESAMPLE if long else 1
     closes = request.loop and length.phrases < WINDOW
     more: dict[str, Any] = {"loop_resample": request.resample or RESAMPLE} if closes else {}
-    if _is_song(request):
-        more["guidance"] = SONG_GUIDANCE
+    if song:
+        more["guidance"] = TUNE_GUIDANCE if engine.model.places_phrases else SONG_GUIDANCE
     request = replace(request, metre=str(length.metre))
     voice = "lead" if theme is None else Voice(purity=0)
     qpm = 120.0 if theme is None else theme.qpm
@@ -191,7 +217,7 @@ def _drawn_by_rules(engine: Engine, request: Compose, seed: int, length: Length,
     asked = length.asked
     steering = Steering.alone(engine.told(_drawn(request), seed), rules, asked["phrases"], length.bars)
     asked |= {"cost": steering.cost(), "ties": steering.ties(asked["phrases"])}
-    x_0 = engine.sample([seed], **asked, **_drawn(request))[0]
+    x_0 = engine.sample([seed], **asked, **_placed(engine, length, _form(rules)), **_drawn(request))[0]
     return _finished(engine, request, x_0, seed, length, rules)
 
 
