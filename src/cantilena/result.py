@@ -38,7 +38,7 @@ class Result:
     parts: tuple[Result, ...] = ()  # the steps of a morph in order; what was picked, the best first
 
     def save(self, path: str | Path) -> None:
-        """Write as `.mid` (with the receipt), `.svg` (piano roll), `.wav`, `.musicxml`, `.abc` or `.score.svg` (typeset).
+        """Write as `.mid` (with the receipt), `.svg` (piano roll), `.wav`, `.musicxml`, `.abc` or `.score.svg`.
 
         The name's ending says which; it is written in one step. ValueError for any other ending, CantilenaError where
         a score cannot be typeset.

@@ -23,7 +23,9 @@ def song_of(data: bytes | str, *, name: str = "song") -> Song:
 
 def notes_of(song: Song, track: int = 0) -> Heard:
     t = song.tracks[track]
-    return [(s / 480, (e - s) / 480, p) for s, e, p in zip(t.start.tolist(), t.end.tolist(), t.pitch.tolist(), strict=True)]
+    return [
+        (s / 480, (e - s) / 480, p) for s, e, p in zip(t.start.tolist(), t.end.tolist(), t.pitch.tolist(), strict=True)
+    ]
 
 
 def abc(body: str, *, head: str = "", metre: str = "4/4", key: str = "C", unit: str = "1/4") -> str:
@@ -56,7 +58,9 @@ def score(*measures: str, beats: str = "4", unit: int = 4, first: str = "", part
     names, bodies = "", ""
     for k, part in enumerate((measures, *parts), 1):
         names += f'<score-part id="P{k}"><part-name>Part {k}</part-name></score-part>'
-        bars = "".join(f'<measure number="{n}">{attributes if n == 1 else ""}{m}</measure>' for n, m in enumerate(part, 1))
+        bars = "".join(
+            f'<measure number="{n}">{attributes if n == 1 else ""}{m}</measure>' for n, m in enumerate(part, 1)
+        )
         bodies += f'<part id="P{k}">{bars}</part>'
     return f'<?xml version="1.0"?><score-partwise version="4.0"><part-list>{names}</part-list>{bodies}</score-partwise>'
 

@@ -1,11 +1,11 @@
 """Bars are played in the order that their signs say; the same signs in MusicXML and in ABC give the same order."""
 
 import pytest
+from sheets import abc, ending, heard, note, repeat, score
 
 from cantilena.errors import MidiError
 from cantilena.notation.sheet import Bar, Signs
 from cantilena.notation.unfold import played_order
-from sheets import abc, ending, heard, note, repeat, score
 
 
 def bars(*signs: Signs) -> list[Bar]:

@@ -24,7 +24,18 @@ METRES = [
     *(Metre(n, d) for n, d in ((4, 4), (3, 4), (2, 4), (6, 8), (9, 8), (12, 8), (5, 4), (2, 2), (3, 2), (7, 8), (5, 8), (3, 8), (6, 4))),
     *(Metre(n, d, 3) for n, d in ((4, 4), (3, 4), (2, 4), (2, 2), (6, 8), (12, 8), (5, 4))),
 ]  # fmt: skip
-KEYS = ["C major", "F# minor", "Bb major", "D dorian", "Ab minor", "C# major", "E phrygian", "G# major", "A harmonic minor", "chromatic"]
+KEYS = [
+    "C major",
+    "F# minor",
+    "Bb major",
+    "D dorian",
+    "Ab minor",
+    "C# major",
+    "E phrygian",
+    "G# major",
+    "A harmonic minor",
+    "chromatic",
+]
 WRITERS = {"musicxml": to_musicxml, "abc": to_abc}
 
 
@@ -35,7 +46,12 @@ def tune(seed: int) -> tuple[Melody, str, list[Placed]]:
     bars = int(draw.integers(5, 12))
     start, end, pitch, at = [], [], [], int(draw.integers(0, metre.bar_steps))
     while at < bars * metre.bar_steps:
-        length = int(draw.choice([1, 1, 2, 2, 3, 4, 5, 6, 7, 8, 9, 14, 40], p=[.1, .1, .15, .15, .08, .15, .05, .05, .05, .06, .03, .02, .01]))
+        length = int(
+            draw.choice(
+                [1, 1, 2, 2, 3, 4, 5, 6, 7, 8, 9, 14, 40],
+                p=[0.1, 0.1, 0.15, 0.15, 0.08, 0.15, 0.05, 0.05, 0.05, 0.06, 0.03, 0.02, 0.01],
+            )
+        )
         if draw.random() < 0.85:
             start.append(at)
             end.append(min(at + length, bars * metre.bar_steps))
@@ -44,7 +60,10 @@ def tune(seed: int) -> tuple[Melody, str, list[Placed]]:
     melody = Melody.from_notes(start, end, pitch, bars=bars, qpm=float(draw.integers(50, 200)), metre=metre)
     names = [root + quality for root in ("C", "F#", "Bb", "Eb") for quality in QUALITIES]
     steps = sorted(draw.choice(int(start[-1]), 6, replace=False).tolist())
-    chords = [Placed(s // metre.bar_steps + 1, s % metre.bar_steps / metre.bar_steps, names[int(draw.integers(len(names)))]) for s in steps]
+    chords = [
+        Placed(s // metre.bar_steps + 1, s % metre.bar_steps / metre.bar_steps, names[int(draw.integers(len(names)))])
+        for s in steps
+    ]
     return melody, key, chords
 
 
@@ -76,7 +95,9 @@ def test_fifty_tunes_come_back_as_they_were(seed, written):
 
 
 def test_the_product_reads_the_same_melody():
-    melody = Melody.from_notes(range(0, 96, 3), range(3, 99, 3), [60 + k * 5 % 12 for k in range(32)], bars=8, metre=Metre(6, 8))
+    melody = Melody.from_notes(
+        range(0, 96, 3), range(3, 99, 3), [60 + k * 5 % 12 for k in range(32)], bars=8, metre=Metre(6, 8)
+    )
     for writer in WRITERS.values():
         assert extract(read_song(to_midi(writer(melody), "x"))).melody == melody
 
@@ -110,7 +131,15 @@ def test_syncopations_are_tied_over_beats_and_waltzes_dotted():
 
 def test_beams_join_the_notes_of_a_beat():
     (bar,) = written_bars(Melody.from_notes([0, 2, 4, 7, 8, 9, 12], [2, 4, 7, 8, 9, 12, 16], [60] * 7))
-    assert [v.beams for v in bar] == [("begin",), ("end",), ("begin",), ("end", "backward hook"), ("begin", "forward hook"), ("end",), ()]
+    assert [v.beams for v in bar] == [
+        ("begin",),
+        ("end",),
+        ("begin",),
+        ("end", "backward hook"),
+        ("begin", "forward hook"),
+        ("end",),
+        (),
+    ]
 
 
 @pytest.mark.parametrize("key", KEYS)

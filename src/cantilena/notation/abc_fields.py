@@ -10,11 +10,25 @@ from cantilena.notation.sheet import KeySignature
 
 __all__ = ["Key", "parse_key", "parse_length", "parse_metre", "parse_order", "parse_tempo", "parse_voice"]
 
-_MODES = {"": 0, "maj": 0, "ion": 0, "m": -3, "min": -3, "aeo": -3, "mix": -1, "dor": -2, "phr": -4, "lyd": 1, "loc": -5}
+_MODES = {
+    "": 0,
+    "maj": 0,
+    "ion": 0,
+    "m": -3,
+    "min": -3,
+    "aeo": -3,
+    "mix": -1,
+    "dor": -2,
+    "phr": -4,
+    "lyd": 1,
+    "loc": -5,
+}
 _TONICS = {"C": 0, "G": 1, "D": 2, "A": 3, "E": 4, "B": 5, "F": -1}
 _SHARPS = "FCGDAEB"
 _MAX_ORDER = 400
-_KEY = re.compile(r"([A-G])([#b]?)\s*((?:maj|ion|min|aeo|mix|dor|phr|lyd|loc)[a-z]*|m(?![a-z]))?(?![a-zA-Z])", re.IGNORECASE)
+_KEY = re.compile(
+    r"([A-G])([#b]?)\s*((?:maj|ion|min|aeo|mix|dor|phr|lyd|loc)[a-z]*|m(?![a-z]))?(?![a-zA-Z])", re.IGNORECASE
+)
 _ACCIDENTALS = {"^": 1, "_": -1, "=": 0, "^^": 2, "__": -2}
 
 

@@ -40,9 +40,12 @@ KINDS = {  # MusicXML's kind: our suffix
     "suspended-fourth": "sus4",
     "power": "5",
 }
-_DEGREES = {"7sus4": ("suspended-fourth", (("add", 7, -1),)), "add9": ("major", (("add", 9, 0),)), "69": ("major-sixth", (("add", 9, 0),)),
+_DEGREES = {  # suffixes that are no kind and its degrees in a row
+    "7sus4": ("suspended-fourth", (("add", 7, -1),)),
     "9sus4": ("suspended-fourth", (("add", 7, -1), ("add", 9, 0))),
-}  # fmt: skip
+    "add9": ("major", (("add", 9, 0),)),
+    "69": ("major-sixth", (("add", 9, 0),)),
+}
 _MARKER = b"\xff\x06"
 _SYMBOL = re.compile(r"([A-G])(##|bb|[#b]?)([^/\s]*)(?:/([A-G])(##|bb|[#b]?))?")
 _SUFFIX = re.compile(r"(?:maj|min|mi|ma|dim|aug|sus|add|omit|no|alt|m|M|o|ø|°|º|h|Δ|[-+^#b()\d,.])*")

@@ -18,8 +18,10 @@ import sys
 import verovio
 verovio.enableLog(verovio.LOG_OFF)
 toolkit = verovio.toolkit()
-toolkit.setOptions({{"pageWidth": {_WIDTH}, "adjustPageHeight": True, "pageHeight": 60000, "scale": 40, "footer": "none",
-                     "header": "auto", "svgViewBox": True, "breaks": "auto", "smuflTextFont": "embedded", "xmlIdSeed": 1}})
+toolkit.setOptions({{
+    "pageWidth": {_WIDTH}, "pageHeight": 60000, "adjustPageHeight": True, "scale": 40, "breaks": "auto",
+    "header": "auto", "footer": "none", "svgViewBox": True, "smuflTextFont": "embedded", "xmlIdSeed": 1,
+}})
 if not toolkit.loadData(sys.stdin.buffer.read().decode()):
     sys.exit("cannot read it")
 sys.stdout.buffer.write(toolkit.renderToSVG(1).encode())

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from fractions import Fraction
 
 from cantilena.errors import MidiError
 from cantilena.notation.abc_fields import (
-    Key,
     parse_key,
     parse_length,
     parse_metre,
@@ -16,17 +14,15 @@ from cantilena.notation.abc_fields import (
     parse_tempo,
     parse_voice,
 )
+from cantilena.notation.abc_voice import NOTE, Voice, length_of, note_of, sing
 from cantilena.notation.chords import normal_chord
-from cantilena.notation.sheet import Bar, Note, Part, Sheet, Signs
+from cantilena.notation.sheet import Bar, Part, Sheet
 
 __all__ = ["MAX_BYTES", "read_abc", "tunes_in"]
 
 MAX_BYTES = 16 << 20  # of a file
 _MAX_TUNE = 1 << 20  # characters of a tune
-_STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
-_ALTERS = {"^": 1, "^^": 2, "_": -1, "__": -2, "=": 0, "^/": 0, "_/": 0}
 _FIELD = re.compile(r"([A-Za-z]):(?![|:])(.*)")
-_NOTE = re.compile(r"(\^\^|__|\^/|_/|[\^_=])?([A-Ga-g])([,']*)(\d{0,4}(?:/+\d{0,4})?)(-?)")
 _TOKEN = re.compile(
     r"""\[(?P<inline>[A-Za-z]):(?P<value>[^\]]*)\]
     | "(?P<text>[^"]*)"
@@ -70,72 +66,10 @@ def read_abc(text: str, name: str) -> Sheet:
     return tune.sheet()
 
 
-@dataclass
-class _Voice:
-    """A voice while it is read: its bars, and where it is in the last one."""
-
-    name: str
-    unit: Fraction | None
-    metre: tuple[int, int] | None
-    key: Key
-    program: int = 0
-    bars: list[Bar] = field(default_factory=list)  # of notes under part 0
-    now: Fraction = Fraction(0)
-    line: list[tuple[int, Note]] = field(default_factory=list)  # notes that a w: field is sung to, with their bars
-    verse: int = 0
-    held: dict[str, int] = field(default_factory=dict)  # accidentals of this bar, in all octaves
-    ties: dict[tuple[str, int], int] = field(default_factory=dict)  # accidentals of tied notes
-    ending: frozenset[int] = frozenset()
-    factor: Fraction = Fraction(1)  # of the next note, after > or <
-    last: list[Note] = field(default_factory=list)  # of the last event, and its length
-    length: Fraction = Fraction(0)
-    tuplet: tuple[Fraction, int] = (Fraction(1), 0)  # its factor, and how many notes it still has
-    open: bool = False  # whether the last bar goes on
-
-    def bar(self) -> Bar:
-        """The bar that is being written."""
-        if not self.open:
-            self.bars.append(Bar(self.metre, self.key.signature, signs=Signs(endings=self.ending)))
-            self.now, self.open, self.held = Fraction(0), True, {}
-        return self.bars[-1]
-
-    def close(self) -> None:
-        """A bar line: what is written ends, unless it is empty."""
-        if self.open and (self.bars[-1].length or self.now):
-            self.open = False
-
-    def advance(self, length: Fraction, notes: list[Note]) -> None:
-        """An event of this length, notes or a rest: apply what stands before it, tuplets and broken rhythm."""
-        scale, left = self.tuplet
-        length *= self.factor * (scale if left else 1)
-        self.tuplet, self.factor = (scale, max(left - 1, 0)), Fraction(1)
-        bar = self.bar()
-        for note in notes:
-            note.at, note.length = self.now, length
-            bar.notes.setdefault(0, []).append(note)
-        self.now += length
-        self.last, self.length = notes, length
-        bar.length = max(bar.length, self.now)
-
-    def dot(self, sign: str) -> None:
-        """Broken rhythm after the last event: longer before >, shorter before <, by half, three quarters ..."""
-        if not self.length or not self.open or len(sign) > 3:
-            return
-        short = Fraction(1, 2 ** len(sign))
-        mine, self.factor = (2 - short, short) if sign[0] == ">" else (short, 2 - short)
-        bar, more = self.bars[-1], self.length * (mine - 1)
-        for note in self.last:
-            note.length += more
-        whole = bar.length == self.now
-        self.now += more
-        bar.length = self.now if whole else max(bar.length, self.now)
-        self.length = Fraction(0)
-
-
 class _Tune:
     def __init__(self, name: str):
         self.name, self.title, self.order = name, "", ""
-        self.voices: dict[str, _Voice] = {}
+        self.voices: dict[str, Voice] = {}
         self.told: dict[str, tuple[str, int]] = {}  # name and transposition of voices, by V: fields of the head
         self.unit: Fraction | None = None
         self.metre: tuple[int, int] | None = (4, 4)
@@ -174,11 +108,11 @@ class _Tune:
                 voice = self.voice()
                 voice.key = voice.key._replace(transpose=int(found[1]))
 
-    def voice(self) -> _Voice:
+    def voice(self) -> Voice:
         if self.current not in self.voices:
             name, transpose = self.told.get(self.current, ("", 0))
             key = self.key._replace(transpose=self.key.transpose + transpose)
-            self.voices[self.current] = _Voice(name, self.unit, self.metre, key, self.program)
+            self.voices[self.current] = Voice(name, self.unit, self.metre, key, self.program)
         return self.voices[self.current]
 
     def field(self, kind: str, value: str, *, inline: bool) -> None:
@@ -189,9 +123,7 @@ class _Tune:
             case "V":
                 voice, name, transpose = parse_voice(value)
                 self.told.setdefault(voice, (name, transpose))
-                if not self.in_head:
-                    self.current = voice
-                elif self.current == "":
+                if not self.in_head or self.current == "":
                     self.current = voice
             case "K" if started is None:
                 key = parse_key(value)
@@ -224,7 +156,7 @@ class _Tune:
                 self.voice().close()
                 self.voice().bar().signs.part = value
             case "w" if started is not None and not inline:
-                _sing(started, value)
+                sing(started, value)
 
     def music(self, line: str) -> None:
         voice = self.voice()
@@ -244,8 +176,8 @@ class _Tune:
             else:
                 self.token(voice, found)
 
-    def token(self, voice: _Voice, found: re.Match[str]) -> None:
-        unit = voice.unit or (Fraction(1, 4) if _narrow(voice.metre) else Fraction(1, 2))
+    def token(self, voice: Voice, found: re.Match[str]) -> None:
+        unit = voice.length_unit
         if found["text"] is not None:
             if chord := normal_chord(found["text"]):
                 bar = voice.bar()
@@ -259,21 +191,21 @@ class _Tune:
         elif found["nth2"]:
             self.line(voice, 0, False, found["nth2"], "")
         elif found["chord"] is not None:
-            notes = [(_note(voice, one), _length(one[4])) for one in _NOTE.finditer(found["chord"])]
+            notes = [(note_of(voice, one), length_of(one[4])) for one in NOTE.finditer(found["chord"])]
             tie = bool(found["tie"])
             if notes:
                 for note, _ in notes:
                     note.tied |= tie
-                voice.advance(unit * notes[0][1] * _length(found["length"]), [note for note, _ in notes])
+                voice.advance(unit * notes[0][1] * length_of(found["length"]), [note for note, _ in notes])
                 voice.line.append((len(voice.bars), notes[0][0]))
         elif found["note"]:
-            one = _NOTE.match(found["note"])
+            one = NOTE.match(found["note"])
             assert one is not None
-            note = _note(voice, one)
-            voice.advance(unit * _length(one[4]), [note])
+            note = note_of(voice, one)
+            voice.advance(unit * length_of(one[4]), [note])
             voice.line.append((len(voice.bars), note))
         elif found["rest"] is not None:
-            voice.advance(unit * _length(found["rest"]), [])
+            voice.advance(unit * length_of(found["rest"]), [])
         elif found["bars"] is not None:
             for _ in range(min(int(found["bars"] or 1), 999)):
                 voice.advance(Fraction(4) if voice.metre is None else Fraction(4 * voice.metre[0], voice.metre[1]), [])
@@ -293,7 +225,7 @@ class _Tune:
         elif found["overlay"]:
             voice.now, voice.last, voice.length = Fraction(0), [], Fraction(0)
 
-    def sign(self, voice: _Voice, text: str) -> None:
+    def sign(self, voice: Voice, text: str) -> None:
         text = text.replace(" ", "")
         last = voice.bars[-1] if voice.bars and not voice.open else voice.bar()
         if text in _JUMPS:
@@ -307,7 +239,7 @@ class _Tune:
         elif text.lower() == "tocoda":
             last.signs.to_coda = True
 
-    def line(self, voice: _Voice, ends: int, begins: bool, nth: str | None, drawn: str) -> None:
+    def line(self, voice: Voice, ends: int, begins: bool, nth: str | None, drawn: str) -> None:
         voice.close()
         if ends and voice.bars:
             voice.bars[-1].signs.times = max(voice.bars[-1].signs.times, ends + 1)
@@ -327,7 +259,7 @@ class _Tune:
         for voice in voices:
             if voice.open and not voice.bars[-1].length:
                 voice.bars.pop()
-        parts, bars = [], []
+        parts, bars = list[Part](), list[Bar]()
         for k, voice in enumerate(voices):
             parts.append(Part(voice.name or (f"{self.title} {k + 1}".strip() if k else self.title), voice.program))
             for i, bar in enumerate(voice.bars):
@@ -344,40 +276,6 @@ class _Tune:
         return Sheet(self.title, parts, bars, self.order)
 
 
-def _narrow(metre: tuple[int, int] | None) -> bool:
-    """Whether a note without a number is a sixteenth: where a bar is less than 3/4."""
-    return metre is not None and Fraction(*metre) < Fraction(3, 4)
-
-
-def _note(voice: _Voice, found: re.Match[str]) -> Note:
-    """The note of this text: its pitch, and whether it is tied."""
-    letter = found[2].upper()
-    octave = 4 + found[2].islower() + found[3].count("'") - found[3].count(",")
-    voice.bar()
-    if found[1] is not None:
-        voice.held[letter] = alter = _ALTERS[found[1]]
-    elif letter in voice.held:
-        alter = voice.held[letter]
-    else:
-        alter = voice.ties.get((letter, octave), voice.key.alters.get(letter, 0))
-    voice.ties.pop((letter, octave), None)
-    if found[5]:
-        voice.ties[letter, octave] = alter
-    pitch = 12 * (octave + 1) + _STEPS[letter] + alter + voice.key.transpose
-    return Note(Fraction(0), Fraction(0), min(max(pitch, 0), 127), bool(found[5]))
-
-
-def _length(text: str) -> Fraction:
-    """A length behind a note: "3", "/", "3/2", "//".
-
-    >>> [str(_length(text)) for text in ("", "3", "/", "3/2", "//", "/4")]
-    ['1', '3', '1/2', '3/2', '1/4', '1/4']
-    """
-    number, slashes, below = re.fullmatch(r"(\d*)(/*)(\d*)", text).groups()  # type: ignore[union-attr]
-    under = (int(below) or 1) if below else 2 ** min(len(slashes), 8)
-    return Fraction(int(number) if number else 1, under)
-
-
 def _numbers(text: str) -> frozenset[int]:
     """Numbers of endings: "1", "1,3", "1-3"."""
     found: set[int] = set()
@@ -386,21 +284,3 @@ def _numbers(text: str) -> frozenset[int]:
         if ends:
             found |= set(range(ends[0], ends[-1] + 1))
     return frozenset(found)
-
-
-def _sing(voice: _Voice, text: str) -> None:
-    """Put the syllables of a w: field beneath the notes of the line before it."""
-    voice.verse += 1
-    text = text.replace(r"\-", "\0").replace("~", "\1")
-    at = 0
-    for syllable in re.findall(r"[^\s\-_*|]+-?|[-_*|]", text):
-        if syllable == "|":
-            bar = voice.line[at - 1][0] if 0 < at <= len(voice.line) else 0
-            while 0 < at < len(voice.line) and voice.line[at][0] == bar:
-                at += 1
-            continue
-        if at >= len(voice.line):
-            break
-        if syllable[0] not in "-_*":
-            voice.line[at][1].lyrics[voice.verse] = syllable.replace("\0", "-").replace("\1", " ")
-        at += 1

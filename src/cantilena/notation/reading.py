@@ -1,4 +1,4 @@
-"""Any file of notation as MIDI: MusicXML (plain or .mxl) and ABC are recognised by what they hold, not by their name."""
+"""Any file of notation as MIDI: MusicXML (plain or .mxl) and ABC, recognised by what they hold, not by their name."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import NamedTuple
 from cantilena.errors import MidiError
 from cantilena.notation.from_abc import MAX_BYTES as MAX_ABC
 from cantilena.notation.from_abc import read_abc, tunes_in
-from cantilena.notation.from_musicxml import MAX_BYTES as MAX_XML
-from cantilena.notation.from_musicxml import read_musicxml, unpacked
+from cantilena.notation.from_musicxml import read_musicxml
 from cantilena.notation.playing import play
+from cantilena.notation.xml_files import MAX_BYTES as MAX_XML
+from cantilena.notation.xml_files import unpacked
 
 __all__ = ["SUFFIXES", "Reading", "read_notation", "to_midi"]
 

@@ -62,7 +62,7 @@ def to_musicxml(
         if number == len(bars) - 1:
             _add(SubElement(measure, "barline", location="right"), "bar-style", "light-heavy")
     indent(root, " ")
-    return _HEAD + tostring(root, encoding="utf-8") + b"\n"
+    return _HEAD + bytes(tostring(root, encoding="utf-8")) + b"\n"
 
 
 def key_of(melody: Melody, key: str | None) -> Tonality:

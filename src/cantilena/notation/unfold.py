@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from cantilena.errors import MidiError
 from cantilena.notation.sheet import Bar, Signs
@@ -15,7 +16,7 @@ MAX_BARS = 20_000  # as played: more is a broken file
 def played_order(bars: Sequence[Bar], name: str, order: str = "") -> list[int]:
     """Indices of the bars as they are played; MidiError where there are more than MAX_BARS.
 
-    Repeats are taken the first time, not after D.C. or D.S.: then the last ending is played, up to Fine, or to the coda.
+    Repeats are taken the first time, not after D.C. or D.S.: then the last ending is played, up to Fine or the coda.
     A short bar that is repeated to, as a pickup is, is left out where the bar before is full: its notes stand there.
     `order` is that of lettered parts, each unfolded by itself: "AABB".
     """
@@ -37,7 +38,7 @@ def played_order(bars: Sequence[Bar], name: str, order: str = "") -> list[int]:
         if len(played) > MAX_BARS:
             raise MidiError(f"{name}: more than {MAX_BARS:,} bars with all repeats: a broken file")
         if sign.times and not jumped and time < (last or sign.times):
-            at = start + (0 < _short(bars[start]) and not _short(bars[at]) and at > start)
+            at = start + (_short(bars[start]) > 0 and not _short(bars[at]) and at > start)
             time += 1
         elif jumped and sign.fine:
             break
@@ -46,7 +47,7 @@ def played_order(bars: Sequence[Bar], name: str, order: str = "") -> list[int]:
         elif sign.jump and not jumped:
             segno = next((i for i, s in enumerate(signs) if s.segno), 0)
             at = start = segno if sign.jump == "D.S." else 0
-            at += 0 < _short(bars[at]) and not _short(bars[played[-1]]) and at + 1 < len(bars)
+            at += _short(bars[at]) > 0 and not _short(bars[played[-1]]) and at + 1 < len(bars)
             jumped = True
         else:
             at += 1
@@ -57,7 +58,7 @@ def played_order(bars: Sequence[Bar], name: str, order: str = "") -> list[int]:
 
 def _completed(signs: Sequence[Signs]) -> list[Signs]:
     """An ending that another follows ends in a repeat, whether or not the sign is written."""
-    for one, other in zip(signs, signs[1:], strict=False):
+    for one, other in pairwise(signs):
         if one.endings and other.endings and one.endings != other.endings and not one.times:
             one.times = 2
     return list(signs)

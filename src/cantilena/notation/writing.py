@@ -29,7 +29,14 @@ def ending_of(name: str) -> str:
 
 
 def write_notation(
-    melody: Melody, ending: str, *, midi: bytes, track: int, title: str, key: str | None = None, chords: str | None = None
+    melody: Melody,
+    ending: str,
+    *,
+    midi: bytes,
+    track: int,
+    title: str,
+    key: str | None = None,
+    chords: str | None = None,
 ) -> bytes:
     """The bytes of a file with this ending: a melody that stands in a track of a MIDI file.
 

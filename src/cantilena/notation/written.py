@@ -57,8 +57,8 @@ def written_bars(melody: Melody, cuts: Sequence[int] = ()) -> list[list[Value]]:
     """The values of each bar of a melody, which is also cut at the steps `cuts`.
 
     >>> bars = written_bars(Melody.from_notes([2], [10], [60]))
-    >>> [(v.length, v.pitch, v.kind, v.tied_to) for v in bars[0]]
-    [(2, None, 'eighth', False), (2, 60, 'eighth', True), (6, 60, 'quarter', False), (2, None, 'eighth', False), (4, None, 'quarter', False)]
+    >>> [(v.length, v.pitch, v.kind, v.tied_to) for v in bars[0][:3]]
+    [(2, None, 'eighth', False), (2, 60, 'eighth', True), (6, 60, 'quarter', False)]
     """
     metre = melody.metre
     size = metre.bar_steps
@@ -133,12 +133,13 @@ def _grouped(bar: list[Value], metre: Metre) -> None:
         if triplet:
             triplet[0].opens, triplet[-1].closes = len(triplet), True
         run: list[Value] = []
-        for value in [*group, None]:
-            if value is not None and value.pitch is not None and value.kind in _BEAMS:
+        for value in group:
+            if value.pitch is not None and value.kind in _BEAMS:
                 run.append(value)
             else:
                 _beam(run)
                 run = []
+        _beam(run)
 
 
 def _beam(run: list[Value]) -> None:
