@@ -85,7 +85,7 @@ def _next(signs: Sequence[Signs], at: int) -> int | None:
 
 def _lettered(bars: Sequence[Bar], name: str, order: str) -> list[int]:
     begins = [i for i, bar in enumerate(bars) if bar.signs.part]
-    found = {bars[i].signs.part: range(i, j) for i, j in zip(begins, [*begins[1:], len(bars)], strict=True)}
+    found = {bars[i].signs.part: range(i, j) for i, j in pairwise([*begins, len(bars)])}
     played: list[int] = list(range(begins[0])) if begins else []
     if not all(letter in found for letter in order):
         return played_order(bars, name)  # an order of parts that are not there
