@@ -4,7 +4,7 @@ import pytest
 
 from cantilena.music.extract import extract
 from cantilena.music.midi import read_song
-from cantilena.notation.chords import chords_of
+from cantilena.notation.chords import Placed, chords_of
 from cantilena.notation.reading import to_midi
 from cantilena.notation.to_abc import to_abc
 from cantilena.notation.to_musicxml import to_musicxml
@@ -63,6 +63,28 @@ def test_results_are_written_as_notation(toy_model, tmp_path):
         assert extract(song).melody == wanted
         assert [c.name for c in chords_of(song)] == ["Dm7", "G7", "C"] * 4
     assert "K:Ddor" in (tmp_path / "tune.abc").read_text()
+
+
+def test_an_edit_keeps_the_key_and_the_chords_of_the_song(toy_model, tmp_path):
+    chords = [Placed(1, 0, "Abmaj7"), Placed(3, 0.5, "Bb7/D")]
+    (tmp_path / "a.musicxml").write_bytes(to_musicxml(random_melody(3, 8), key="F minor", chords=chords))
+    done = run(
+        "infill",
+        "a.musicxml",
+        "--bars",
+        "5-6",
+        *FAST,
+        "--model",
+        toy_model,
+        "--format",
+        "abc",
+        "-o",
+        "out.mid",
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "K:Fmin" in (tmp_path / "out.abc").read_text()
+    assert chords_of(Source.of(tmp_path / "out.abc").song) == chords
 
 
 def test_a_score_is_typeset(toy_model, tmp_path):

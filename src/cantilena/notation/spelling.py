@@ -7,7 +7,7 @@ from typing import NamedTuple
 from cantilena.notation.sheet import KeySignature
 from cantilena.rules.pitch import Key
 
-__all__ = ["C_MAJOR", "MODES", "Spelled", "Tonality", "alters", "spell", "tonality"]
+__all__ = ["C_MAJOR", "MODES", "Spelled", "Tonality", "alters", "key_of_signature", "spell", "tonality"]
 
 MODES = {  # how many fifths the scale on C lies from C major's
     "major": 0, "ionian": 0, "lydian": 1, "mixolydian": -1, "dorian": -2, "minor": -3, "aeolian": -3, "phrygian": -4,
@@ -50,11 +50,24 @@ def tonality(key: Key) -> Tonality:
         return C_MAJOR
     fifths = _FIFTHS.index(tonic[0]) - 1 + 7 * (tonic.count("#") - tonic.count("b")) + MODES[mode]
     fifths += 12 * ((fifths < -7) - (fifths > 7))
-    place = fifths - MODES[mode] + 1
-    shift = place // 7
-    tonic = _FIFTHS[place % 7] + "#" * max(shift, 0) + "b" * max(-shift, 0)
+    tonic = _tonic(fifths - MODES[mode])
     mode = mode if mode in _WRITTEN else "minor" if MODES[mode] else "major"
     return Tonality(tonic, mode, KeySignature(fifths, mode in ("minor", "aeolian")))
+
+
+def key_of_signature(signature: KeySignature) -> str:
+    """The name of the key of a signature, as `Key` reads it.
+
+    >>> key_of_signature(KeySignature(-3, True)), key_of_signature(KeySignature(6))
+    ('C minor', 'F# major')
+    """
+    return f"{_tonic(signature.fifths + 3 * signature.minor)} {'minor' if signature.minor else 'major'}"
+
+
+def _tonic(fifths: int) -> str:
+    """The note so many fifths above C."""
+    shift = (fifths + 1) // 7
+    return _FIFTHS[(fifths + 1) % 7] + "#" * max(shift, 0) + "b" * max(-shift, 0)
 
 
 def spell(pitch: int, key: KeySignature) -> Spelled:
