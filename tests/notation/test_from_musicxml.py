@@ -1,6 +1,7 @@
 """MusicXML is heard as it is written; what is hostile or broken is one line."""
 
 import contextlib
+import tracemalloc
 
 import pytest
 from sheets import ending, heard, note, notes_of, packed, repeat, rest, score, song_of
@@ -143,8 +144,12 @@ def test_what_is_broken_or_hostile_is_one_line(data, says):
 
 def test_a_bomb_is_not_unpacked(monkeypatch):
     monkeypatch.setattr(xml_files, "MAX_BYTES", 1 << 20)
+    bomb = packed({"s.xml": b" " * (64 << 20)})
+    tracemalloc.start()
     with pytest.raises(MidiError, match=r"s\.xml unpacks to more than 1,024 KiB"):
-        to_midi(packed({"s.xml": b" " * (64 << 20)}), "x.mxl")
+        to_midi(bomb, "x.mxl")
+    assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    tracemalloc.stop()
 
 
 def test_a_cut_or_changed_archive_is_one_line():

@@ -4,6 +4,7 @@ import pytest
 from sheets import abc, ending, heard, note, repeat, score
 
 from cantilena.errors import MidiError
+from cantilena.notation import playing
 from cantilena.notation.sheet import Bar, Signs
 from cantilena.notation.unfold import played_order
 
@@ -34,6 +35,7 @@ PLAIN = Signs()
         ([PLAIN, Signs(segno=True), Signs(to_coda=True), Signs(jump="D.S."), Signs(coda=True)], [1, 2, 3, 4, 2, 3, 5]),
         ([Signs(begins=True), Signs(times=2), Signs(fine=True), Signs(jump="D.C.")], [1, 2, 1, 2, 3, 4, 1, 2, 3]),
         ([PLAIN, Signs(endings=frozenset({1}), times=2), Signs(endings=frozenset({2}), jump="D.C."), PLAIN], [1, 2, 1, 3, 1, 3, 4]),
+        ([PLAIN, Signs(endings=frozenset({1}), times=2), Signs(endings=frozenset({2})), PLAIN, Signs(jump="D.C.")], [1, 2, 1, 3, 4, 5, 1, 3, 4, 5]),
     ],
 )  # fmt: skip
 def test_signs(signs, played):
@@ -57,6 +59,17 @@ def test_repeats_without_end_are_one_line():
         heard(score(note("C", 4), note("D", 4) + repeat("backward", times=10**9)))
     with pytest.raises(MidiError, match="20,000 bars"):
         heard(abc("z4 | " * 300 + "C4 |", head="P:(A9)9\n").replace("\nz4", "\nP:A\nz4"))
+
+
+def test_a_double_line_ends_an_ending():
+    assert [p for *_, p in heard(abc("C4 |1 D4 :|2 E4 || F4 | G4 :|"))] == [60, 62, 60, 64, 65, 67, 65, 67]
+
+
+def test_more_notes_than_a_song_has_are_one_line(monkeypatch):
+    monkeypatch.setattr(playing, "_MAX_NOTES", 7)
+    assert len(heard(abc("CDEF | GAB |"))) == 7
+    with pytest.raises(MidiError, match="song: more than 7 notes"):
+        heard(abc("CDEF | GABc |"))
 
 
 def test_musicxml_and_abc_say_the_same():

@@ -125,6 +125,8 @@ def test_syncopations_are_tied_over_beats_and_waltzes_dotted():
     assert [(v.kind, v.dotted) for v in bar] == [("half", True)]
     (jig,) = written_bars(Melody.from_notes([0, 6, 8], [6, 8, 12], [60, 62, 64], metre=Metre(6, 8)))
     assert [(v.kind, v.dotted) for v in jig] == [("quarter", True), ("eighth", False), ("quarter", False)]
+    (over,) = written_bars(Melody.from_notes([0], [8], [60], metre=Metre(6, 8)))
+    assert [(v.kind, v.dotted) for v in over if v.pitch] == [("quarter", True), ("eighth", False)]
     (late,) = written_bars(Melody.from_notes([3], [8], [60]))
     assert [(v.kind, v.tied_to) for v in late if v.pitch] == [("16th", True), ("quarter", False)]
 
@@ -151,6 +153,19 @@ def test_notes_of_the_scale_are_spelled_as_the_signature_has_them(key):
         step, alter, octave = spell(60 + tone, found.signature)
         assert alter == alters(found.signature)[step]
         assert 12 * (octave + 1) + dict(C=0, D=2, E=4, F=5, G=7, A=9, B=11)[step] + alter == 60 + tone
+
+
+def test_notes_outside_the_scale_are_spelled_as_is_usual():
+    def names(key: str) -> str:
+        signature = tonality(Key(key)).signature
+        spelled = [spell(60 + k, signature) for k in range(12)]
+        return " ".join(s.step + "#" * s.alter + "b" * -s.alter for s in spelled)
+
+    assert names("C major") == "C C# D Eb E F F# G G# A Bb B"
+    assert names("A minor") == "C C# D D# E F F# G G# A Bb B"
+    assert names("Eb major") == "C Db D Eb E F Gb G Ab A Bb B"
+    assert names("E major") == "C C# D D# E F F# G G# A A# B"
+    assert names("C# major") == "B# C# D D# E E# F# G G# A A# B"
 
 
 def test_accidentals_stand_once_in_a_bar_and_not_beyond_a_tie():

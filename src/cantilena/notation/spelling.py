@@ -17,6 +17,8 @@ MODES = {  # how many fifths the scale on C lies from C major's
 _WRITTEN = ("major", "minor", "ionian", "aeolian", "dorian", "phrygian", "lydian", "mixolydian", "locrian")
 _FIFTHS = "FCGDAEB"  # from F on, which is one fifth below C
 
+_FLATS, _SHARPS = -6, 10  # fifths from C: Gb and A#, beyond which lie Cb and E#
+
 
 class Tonality(NamedTuple):
     """A key as it is written."""
@@ -78,6 +80,8 @@ def spell(pitch: int, key: KeySignature) -> Spelled:
     """
     low = key.fifths - (2 if key.minor else 3)  # the twelve names lie a fifth apart: Eb Bb F C G D A E B F# C# G#
     place = low + (7 * pitch - low) % 12
+    if not key.fifths - 1 <= place <= key.fifths + 5:  # outside the scale a white key is written as one
+        place += 12 * ((place < _FLATS) - (place > _SHARPS))
     step, alter = _FIFTHS[(place + 1) % 7], (place + 1) // 7
     return Spelled(step, alter, (pitch - alter) // 12 - 1)
 
