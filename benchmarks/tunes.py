@@ -21,7 +21,6 @@ from cantilena.edits.cadence import has_cadence
 from cantilena.model import DEFAULT_MODEL
 from cantilena.music.extract import ROLES
 from cantilena.music.melody import REST, Melody
-from cantilena.music.metre import COMMON
 from cantilena.music.tune_score import longest_run, tune_score
 from cantilena.requests import Compose
 
@@ -31,7 +30,7 @@ HEADS = ("low", "running", "repeated", "steps", "turns", "2 bars", "4 bars", "8 
 
 def again(melody: Melody, bars: int) -> float:
     """The share of stretches of so many bars, with a note, that stood there before."""
-    size = bars * COMMON.bar_steps
+    size = bars * melody.metre.bar_steps
     rows = melody.events[: melody.events.size // size * size].reshape(-1, size)
     rows = rows[(rows > REST).any(axis=1)]
     return 1 - len(np.unique(rows, axis=0)) / len(rows) if len(rows) else np.nan
@@ -51,7 +50,7 @@ def figures(melody: Melody) -> list[float]:
         ((interval != 0) & (np.abs(interval) <= 2)).mean(),
         (moves[1:] != moves[:-1]).mean() if moves.size > 2 else np.nan,
         *(again(melody, bars) for bars in (2, 4, 8)),
-        float(silent.max() >= 4 * COMMON.bar_steps),
+        float(silent.max() >= 4 * melody.metre.bar_steps),
         float(has_cadence(melody)),
         float(tune_score(melody) > 0),
     ]

@@ -24,6 +24,7 @@ class Oracle:
     def __init__(self, book):
         self.book = np.asarray(book, np.int8)
         self.space, self.manner = SimpleNamespace(D=1), Manner(LABEL_NULLS)
+        self.least, self.places_phrases = 32, False
 
     def plan(self, z, sigma, labels):
         tokens = self.book[z[:, 0].astype(int)]

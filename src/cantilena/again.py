@@ -18,7 +18,7 @@ import numpy as np
 from cantilena.codec import sources_of, with_sources
 from cantilena.composer import load as load_composer
 from cantilena.errors import CantilenaError, MidiError, ModelError
-from cantilena.model import Model, shipped_models
+from cantilena.model import Model, known_models
 from cantilena.music.bars import bar_lines
 from cantilena.music.midi import Song, Track, read_song
 from cantilena.music.texts import printable
@@ -104,7 +104,7 @@ def perform_again(
 
 def _named(receipt: Receipt, name: str) -> Path:
     """The folder of the shipped model that a receipt names: a stranger's file sends nobody to a path."""
-    shipped = shipped_models()
+    shipped = known_models()
     if receipt.model not in shipped:
         other = f"is not shipped with Cantilena ({', '.join(shipped)} is); give its folder with --model"
         raise ModelError(printable(f"{name}: its model {receipt.model!r} {other}"))

@@ -25,33 +25,51 @@ from cantilena.writing import SIZES, Bounds, Manner, write
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # before the import: a composer's machine reports to nobody
 import onnxruntime
 
-__all__ = ["DEFAULT_MODEL", "FORMAT", "LABEL_NULLS", "Model", "find_model", "open_network", "shipped_models"]
+__all__ = ["DEFAULT_MODEL", "FORMAT", "LABEL_NULLS", "Model", "find_model", "known_models", "open_network"]
 
 FORMAT = 2  # 1 had a decoder that did not hear what it wrote
 DEFAULT_MODEL = "pop-64"
+RESEARCH_MODEL = "pop-64"
 PARTS = ("encoder", "decoder", "decoder_start", "decoder_step", "denoiser")  # .onnx
 READING = ("sigma", "temperature", "floor", "leanings")  # of model.json's "decoder": how composed latents are read
 LABEL_NULLS = VoiceLabels().nulls
 
 
 def find_model(name: str | Path) -> Path:
-    """The folder of a shipped model by its name, or any folder with a model in it. ModelError where there is none.
+    """The folder of a known model by its name, or any folder with a model in it. ModelError where there is none.
 
     A name, as text, is never a folder of where one happens to work: that one is called ./NAME. A Path is a folder.
     """
-    shipped = shipped_models()
-    folders = (shipped.get(str(name)), Path(name))
+    known = known_models()
+    folders = (known.get(str(name)), Path(name))
     for folder in folders if isinstance(name, str) else reversed(folders):
         if folder is not None and (folder / "model.json").is_file():
             return folder
-    names = ", ".join(shipped) or "missing"
-    raise ModelError(f"{name}: no model there (a shipped model is {names}, or give a folder with model.json)")
+    names = ", ".join(known) or "missing"
+    if name == RESEARCH_MODEL:
+        where = f"it is for research only and no part of the package: put it into {_own_models()}"
+        raise ModelError(f"{name}: no model there; {where}, or give its folder")
+    raise ModelError(f"{name}: no model there (a known model is {names}, or give a folder with model.json)")
 
 
-def shipped_models() -> dict[str, Path]:
-    """The folders of the models in the package, by name."""
-    shipped = Path(str(files("cantilena"))) / "models"
-    return {found.parent.name: found.parent for found in sorted(shipped.glob("*/model.json"))}
+def known_models() -> dict[str, Path]:
+    """The folders of models that have a name: in the package, in a checkout of its source, and one's own.
+
+    One's own are in the folder CANTILENA_MODELS, or in ~/.local/share/cantilena/models. Of equal names the first
+    counts.
+    """
+    package = Path(str(files("cantilena")))
+    checkout = [package.parents[1] / "models"] if (package.parents[1] / "pyproject.toml").is_file() else []
+    found: dict[str, Path] = {}
+    for place in (package / "models", *checkout, _own_models()):
+        for model in sorted(place.glob("*/model.json")):
+            found.setdefault(model.parent.name, model.parent)
+    return found
+
+
+def _own_models() -> Path:
+    given = os.environ.get("CANTILENA_MODELS")
+    return Path(given) if given else Path.home() / ".local" / "share" / "cantilena" / "models"
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@ tune is the better the nearer its phrases keep to the motif as phrases of songs 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,16 +24,17 @@ from cantilena.errors import MidiError
 from cantilena.labels import places_among
 from cantilena.model import Model
 from cantilena.music.extract import candidates, extract, line, regions
-from cantilena.music.melody import HOLD, REST, Melody
+from cantilena.music.melody import HOLD, MAX_PITCH, MIN_PITCH, REST, VOCABULARY, Melody
 from cantilena.music.metre import TOKENS, Metres, grids, names_of
 from cantilena.music.midi import Song, read_song
-from cantilena.rules import estimate_key
+from cantilena.rules import Key, estimate_key
 from cantilena.writing import Bounds
 
-__all__ = ["SHORTEST", "develop", "first_phrase", "likeness", "read_motif"]
+__all__ = ["SHORTEST", "develop", "first_phrase", "likeness", "read_motif", "returns", "sequence"]
 
 SHORTEST = 4  # bars: the motif and as many
 _DRAWS = 4  # of 64 bars; of longer tunes fewer, 2 at least
+_SEQUENCES = (1, -1, 2, -2)  # degrees of the scale, of one draw after another
 _KEEPS = 0.55  # likeness of a tune's phrases to its motif: that of songs' next six bars to their first two is .54
 _SPAN = 19  # semitones that a tune may have without being called wide
 
@@ -71,35 +73,80 @@ def first_phrase(melody: Melody) -> Melody:
 def develop(
     model: Model, sample: BoundSampler, motif: Melody, bars: int, *, seed: int = 0, cadence: bool = False
 ) -> Melody:
-    """A tune of `bars` bars that begins with the `motif` (2 bars), note for note, and takes it up again.
+    """A tune of `bars` bars that begins with the `motif` (2 bars), note for note, and takes it up again and again.
+
+    It comes back as it is and as a sequence, moved within the key (`returns`); what is new lies in the motif's key.
 
     With `cadence` its last note is long, stable and fills the bar: `has_cadence`. Of the tunes drawn, one that has it
     so is taken; where none has, the best `come_to_rest`. Raises ValueError for bars that are too few.
     """
     if bars < SHORTEST:
         raise ValueError(f"a tune of a motif has {SHORTEST} bars or more, not {bars}")
-    metre = motif.metre
+    metre, key = motif.metre, estimate_key(motif)
     phrases = metre.phrases_of(bars)
     whole = max(model.least, phrases)
     begins = np.arange(0, whole - phrases + 1, phrases)
-    theme, told = motif.phrases(), model.places_phrases
-    held = np.broadcast_to(model.to_latents(theme), (1, whole, model.space.D))
     tunes: list[tuple[Melody, NDArray[np.float32], Bounds, int]] = []
     for k in range(max(2, _DRAWS * WINDOW // whole)):
-        at = np.append(begins, begins + phrases // 2) if k % 2 and phrases > 2 else begins
-        known = np.isin(np.arange(whole), at)
-        where: Any = {"places": places_among(np.tile(theme, (whole, 1)), known, 0, whole=True)} if told else {}
+        themes = np.tile(motif.phrases(), (whole, 1))
+        known = np.zeros(whole, np.bool_)
+        for begin in begins.tolist():
+            for at, steps in returns(phrases, _SEQUENCES[k % len(_SEQUENCES)]).items():
+                themes[begin + at], known[begin + at] = sequence(motif, key, steps).phrases()[0], True
+        held = model.to_latents(themes)[None]
+        where: Any = {"places": places_among(themes, known, 0, whole=True)} if model.places_phrases else {}
         x_0 = sample(own_seed(seed, k), phrases=whole, condition=Condition(held, known[None]), **where)[0]
-        bounds = Bounds.fixing(np.tile(theme, (whole, 1)), np.tile(known[:, None], TOKENS))
-        steps = metre.join(model.to_phrases(x_0, bounds))
+        bounds = _in_key(Bounds.fixing(themes, np.tile(known[:, None], TOKENS)), motif, key)
+        written = metre.join(model.to_phrases(x_0, bounds))
         for b in (metre.phrase_steps * begins).tolist():
-            tunes.append((motif.like(steps[b : b + bars * metre.bar_steps]), x_0, bounds, b))
+            tunes.append((motif.like(written[b : b + bars * metre.bar_steps]), x_0, bounds, b))
     best, x_0, bounds, begin = max(tunes, key=lambda t: (cadence and has_cadence(t[0]), _worth(t[0], motif)))
     if not cadence:
         return best
     stop = begin + bars * metre.bar_steps
     tokens = come_to_rest(partial(model.to_phrases, x_0), model.to_phrases(x_0, bounds), begin, stop, metre=metre)
     return motif.like(metre.join(tokens)[begin:stop])
+
+
+def returns(phrases: int, steps: int) -> dict[int, int]:
+    """Where in a tune of so many phrases a motif stands, and by how many degrees of the scale it is moved there.
+
+    In every eight phrases it opens, is heard as a sequence, and comes back as it was; the last phrase is free.
+
+    >>> returns(8, 1), returns(4, -2), returns(2, 1)
+    ({0: 0, 2: 1, 4: 0}, {0: 0, 2: -2}, {0: 0})
+    """
+    places = {at: steps if at % 8 == 2 else 0 for at in range(0, phrases - 1, 2) if at % 8 != 6}
+    return {0: 0, **places}
+
+
+def sequence(motif: Melody, key: Key, steps: int) -> Melody:
+    """A motif moved by so many degrees of its key's scale; a note outside the scale moves with the next lower one.
+
+    It stays where it is if it would leave the piano.
+
+    >>> sequence(Melody.from_notes([0, 8], [8, 16], [60, 64]), Key("C major"), 1).notes.pitch.tolist()
+    [62, 65]
+    """
+    scale = np.flatnonzero(np.isin(np.arange(128) % 12, list(key.scale)))  # MIDI pitches, ascending
+    pitch = motif.notes.pitch
+    degree = np.searchsorted(scale, pitch, side="right") - 1
+    to = degree + steps
+    if degree.min() < 0 or to.min() < 0 or to.max() >= scale.size:
+        return motif
+    moved = pitch + scale[to] - scale[degree]
+    if moved.min() < MIN_PITCH or moved.max() > MAX_PITCH:
+        return motif
+    start, end, _ = motif.notes
+    return Melody.from_notes(start, end, moved, bars=motif.bars, qpm=motif.qpm, metre=motif.metre)
+
+
+def _in_key(bounds: Bounds, motif: Melody, key: Key) -> Bounds:
+    """Bounds within which new notes are of the key, or of the motif."""
+    token = np.arange(VOCABULARY)
+    classes = [*key.scale, *(motif.notes.pitch % 12).tolist()]
+    foreign = (token > REST) & ~np.isin((token + MIN_PITCH - 2) % 12, classes)
+    return replace(bounds, sounding=bounds.sounding & ~foreign)
 
 
 def likeness(phrase: NDArray[np.integer], motif: NDArray[np.integer]) -> float:
