@@ -30,7 +30,7 @@ from cantilena.sources import Music, Source
 __all__ = ["Again", "perform_again"]
 
 _GRID = 480  # ticks a quarter on which two files are compared, whatever each has
-_SUFFIXES = (".mid", ".midi", ".kar", ".rmi")
+_SUFFIXES = (".mid", ".midi", ".kar", ".rmi", ".musicxml", ".xml", ".mxl", ".abc")
 _MOST_FILES, _MOST_BYTES = 10_000, 16_000_000  # beside a result, and of each, that are looked at
 
 
@@ -133,7 +133,7 @@ def _found(request: Request, path: Path, given: list[Source]) -> tuple[Request, 
 
 
 def _beside(path: Path, names: set[str]) -> Iterator[Path]:
-    """The MIDI files beside a result, those with one of the `names` first."""
+    """The songs beside a result, those with one of the `names` first."""
     some = [p for p, _ in zip(path.absolute().parent.iterdir(), range(_MOST_FILES), strict=False)]
     for other in sorted(some, key=lambda p: (p.name not in names, p.name)):
         if other.suffix.lower() in _SUFFIXES and other.is_file() and other.stat().st_size <= _MOST_BYTES:

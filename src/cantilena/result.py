@@ -9,9 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cantilena.asked import AskedRules
 from cantilena.music.formats import Piece, write_piece
 from cantilena.music.melody import Melody, Notes
 from cantilena.music.metre import Metre
+from cantilena.music.midi import write_whole
+from cantilena.notation.writing import ending_of, write_notation
 from cantilena.receipt import Receipt, write_receipt
 from cantilena.requests import Extend
 from cantilena.sources import Source
@@ -37,11 +40,20 @@ class Result:
     parts: tuple[Result, ...] = ()  # the steps of a morph in order; what was picked, the best first
 
     def save(self, path: str | Path) -> None:
-        """Write as `.mid` (with the receipt), `.svg` (a roll), `.wav` or `.html`, by the name's ending, in one step.
+        """Write as `.mid` (with the receipt), `.svg` (a roll), `.wav`, `.html`, `.musicxml`, `.abc` or `.score.svg`.
 
-        A picture of an edit shows what was there before, as outlines. ValueError for any other ending.
+        The name's ending says which; it is written in one step. A picture of an edit shows what was there before, as
+        outlines. ValueError for any other ending, CantilenaError where a score cannot be typeset.
         """
-        write_piece(Piece(self.melody, self.name, before=self._aligned(), file=self.file), Path(path))
+        path = Path(path)
+        if ending := ending_of(path.name):
+            rules = AskedRules.of(getattr(self.receipt.request, "rules", None) or {})
+            write_whole(path, write_notation(
+                self.melody, ending, midi=self.midi, track=self.track, title=self.name,
+                key=rules.key, chords=None if self.within else rules.chords,
+            ))  # fmt: skip
+        else:
+            write_piece(Piece(self.melody, self.name, before=self._aligned(), file=self.file), path)
 
     def _aligned(self) -> Melody | None:
         """The melody before an edit, on the bars of the new one: later where new bars came before it."""

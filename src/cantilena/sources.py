@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cantilena.music.melody import Melody
     from cantilena.music.metre import Metres
     from cantilena.music.midi import Song
+    from cantilena.notation.reading import Reading
 
 __all__ = ["Music", "Source", "Sourced"]
 
@@ -22,7 +23,10 @@ _NAME = 255  # characters
 
 
 class Source:
-    """A MIDI file's bytes, or a Melody, with a name for people; of a receipt, only the name and the hash of these."""
+    """A MIDI file's bytes, or a Melody, with a name for people; of a receipt, only the name and the hash of these.
+
+    A file of notation (MusicXML, ABC) is turned into MIDI; its hash is that of the file itself.
+    """
 
     def __init__(self, name: str, sha256: str, content: bytes | Melody | None = None, path: Path | None = None):
         self.name, self.sha256, self.content, self.path = name, sha256, content, path
@@ -76,12 +80,26 @@ class Source:
         """The Melody that was given; None where it was a file."""
         return None if isinstance(self.content, bytes | None) else self.content
 
-    @property
-    def data(self) -> bytes:
-        """The bytes of the file that was given. Raises MidiError where only its hash is known."""
+    @cached_property
+    def _reading(self) -> Reading:
+        from cantilena.notation.reading import read_notation
+
         if not isinstance(self.content, bytes):
             raise MidiError(f"{self.name}: is not there (SHA-256 {self.sha256[:16]}...)")
-        return self.content
+        return read_notation(self.content, self.name)
+
+    @property
+    def data(self) -> bytes:
+        """The bytes of the MIDI file that was given, or that notation is turned into.
+
+        Raises MidiError where only its hash is known, or notation cannot be read.
+        """
+        return self._reading.midi
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What the reader of a file would say about it, each a line. Raises MidiError as `data` does."""
+        return self._reading.remarks if isinstance(self.content, bytes) else ()
 
     @cached_property
     def song(self) -> Song:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # what may be given
     Songs: TypeAlias = Sequence[Music]
 else:  # what a request holds of it
     Bars = str
-    Formats = tuple[Literal["mid", "svg", "wav", "html"], ...]
+    Formats = tuple[Literal["mid", "svg", "wav", "html", "musicxml", "abc", "score"], ...]
     Numbers = tuple[int | None, ...]
     Rows = tuple[tuple[float, ...], ...]
     Songs = tuple[Source, ...]
@@ -131,9 +131,10 @@ Kept = Annotated[int, about("Draw many melodies (--of) and keep this many.", 1, 
 Drawn = Annotated[int, about("The number of melodies to choose from.", 1, 1000)]
 
 # -- of edits --
-Song = Annotated[Music, about("This MIDI file is read and not changed.", metavar="SONG.mid", read=Source.of)]
-SongA = Annotated[Music, about("The first MIDI file is read and not changed.", metavar="A.mid", read=Source.of)]
-SongB = Annotated[Music, about("The second MIDI file is read and not changed.", metavar="B.mid", read=Source.of)]
+_SONG = "This song (MIDI, MusicXML or ABC) is read and not changed; the result is a MIDI file."
+Song = Annotated[Music, about(_SONG, metavar="SONG", read=Source.of)]
+SongA = Annotated[Music, about("The first song is read and not changed.", metavar="A", read=Source.of)]
+SongB = Annotated[Music, about("The second song is read and not changed.", metavar="B", read=Source.of)]
 _TRACK = "This track holds the melody, by its number in `cantilena inspect`; by default, the one that it picks."
 Track = Annotated[int | None, about(_TRACK, 0)]
 TrackB = Annotated[int | None, about("This track of B holds its melody.", 0)]
@@ -152,7 +153,7 @@ Strength = Annotated[float, about(_SHARE, 0, 1, says=_STRENGTH)]
 # -- of melodies between melodies --
 MorphSteps = Annotated[int, about("The number of melodies, A and B among them.", 2, MAX_MORPH, says=_MORPH)]
 Step = Annotated[int, about("Return only this melody, counted from 1; 0 returns all of them in a row.", 0, MAX_MORPH)]
-Mixed = Annotated[Songs, about("The melodies of these files are mixed.", metavar="SONG.mid", read=songs)]
+Mixed = Annotated[Songs, about("The melodies of these files are mixed.", metavar="SONG", read=songs)]
 _WEIGHTS = 'The weight of each song, one row for each place from start to end: "1,0 0.5,0.5 0,1".'
 Weights = Annotated[Rows, about(_WEIGHTS, metavar="ROWS", read=rows)]
 _TRACKS = "These tracks hold the melodies, one number a song: 2,0."

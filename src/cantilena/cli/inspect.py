@@ -1,4 +1,4 @@
-"""`cantilena inspect`: shows what a MIDI file, or a model folder, holds."""
+"""`cantilena inspect`: shows what a song, or a model folder, holds."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _LOOSE = 0.04  # quarters: notes that lie further from sixteenths and from tripl
 def inspect(
     source: Annotated[
         Path,
-        typer.Argument(metavar="SONG.mid|MODEL", help="Look at this MIDI file, or at this model, by name or folder."),
+        typer.Argument(metavar="SONG|MODEL", help="Look at this MIDI, MusicXML or ABC file, or at this model."),
     ],
 ) -> None:
     """List the tracks of a song with what they are and why, or show what a model is."""
     if source.is_dir() and not (source / "model.json").exists():
         raise ValueError(f"{source.resolve()}: is a folder without a model; a song is a file")
     is_file = source.exists() and not source.is_dir()
-    if is_file or source.suffix.lower() in (".mid", ".midi", ".rmi", ".kar"):
+    if is_file or source.suffix.lower() in (".mid", ".midi", ".rmi", ".kar", ".musicxml", ".xml", ".mxl", ".abc"):
         _song(source)
     else:
         _model(source)
@@ -42,10 +42,11 @@ def _song(path: Path) -> None:
     from cantilena.music.bars import stretches
     from cantilena.music.extract import FAMILIES, candidates
     from cantilena.music.metre import names_of
-    from cantilena.music.midi import read_song
     from cantilena.music.texts import printable
+    from cantilena.sources import Source
 
-    song = read_song(path)
+    source = Source.of(path)
+    song = source.song
     where = stretches(song)
     found = candidates(song)
     if not found:
@@ -62,6 +63,8 @@ def _song(path: Path) -> None:
         markup=False,
     )
     console.print(table)
+    for remark in source.remarks:
+        console.print(printable(remark), markup=False)
 
 
 def _told(found: Sequence[Candidate], where: Sequence[Stretch]) -> tuple[str, str, str]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 
 from cantilena.fields import Described, about
+from cantilena.notation.engraving import check_verovio
 from cantilena.vocabulary import Formats, formats
 
 __all__ = ["BlendPlan", "Output", "Shell", "Steps", "Tunes"]
+
+_FORMATS = "mid, svg, wav, html, musicxml, abc, score joined by commas"
 
 
 class Output(Described, frozen=True, kw_only=True):
@@ -19,8 +22,9 @@ class Output(Described, frozen=True, kw_only=True):
     formats: Annotated[
         Formats,
         about(
-            "Write these formats: mid, svg, wav, html (picture and sound), joined by commas.",
-            flag="--format", says="--format is mid, svg, wav, html joined by commas", read=formats,
+            "Write these formats: mid, svg (a roll), wav, html (picture and sound), musicxml, abc, score (typeset), "
+            "joined by commas.",
+            flag="--format", says=f"--format is {_FORMATS}", read=formats,
         ),
     ] = ("mid",)  # fmt: skip
     force: Annotated[bool, about("Let the output replace files that are there.")] = False
@@ -30,7 +34,9 @@ class Output(Described, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.formats:
-            raise ValueError("--format is mid, svg, wav, html joined by commas, not nothing")
+            raise ValueError(f"--format is {_FORMATS}, not nothing")
+        if "score" in self.formats:
+            check_verovio()
 
 
 class Shell(Described, frozen=True, kw_only=True):

@@ -42,6 +42,7 @@ def _compose(given: dict[str, Any]) -> None:
     if shell.any:
         given["voice"] = "any"
     request: Compose = given_to(Pick if "k" in given else Compose, _seeded(given))
+    _remark(request)
     composer = _load(shell)
     known = _known(composer) if shell.provenance else None
     results, several = _tunes(composer, request, shell.number)
@@ -50,10 +51,10 @@ def _compose(given: dict[str, Any]) -> None:
         seed = result.receipt.request.seed
         stem = folder / (f"tune-{seed}" if several else "tune")
         if not output.force:
-            stem = free_stem(stem, output.formats)
+            stem = free_stem(stem, map(_ending, output.formats))
         for suffix in output.formats:
-            result.save(stem.with_suffix(f".{suffix}"))
-        _say(f"{stem}.{'|'.join(output.formats)}  seed {seed}  {result.melody!r}", result, output)
+            result.save(stem.with_suffix(f".{_ending(suffix)}"))
+        _say(f"{stem}.{'|'.join(map(_ending, output.formats))}  seed {seed}  {result.melody!r}", result, output)
         if known is not None:
             print("\n".join(map(printable, known.nearest(result.melody).text().splitlines())))
         if output.open:
@@ -92,10 +93,12 @@ def _edit(kind: type[Request], shell: type[Shell] = Shell) -> Callable[[dict[str
         request = given_to(kind, _seeded(given))
         read = [source.path for source in sources_of(request) if source.path is not None]
         check_output(file, read, force=output.force)
-        check_new([file.with_suffix(f".{suffix}") for suffix in output.formats if suffix != "mid"], force=output.force)
+        others = [file.with_suffix(f".{_ending(suffix)}") for suffix in output.formats if suffix != "mid"]
+        check_new(others, force=output.force)
+        _remark(request)
         result = _load(more)(request)
         for suffix in output.formats:
-            result.save(file if suffix == "mid" else file.with_suffix(f".{suffix}"))
+            result.save(file if suffix == "mid" else file.with_suffix(f".{_ending(suffix)}"))
         if folder is not None:
             width = max(2, len(str(len(result.parts))))
             for k, part in enumerate(result.parts, 1):
@@ -106,6 +109,20 @@ def _edit(kind: type[Request], shell: type[Shell] = Shell) -> Callable[[dict[str
         _end(_failed(result))
 
     return run
+
+
+def _remark(request: Request) -> None:
+    """Print what the readers of the request's songs would say about them, a line each."""
+    for source in sources_of(request):
+        for remark in source.remarks:
+            print(f"cantilena: {printable(remark)}", file=sys.stderr)
+
+
+def _ending(format: str) -> str:
+    """Return the ending of a format's files, without its dot."""
+    from cantilena.notation.writing import ENDINGS
+
+    return ENDINGS.get(format, format).removeprefix(".")
 
 
 def _planned(path: Path, given: dict[str, Any]) -> dict[str, Any]:
@@ -166,7 +183,7 @@ def _open(file: Path, output: Output) -> None:
     from cantilena.cli.system import open_file
 
     best = next(ending for ending in ("html", "svg", "mid", *output.formats) if ending in output.formats)
-    open_file(file.with_suffix(f".{best}"))
+    open_file(file.with_suffix(f".{_ending(best)}"))
 
 
 def _failed(result: Result) -> list[int]:

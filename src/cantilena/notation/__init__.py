@@ -1,0 +1,1 @@
+"""Notation: MusicXML and ABC read into MIDI, melodies written as MusicXML, ABC or a typeset score."""

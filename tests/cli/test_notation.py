@@ -1,0 +1,106 @@
+"""Songs in MusicXML and ABC through the command line, and results in these formats."""
+
+import pytest
+
+from cantilena.music.extract import extract
+from cantilena.music.midi import read_song
+from cantilena.notation.chords import Placed, chords_of
+from cantilena.notation.reading import to_midi
+from cantilena.notation.to_abc import to_abc
+from cantilena.notation.to_musicxml import to_musicxml
+from cantilena.sources import Source
+from command_line import run
+from melodies import random_melody
+
+FAST = ("--steps", 1, "--resample", 1, "--seed", 3)
+
+
+@pytest.mark.parametrize(("name", "writer"), [("a.abc", to_abc), ("a.musicxml", to_musicxml), ("abc.mid", to_abc)])
+def test_every_verb_reads_notation(name, writer, toy_model, tmp_path):
+    """An edit of a file of notation is the edit of its MIDI file, and can be made again."""
+    melody = random_melody(3, 12)
+    data = writer(melody, title="A tune")
+    (tmp_path / name).write_bytes(data)
+    (tmp_path / "same.mid").write_bytes(to_midi(data, name))
+    seen = run("inspect", name, cwd=tmp_path)
+    assert (seen.returncode, seen.stderr) == (0, "")
+    assert "A tune" in seen.stdout
+    model = ("--model", toy_model)
+    for verb in (("infill", "--bars", "3-4"), ("extend", "--bars", 2), ("vary", "--strength", 0.5)):
+        for song in (name, "same.mid"):
+            done = run(verb[0], song, *verb[1:], *FAST, *model, "-o", f"{song}.out.mid", "--force", cwd=tmp_path)
+            assert done.returncode in (0, 3), done.stderr
+        notes = [extract(read_song(tmp_path / f"{song}.out.mid")).melody for song in (name, "same.mid")]
+        assert notes[0] == notes[1]
+    assert (tmp_path / name).read_bytes() == data
+    assert run("again", f"{name}.out.mid", *model, cwd=tmp_path).returncode == 0
+
+
+def test_what_is_read_of_a_book_is_said(toy_model, tmp_path):
+    one = to_abc(random_melody(3, 8), title="First").decode()
+    (tmp_path / "book.abc").write_text(one + "\n" + one.replace("First", "Second").replace("X:1", "X:2"))
+    assert "holds 2 tunes; the first, First, is read" in run("inspect", "book.abc", cwd=tmp_path).stdout
+    done = run("vary", "book.abc", *FAST, "--model", toy_model, "-o", "out.mid", cwd=tmp_path)
+    assert done.stderr == "cantilena: book.abc: holds 2 tunes; the first, First, is read\n"
+
+
+def test_the_hash_is_that_of_the_file(tmp_path):
+    data = to_abc(random_melody(3, 8))
+    (tmp_path / "a.abc").write_bytes(data)
+    source = Source.of(tmp_path / "a.abc")
+    assert source.sha256 == Source.of(data).sha256
+    assert source.data[:4] == b"MThd"
+
+
+def test_results_are_written_as_notation(toy_model, tmp_path):
+    given = ("--bars", 8, "--key", "D dorian", "--chords", "| Dm7 | G7 C |", "--model", toy_model, *FAST)
+    done = run("compose", *given, "--format", "mid,musicxml,abc", cwd=tmp_path)
+    assert done.returncode in (0, 3), done.stderr
+    assert "tune.mid|musicxml|abc" in done.stdout
+    wanted = extract(read_song(tmp_path / "tune.mid")).melody
+    for name in ("tune.musicxml", "tune.abc"):
+        song = Source.of(tmp_path / name).song
+        assert extract(song).melody == wanted
+        assert [c.name for c in chords_of(song)] == ["Dm7", "G7", "C"] * 4
+    assert "K:Ddor" in (tmp_path / "tune.abc").read_text()
+
+
+def test_an_edit_keeps_the_key_and_the_chords_of_the_song(toy_model, tmp_path):
+    chords = [Placed(1, 0, "Abmaj7"), Placed(3, 0.5, "Bb7/D")]
+    (tmp_path / "a.musicxml").write_bytes(to_musicxml(random_melody(3, 8), key="F minor", chords=chords))
+    done = run(
+        "infill",
+        "a.musicxml",
+        "--bars",
+        "5-6",
+        *FAST,
+        "--model",
+        toy_model,
+        "--format",
+        "abc",
+        "-o",
+        "out.mid",
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "K:Fmin" in (tmp_path / "out.abc").read_text()
+    assert chords_of(Source.of(tmp_path / "out.abc").song) == chords
+
+
+def test_a_score_is_typeset(toy_model, tmp_path):
+    pytest.importorskip("verovio")
+    (tmp_path / "a.abc").write_bytes(to_abc(random_melody(3, 8), title="A tune"))
+    done = run("vary", "a.abc", *FAST, "--model", toy_model, "--format", "score", "-o", "out.mid", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out.score.svg").read_text().lstrip().startswith("<svg")
+
+
+def test_hostile_files_are_one_line(toy_model, tmp_path):
+    (tmp_path / "bomb.musicxml").write_text('<!DOCTYPE x [<!ENTITY a "aa">]><score-partwise>&a;</score-partwise>')
+    (tmp_path / "cut.mxl").write_bytes(b"PK\x03\x04cut")
+    for command in (("inspect",), ("vary", "--model", toy_model, "-o", "out.mid")):
+        for name in ("bomb.musicxml", "cut.mxl"):
+            done = run(command[0], name, *command[1:], cwd=tmp_path)
+            assert (done.returncode, done.stdout) == (1, "")
+            assert done.stderr.startswith(f"cantilena: {name}: ")
+            assert done.stderr.count("\n") == 1
