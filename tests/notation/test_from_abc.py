@@ -1,6 +1,7 @@
 """ABC is heard as it is written: lengths, keys, tuplets, broken rhythm, ties, voices, chords and words."""
 
 import contextlib
+import time
 
 import pytest
 from sheets import abc, heard, notes_of, song_of
@@ -170,3 +171,12 @@ def test_any_text_after_a_head_is_heard_or_refused():
         body = "".join(draw.choice(marks) for _ in range(draw.randrange(1, 120)))
         with contextlib.suppress(MidiError):
             to_midi(abc(body).encode(), "noise.abc")
+
+
+@pytest.mark.parametrize("mark", ["{", "[", '"', "!", "+a", ":", "[K:", "((", "[1", "<", "|[", "C&", "(3", "^", "P:"])
+def test_lines_without_end_take_no_time_without_end(mark):
+    began = time.process_time()
+    for text in (abc("C4 | " + mark * 50_000), abc("C4 |", head=f"P:{mark * 50_000}\n")):
+        with contextlib.suppress(MidiError):
+            to_midi(text.encode(), "x.abc")
+    assert time.process_time() - began < 10

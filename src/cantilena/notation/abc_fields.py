@@ -135,7 +135,7 @@ def parse_order(text: str) -> str:
     >>> parse_order("A2(BC)2"), parse_order("ABA")
     ('AABCBC', 'ABA')
     """
-    text = re.sub(r"[^A-Z()\d]", "", text)
+    text = re.sub(r"[^A-Z()\d]", "", text[:_MAX_ORDER])
     while found := re.search(r"\(([A-Z]*)\)(\d*)|([A-Z])(\d+)", text):
         group, times = found[1] if found[3] is None else found[3], found[2] if found[3] is None else found[4]
         text = text[: found.start()] + group * min(int(times or 1), _MAX_ORDER) + text[found.end() :]

@@ -23,15 +23,16 @@ __all__ = ["MAX_BYTES", "read_abc", "tunes_in"]
 MAX_BYTES = 16 << 20  # of a file
 _MAX_TUNE = 1 << 20  # characters of a tune
 _FIELD = re.compile(r"([A-Za-z]):(?![|:])(.*)")
-_TOKEN = re.compile(
-    r"""\[(?P<inline>[A-Za-z]):(?P<value>[^\]]*)\]
-    | "(?P<text>[^"]*)"
-    | !(?P<sign>[^!|\s][^!]*)! | \+(?P<old>[^+|\s]+)\+
-    | \{[^}]*\}
-    | (?P<ends>:*)(?:\[\||\.?\|)[|\]]*(?P<begins>(?::+(?![:|]))?)(?:\[?(?P<nth>\d+(?:[,-]\d+)*)(?![/\d]))?
-    | (?P<both>::+)(?:\[?(?P<nth3>\d+(?:[,-]\d+)*))?
-    | \[\s?(?P<nth2>\d+(?:[,-]\d+)*)
-    | \[(?P<chord>[^\]|]*)\](?P<length>\d{0,4}(?:/+\d{0,4})?)(?P<tie>-?)
+_TOKEN = re.compile(  # each part is bounded, so that a line without an end takes no time without end
+    r"""\[(?P<inline>[A-Za-z]):(?P<value>[^\]]{0,300})\]
+    | "(?P<text>[^"]{0,300})"
+    | !(?P<sign>[^!|\s][^!]{0,100})! | \+(?P<old>[^+|\s]{1,100})\+
+    | \{[^}]{0,300}\}
+    | (?P<ends>:{0,9})(?:\[\||\.?\|)[|\]]{0,9}(?P<begins>(?::{1,9}(?![:|]))?)
+      (?:\[?(?P<nth>\d{1,2}(?:[,-]\d{1,2}){0,30})(?![/\d]))?
+    | (?P<both>:{2,9})(?:\[?(?P<nth3>\d{1,2}(?:[,-]\d{1,2}){0,30}))?
+    | \[\s?(?P<nth2>\d{1,2}(?:[,-]\d{1,2}){0,30})
+    | \[(?P<chord>[^\]|]{0,300})\](?P<length>\d{0,4}(?:/+\d{0,4})?)(?P<tie>-?)
     | (?P<note>(?:\^\^|__|\^/|_/|[\^_=])?[A-Ga-g][,']*\d{0,4}(?:/+\d{0,4})?-?)
     | [zx](?P<rest>\d{0,4}(?:/+\d{0,4})?)
     | [ZX](?P<bars>\d{0,3})

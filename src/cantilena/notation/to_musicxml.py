@@ -40,7 +40,7 @@ def to_musicxml(
     _add(SubElement(root, "work"), "work-title", title)
     _add(SubElement(SubElement(root, "identification"), "encoding"), "software", "Cantilena")
     part = SubElement(SubElement(root, "part-list"), "score-part", id="P1")
-    _add(part, "part-name", title)
+    _add(part, "part-name", title).set("print-object", "no")
     _add(SubElement(part, "score-instrument", id="P1-I1"), "instrument-name", title)
     instrument = SubElement(part, "midi-instrument", id="P1-I1")
     _add(instrument, "midi-channel", "1")
