@@ -51,7 +51,8 @@ QUALITIES: dict[str, tuple[int, ...]] = {  # semitones above the root
     "9sus4": (0, 2, 5, 7, 10),
 }
 _SPELLINGS = (  # other ways to write the beginning of a quality
-    (r"(\u0394|\u25b3)$", "maj7"), (r"(Maj|MAJ|Ma|MA|M|major|\u0394|\u25b3)", "maj"), (r"(minor|min|Min|mi|-)(?!n)", "m"), (r"mM(aj)?", "mmaj"),
+    (r"(\u0394|\u25b3)$", "maj7"),
+    (r"(Maj|MAJ|Ma|MA|M|major|\u0394|\u25b3)", "maj"), (r"(minor|min|Min|mi|-)(?!n)", "m"), (r"mM(aj)?", "mmaj"),
     (r"(\u00f8|\u00d8)7?", "m7b5"), (r"(\u00b0|o)", "dim"), (r"\+", "aug"), (r"dom", ""), (r"sus(?![24])", "sus4"),
     (r"7\+|7#5", "aug7"), (r"7sus(?!4)", "7sus4"), (r"6/9", "69"), (r"maj$", ""), (r"maj(?=6|9sus)", ""),
 )  # fmt: skip
