@@ -123,3 +123,21 @@ def test_a_melody_takes_seconds_not_minutes():
     began = time.process_time()
     cantilena.load().compose(seed=1)
     assert time.process_time() - began < 5
+
+
+def test_the_open_model_is_small_free_and_says_where_it_comes_from():
+    model = Model.load("open-64")
+    assert sum(p.stat().st_size for p in model.folder.iterdir()) <= 25e6
+    assert model.about["provenance"]["licence"].startswith("CC BY 4.0")
+    assert {s["collection"] for s in model.about["sources"]["of"]} >= {"lieder", "cre_irish", "openhymnal"}
+    assert not [s for s in model.about["sources"]["of"] if s["licence"].startswith(("GPL", "tunes public"))]
+
+
+def test_the_open_model_composes_by_style_and_metre_in_the_form_that_is_asked():
+    composer = cantilena.load("open-64")
+    for style, metre in (("irish", "6/8"), ("hymn", "3/4")):
+        asked = {"style": style, "metre": metre, "bars": 16, "rules": {"form": "AABA"}}
+        tune = composer.compose(seed=1, **asked)
+        assert str(tune.metre) == metre
+        assert np.mean([row.met for row in tune.receipt.rows]) > 0.9
+        assert tune.melody == composer.compose(seed=1, **asked).melody

@@ -21,6 +21,7 @@ from cantilena.labels import places
 from cantilena.model import Model
 from cantilena.music.melody import Melody
 from cantilena.music.metre import Metre
+from cantilena.music.scales import in_one_scale
 from cantilena.music.tune_score import longest_run, tune_score
 
 __all__ = ["DRAWS", "ROUNDS", "SHORTEST", "compose_tune", "draw_form", "letters_of"]
@@ -30,6 +31,7 @@ DRAWS = 4  # of which the best is taken
 ROUNDS = 3  # of draws, until one is a tune
 _FORMS = 19  # tells a seed's numbers for the form from those for sampling
 _MOST_RUNNING = 12  # notes of one pitch, one after another
+_IN_SCALE = 8.0  # what notes outside one scale count, against a tune score of -4 to 4
 
 SampleMany: TypeAlias = Callable[..., NDArray[np.float32]]  # seeds, and keywords of `Engine.sample` -> (seeds, P, D)
 Told: TypeAlias = Callable[[int], Model]  # the model as it writes with the chance of a seed
@@ -100,4 +102,6 @@ def _worth(tune: Melody) -> float:
     """How good a tune is: how like one it is, and how good its bars are; below 0 is none."""
     if tune.notes.pitch.size < tune.bars or longest_run(tune.notes.pitch) > _MOST_RUNNING:
         return -10.0
-    return float(np.clip(tune_score(tune), -4, 4)) + max(span_quality(tune), -4.0)
+    classes = np.bincount(tune.notes.pitch % 12, minlength=12) / tune.notes.pitch.size
+    in_scale = _IN_SCALE * (float(in_one_scale(classes)) - 1)  # a draw may wander from key to key
+    return float(np.clip(tune_score(tune), -4, 4)) + max(span_quality(tune), -4.0) + in_scale

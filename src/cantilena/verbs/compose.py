@@ -38,7 +38,7 @@ __all__ = ["compose", "compose_many", "pick"]
 
 TRIES = 8  # draws of a melody by rules, until it keeps them
 SONG_GUIDANCE = 3.0  # benchmarks/tunes.py
-TUNE_GUIDANCE = 1.5
+TUNE_GUIDANCE = 1.0  # above 1 tunes leave their key more often
 SHORTEST_TUNE = 4  # bars
 LONG_RESAMPLE = 2  # above 64 bars: with one visit the key wanders, with four the tune stands still (docs/findings.md)
 
@@ -106,7 +106,7 @@ def _songs(
         return [compose_song(sample, told, seed, bars, metre) for seed in seeds]
     asked = None if form is None else form.letters(bars, metre)
     forms = [asked or draw_form(engine.model.forms, request.style, length.phrases, seed) for seed in seeds]
-    tune = partial(compose_tune, sample, told, cadence=request.cadence)
+    tune = partial(compose_tune, sample, told, cadence=True)  # a song ends at home
     return [tune(seed, bars, metre, form) for seed, form in zip(seeds, forms, strict=True)]
 
 
