@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from cantilena.diffusion.schedule import NoiseSchedule, Prediction
 from cantilena.errors import ModelError
 from cantilena.latent import LatentSpace
+from cantilena.model_checks import check_arrays, check_network, read_about
 from cantilena.writing import SIZES, Bounds, Manner, write
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # before the import: a composer's machine reports to nobody
@@ -74,7 +75,7 @@ class Model:
         """Read a model by name or folder; ModelError (one line) where it is missing, incomplete or unknown."""
         folder = find_model(name)
         try:
-            about = json.loads((folder / "model.json").read_text())
+            about = read_about(folder / "model.json")
             if not isinstance(about, dict) or about.get("format") != FORMAT:
                 found = about.get("format") if isinstance(about, dict) else None
                 raise ModelError(f"{folder}: format {found!r}; this version of Cantilena reads format {FORMAT}")
@@ -87,8 +88,9 @@ class Model:
             manner = Manner(LABEL_NULLS, sigma, temperature, floor, **leanings.get(LABEL_NULLS[0], {}))
             if prediction not in ("eps", "x0", "v"):
                 raise ValueError(f"prediction {prediction!r}")
-        except (OSError, KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ModelError(f"{folder}/model.json: cannot be understood ({type(error).__name__}: {error})") from error
+        check_arrays(folder / "latent.npz")
         space = LatentSpace.load(folder / "latent.npz")
         if space.fingerprint != named:
             raise ModelError(
@@ -221,8 +223,7 @@ def open_network(path: Path, threads: int = 1) -> onnxruntime.InferenceSession:
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
-    if not path.is_file():
-        raise ModelError(f"{path}: missing from the folder")
+    check_network(path)
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises its own C++ exceptions
