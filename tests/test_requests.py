@@ -296,7 +296,7 @@ def test_a_result_is_looked_at_as_its_melody_and_saved_in_every_format(composer,
         result.save(name)
     assert read_receipt(Path("TUNE.MIDI").read_bytes()) == result.receipt
     assert "Cantilena, lead, seed 7" in Path("tune.svg").read_text()
-    with pytest.raises(ValueError, match=r"saved as \.mid, \.svg or \.wav, not '\.xyz'"):
+    with pytest.raises(ValueError, match=r"saved as .* or \.wav, not '\.xyz'"):
         result.save("tune.xyz")
 
 

@@ -19,6 +19,7 @@ from cantilena.diffusion.schedule import NoiseSchedule, Prediction
 from cantilena.errors import ModelError
 from cantilena.labels import PLACE_NULLS, PLACES, LabelKind, TuneLabels, VoiceLabels, kind_of_labels
 from cantilena.latent import LatentSpace
+from cantilena.model_checks import check_arrays, check_network, read_about
 from cantilena.music.metre import COMMON, FOUR_FOUR, Metre, names_of
 from cantilena.writing import SIZES, Bounds, Manner, write
 
@@ -95,7 +96,7 @@ class Model:
         """Read a model by name or folder; ModelError (one line) where it is missing, incomplete or unknown."""
         folder = find_model(name)
         try:
-            about = json.loads((folder / "model.json").read_text())
+            about = read_about(folder / "model.json")
             if not isinstance(about, dict) or about.get("format") != FORMAT:
                 found = about.get("format") if isinstance(about, dict) else None
                 raise ModelError(f"{folder}: format {found!r}; this version of Cantilena reads format {FORMAT}")
@@ -110,16 +111,16 @@ class Model:
             manner = Manner(nulls, sigma, temperature, floor, **leanings.get(nulls[0], {}))
             if prediction not in ("eps", "x0", "v"):
                 raise ValueError(f"prediction {prediction!r}")
-        except (OSError, KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ModelError(f"{folder}/model.json: cannot be understood ({type(error).__name__}: {error})") from error
+        check_arrays(folder / "latent.npz")
         space = LatentSpace.load(folder / "latent.npz")
         if space.fingerprint != named:
             raise ModelError(
                 f"{folder}: the denoiser was trained in latent space {named}, latent.npz is {space.fingerprint}"
             )
         sessions = {part: open_network(folder / f"{part}.onnx", threads) for part in PARTS if part != "encoder"}
-        if not (folder / "encoder.onnx").is_file():
-            raise ModelError(f"{folder / 'encoder.onnx'}: missing from the folder")
+        check_network(folder / "encoder.onnx")  # it is opened when music is read
         return cls(folder, about, space, schedule, prediction, manner, leanings, labels, threads, sessions)
 
     @property
@@ -286,8 +287,7 @@ def open_network(path: Path, threads: int = 1) -> onnxruntime.InferenceSession:
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
-    if not path.is_file():
-        raise ModelError(f"{path}: missing from the folder")
+    check_network(path)
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises its own C++ exceptions

@@ -186,3 +186,36 @@ def test_sources_of_another_kind(tmp_path: Path, name: str, why: str) -> None:
 def test_no_sources() -> None:
     with pytest.raises(CorpusError, match="no sources"):
         Sources([])
+
+
+def _members(path: Path) -> list[Found]:
+    return list(Sources([path]))
+
+
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_SPARSE])
+def test_a_tar_header_is_bounded_before_it_is_read(tmp_path, kind):
+    member = tarfile.TarInfo("a.mid")
+    member.type, member.size = kind, 1 << 30
+    (tmp_path / "bomb.tar").write_bytes(member.tobuf(tarfile.GNU_FORMAT) + b"1" * 2048)
+    with pytest.raises(CorpusError, match=r"a header of 1,073,741,824 bytes|a sparse file"):
+        _members(tmp_path / "bomb.tar")
+
+
+@pytest.mark.parametrize("told", [{"size": str(1 << 62)}, {"GNU.sparse.size": "x"}, {"GNU.sparse.map": "0,1"}])
+def test_a_tar_member_without_an_end_is_refused(tmp_path, told):
+    member = tarfile.TarInfo("a.txt")
+    member.pax_headers = told
+    with tarfile.open(tmp_path / "endless.tar", "w", format=tarfile.PAX_FORMAT) as archive:
+        archive.addfile(member)
+    with pytest.raises(CorpusError, match="a damaged archive"):
+        _members(tmp_path / "endless.tar")
+
+
+def test_a_zip_of_a_version_to_come_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "new.zip", "w") as archive:
+        archive.writestr("a.mid", b"1")
+    data = bytearray((tmp_path / "new.zip").read_bytes())
+    data[data.index(b"PK\1\2") + 6] = 99
+    (tmp_path / "new.zip").write_bytes(data)
+    with pytest.raises(CorpusError, match="a damaged archive"):
+        _members(tmp_path / "new.zip")

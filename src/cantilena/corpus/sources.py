@@ -20,7 +20,15 @@ MAX_BYTES = 16 << 20  # a larger MIDI file is a broken one, or an attack
 _MIDI = (".mid", ".midi", ".kar", ".rmi")
 _TOO_LARGE = f"larger than {MAX_BYTES >> 20} MiB"
 _NOT_REGULAR = "a link or device in an archive"
-_DAMAGED = (tarfile.TarError, zipfile.BadZipFile, EOFError, LZMAError, zlib.error)
+_MOST_HEADER = 1 << 16  # bytes of a long name or of pax records before a member; a name has 4,096 at most
+_MOST_MEMBER = 1 << 36  # bytes of a member that is passed over: no collection of MIDI files has a larger one
+_DAMAGED = (
+    tarfile.TarError, zipfile.BadZipFile, EOFError, LZMAError, zlib.error,
+    ValueError, OverflowError, RecursionError, NotImplementedError, RuntimeError,  # of numbers and chains in headers
+)  # fmt: skip
+_EXTENDED = (
+    tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,10 +165,32 @@ def _bounded(file: IO[bytes]) -> tuple[bytes, str]:
     return (b"", _TOO_LARGE) if len(data) > MAX_BYTES else (data, "")
 
 
+class _Header(tarfile.TarInfo):
+    """A header of a tar whose records, sizes and kinds are bounded before they are read."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.type in _EXTENDED and not 0 <= self.size <= _MOST_HEADER:
+            raise tarfile.ReadError(f"a header of {self.size:,} bytes")
+        if self.type == tarfile.GNUTYPE_SPARSE:
+            raise tarfile.ReadError("a sparse file")
+        member: tarfile.TarInfo = super()._proc_member(archive)  # type: ignore[misc]
+        return member
+
+    def _apply_pax_info(self, records: dict[str, str], encoding: str, errors: str) -> None:
+        if any(record.startswith("GNU.sparse") for record in records):
+            raise tarfile.ReadError("a sparse file")
+        super()._apply_pax_info(records, encoding, errors)  # type: ignore[misc]
+        if not 0 <= self.size <= _MOST_MEMBER:
+            raise tarfile.ReadError("a member without an end")
+
+
 def _tar(path: Path) -> Iterator[_Item]:
-    with open(path, "rb") as file, tarfile.open(fileobj=file, mode="r|*", bufsize=1 << 18) as archive:
+    opened = {"mode": "r|*", "bufsize": 1 << 18, "tarinfo": _Header}
+    with open(path, "rb") as file, tarfile.open(fileobj=file, **opened) as archive:  # type: ignore[call-overload]
         for member in archive:
-            archive.members = []  # type: ignore[attr-defined]  # or it would keep every header it has seen
+            if not 0 <= member.size <= _MOST_MEMBER:
+                raise tarfile.ReadError("a member without an end")
+            archive.members = []  # or it would keep every header it has seen
             if member.isdir() or not _is_midi(member.name):
                 continue
             if not member.isreg():
