@@ -76,8 +76,8 @@ class Engine:
         found = []
         for k, part in enumerate(batches):
             batch = seeds[part]
-            sample = sampler_of(sampling, cost, _Snap(self.model.told(labels, batch[:1], metre).literal()))
-            reading = read or self.model.told(labels, batch[:1], metre).to_phrases
+            model = self.model.told(labels, batch[:1], metre)
+            sample, reading = sampler_of(sampling, cost, _Snap(model.literal())), read or model.to_phrases
             held = condition and Condition(condition.x_0[part], condition.known[part])
             noise: Noise = SeededNoise(batch) if ties is None else ties.noise(SeededNoise(batch))
             begin = noise((len(batch), phrases, self.model.space.D)) if x_t is None else x_t[part]

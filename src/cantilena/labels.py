@@ -7,6 +7,7 @@ each phrase how many lie before it and after it, and its form letter. Each label
 
 from __future__ import annotations
 
+import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +28,10 @@ __all__ = [
     "TuneLabels",
     "VoiceLabels",
     "form_letters",
+    "form_text",
     "kind_of_labels",
+    "letters_of",
+    "metre_class",
     "places",
     "places_among",
 ]
@@ -36,6 +40,7 @@ FAR = 32  # phrases from the opening, or to the ending: so many or more
 PLACES = 32  # of a sequence that a network of tunes sees
 PLACE_NULLS = (FAR + 1, FAR + 1, PLACES)  # phrases from the opening, to the ending, form letter: "not said"
 _TUNE, _BASS = 0, 3  # roles
+_LETTERS = string.ascii_uppercase + string.ascii_lowercase
 _ALIKE = 0.7  # share of equal onsets from which two phrases bear one letter
 
 
@@ -76,19 +81,37 @@ class TuneLabels:
 
         ModelError for a style that is not known.
         """
-        role, known, metre_, *others = self.nulls
+        role, known, _, *others = self.nulls
         if style is not None:
             if style not in self.styles:
                 raise ModelError(f"a style is one of {', '.join(self.styles)}, not {style!r}")
             known = self.styles.index(style)
         if voice.role is not None or voice.family is not None:
             role = _BASS if voice.role == 1 else _TUNE
-        name = "triplets" if metre.quarter_steps == 3 else str(metre)
-        metre_ = self.metres.index(name) if name in self.metres else self.metres.index("other")
-        return np.array([role, known, metre_, *others], np.int64)
+        return np.array([role, known, metre_class(metre, self.metres), *others], np.int64)
 
 
 LabelKind = VoiceLabels | TuneLabels
+
+
+def metre_class(metre: Metre, names: Sequence[str]) -> int:
+    """Which of these names of metres is a metre's: its signature, "triplets" for their grid, or "other"."""
+    name = "triplets" if metre.quarter_steps == 3 else str(metre)
+    return names.index(name if name in names else "other")
+
+
+def form_text(letters: Sequence[int]) -> str:
+    """Form letters as a model keeps them: "A" to "Z", then "a" and on; the inverse of `letters_of`."""
+    return "".join(_LETTERS[letter] for letter in letters)
+
+
+def letters_of(form: str) -> list[int]:
+    """The letters of a form by number.
+
+    >>> letters_of("ABAC"), form_text([0, 1, 0, 26])
+    ([0, 1, 0, 2], 'ABAa')
+    """
+    return [_LETTERS.index(letter) for letter in form]
 
 
 def kind_of_labels(about: Mapping[str, Any]) -> LabelKind:

@@ -8,7 +8,9 @@ import pytest
 import symusic
 
 from cantilena.errors import CorpusError
-from cantilena.training.collection import bars_a_phrase, gather, is_open, melody_of, phrases_of, roles_of
+from cantilena.music.melody import phrases_of
+from cantilena.music.metre import bars_a_phrase
+from cantilena.training.collection import gather, is_open, melody_of, roles_of
 from cantilena.training.tunes import Tunes
 
 HEADER = ("file", "tier", "collection", "style", "year")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 from cantilena.fields import Described, about
-from cantilena.notation.engraving import check_verovio
 from cantilena.vocabulary import Formats, formats
 
 __all__ = ["BlendPlan", "Output", "Shell", "Steps", "Tunes"]
@@ -36,6 +35,8 @@ class Output(Described, frozen=True, kw_only=True):
         if not self.formats:
             raise ValueError(f"--format is {_FORMATS}, not nothing")
         if "score" in self.formats:
+            from cantilena.notation.engraving import check_verovio
+
             check_verovio()
 
 

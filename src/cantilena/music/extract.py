@@ -82,10 +82,11 @@ def candidates(song: Song, metres: Metres = None) -> list[Candidate]:
 
     Of `metres`, if some are given, only their regions are read, and only on their grids.
     """
+    every = list(enumerate(regions(song, metres)))
     found = [
         _candidate(song, index, track, number, region, metres)
         for index, track in enumerate(song.tracks)
-        for number, region in enumerate(regions(song, metres))
+        for number, region in every
     ]
     return _with_roles(found, song)
 

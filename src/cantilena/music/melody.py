@@ -36,6 +36,7 @@ __all__ = [
     "check_tempo",
     "is_silent",
     "last_change",
+    "phrases_of",
     "pitch_name",
     "transpose",
 ]
@@ -90,6 +91,25 @@ def is_silent(phrases: NDArray[np.integer]) -> NDArray[np.bool_]:
     """
     silent: NDArray[np.bool_] = (phrases[..., 0] == REST) & (phrases <= REST).all(axis=-1)
     return silent
+
+
+def phrases_of(events: NDArray[np.integer], steps: int) -> NDArray[np.int8]:
+    """Events as phrases of `steps` of their 32 steps: (n, 32), canonical; what is left of each is silence.
+
+    A phrase that begins in silence begins with REST, one inside a held note with HOLD; a note that rings past a phrase
+    shorter than 32 steps goes on in the next. What is missing of the last one is silent.
+    """
+    if missing := -events.size % steps:
+        rest = np.zeros(missing, np.int8)
+        rest[0] = REST
+        events = np.concatenate([events, rest])
+    events = canonical(events)
+    phrases = np.zeros((events.size // steps, TOKENS), np.int8)
+    phrases[:, :steps] = events.reshape(-1, steps)
+    phrases[~_sounds_before(events)[::steps] & (phrases[:, 0] == HOLD), 0] = REST
+    if steps < TOKENS:
+        phrases[:, steps] = REST
+    return phrases
 
 
 def transpose(tokens: NDArray[np.integer], semitones: ArrayLike) -> NDArray[np.int8]:
@@ -200,16 +220,7 @@ class Melody:
                [ 0,  0,  0,  0,  0,  0,  0,  0,  1,  0],
                [ 1,  0,  0,  0,  0,  0,  0,  0,  0,  0]], dtype=int8)
         """
-        events, steps = self.events, self.metre.phrase_steps
-        if missing := -events.size % steps:  # the bars that are missing are silent
-            rest = np.zeros(missing, np.int8)
-            rest[0] = REST
-            events = canonical(np.concatenate([events, rest]))
-        phrases = self.metre.cut(events).copy()
-        phrases[~_sounds_before(events)[::steps] & (phrases[:, 0] == HOLD), 0] = REST
-        if steps < TOKENS:
-            phrases[:, steps] = REST
-        return phrases
+        return phrases_of(self.events, self.metre.phrase_steps)
 
     def like(self, events: ArrayLike) -> Melody:
         """Another melody of the same metre and tempo, from tokens (steps,) that need not be canonical."""

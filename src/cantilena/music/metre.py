@@ -13,7 +13,7 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["COMMON", "FOUR_FOUR", "TOKENS", "Metre", "Metres", "grids", "names_of"]
+__all__ = ["COMMON", "FOUR_FOUR", "TOKENS", "Metre", "Metres", "bars_a_phrase", "grids", "names_of"]
 
 TOKENS = 32  # of a phrase
 _TRIPLETS = "triplets"
@@ -66,7 +66,7 @@ class Metre:
     @property
     def phrase_bars(self) -> int:
         """Whole bars of a phrase: 4, 2 or 1."""
-        return next(bars for bars in (4, 2, 1) if bars * self.bar_steps <= TOKENS)
+        return bars_a_phrase(self.bar_steps)
 
     @property
     def phrase_steps(self) -> int:
@@ -158,6 +158,11 @@ class Metre:
 
 COMMON = Metre()  # 4/4 in sixteenths, as the paper has it
 FOUR_FOUR = (COMMON, Metre(2, 2))  # the paper's corpus; 2/2 is 4/4 in another notation
+
+
+def bars_a_phrase(steps: int) -> int:
+    """How many whole bars of so many steps a phrase holds: 4, 2, 1, or 0 where not even one fits."""
+    return next((bars for bars in (4, 2, 1) if bars * steps <= TOKENS), 0)
 
 
 def grids(numerator: int, denominator: int, metres: Metres = None) -> list[Metre]:

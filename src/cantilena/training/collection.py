@@ -27,17 +27,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import CorpusError
-from cantilena.music.melody import MAX_PITCH, MIN_PITCH
-from cantilena.music.metre import TOKENS
+from cantilena.music.melody import MAX_PITCH, MIN_PITCH, phrases_of
+from cantilena.music.metre import bars_a_phrase
 
 __all__ = [
-    "bars_a_phrase",
     "gather",
     "is_open",
     "melody_of",
     "members",
     "open_rows",
-    "phrases_of",
     "roles_of",
     "sources_of",
 ]
@@ -106,11 +104,6 @@ def roles_of(row: Mapping[str, str], tracks: Sequence[str]) -> list[int]:
     return roles
 
 
-def bars_a_phrase(bar: int) -> int:
-    """How many whole bars of so many steps a phrase of 32 holds: 4, 2, 1, or 0 where not even one fits."""
-    return next((count for count in (4, 2, 1) if count * bar <= TOKENS), 0)
-
-
 def melody_of(
     notes: Mapping[str, NDArray[Any]], begin: int, end: int, grid: int
 ) -> tuple[NDArray[np.int8], float] | None:
@@ -143,27 +136,6 @@ def melody_of(
     events[on[kept]] = pitch[kept] - MIN_PITCH + 2
     far = np.abs((time - begin) - np.round((time - begin) / grid) * grid).mean() / QUARTER
     return events[:-1], float(far)
-
-
-def phrases_of(events: NDArray[np.int8], steps: int) -> NDArray[np.int8]:
-    """Events as phrases of `steps` of their 32 steps: (n, 32), canonical; what is left of each is silence.
-
-    A phrase that begins in silence begins with 1, one inside a held note with 0; a note that rings past a phrase
-    shorter than 32 steps goes on in the next.
-    """
-    padded = np.zeros(-(-events.size // steps) * steps, np.int8)
-    padded[: events.size] = events
-    padded[events.size : events.size + 1] = 1
-    changes = np.maximum.accumulate(np.where(padded != 0, np.arange(padded.size), -1))
-    sounds = (changes >= 0) & (padded[np.maximum(changes, 0)] > 1)
-    before = np.append(False, sounds[:-1])
-    padded[(padded == 1) & ~before] = 0  # nothing ends where nothing sounds
-    phrases = np.zeros((padded.size // steps, TOKENS), np.int8)
-    phrases[:, :steps] = padded.reshape(-1, steps)
-    phrases[(phrases[:, 0] == 0) & ~before[::steps], 0] = 1
-    if steps < TOKENS:
-        phrases[:, steps] = 1
-    return phrases
 
 
 def parts_of(data: bytes, row: Mapping[str, str]) -> list[Part]:

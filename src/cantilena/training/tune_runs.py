@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from cantilena.errors import RecipeError
+from cantilena.labels import form_text
 from cantilena.latent import LatentSpace
 from cantilena.music.metre import Metre
 from cantilena.provenance import FILE as PROVENANCE
@@ -108,7 +109,7 @@ def real_forms(tunes: Tunes, most: int = 120, seed: int = 0) -> dict[str, list[s
         style = found.setdefault(tunes.styles[tunes.table["style"][tune]], [])
         letters = form_letters(tunes.phrases(tune))
         if len(letters) <= PHRASES and len(style) < most:
-            style.append("".join(chr(65 + k if k < 26 else 71 + k) for k in letters.tolist()))
+            style.append(form_text(letters.tolist()))
     return {style: sorted(forms, key=len) for style, forms in sorted(found.items()) if forms}
 
 
@@ -130,7 +131,7 @@ def card_of(name: str, provenance: Mapping[str, Any], tunes: Tunes) -> str:
     """A model folder's README: what the model is, what it learned from, and the credit that is due."""
     lines = "\n".join(f"- {key}: {value}" for key, value in provenance.items())
     of = "\n".join(
-        f"| {s['collection']} | {s['source']} | {s['licence']} | {s['files']:,} | {s['credit'][:200]} |"
+        f"| {s['collection']} | {s['source']} | {s['licence']} | {s['files']:,} | {s['credit']} |"
         for s in tunes.sources.get("of", ())
     )
     table = f"| collection | source | licence | files | credit |\n|---|---|---|--:|---|\n{of}\n" if of else ""

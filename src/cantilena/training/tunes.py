@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cantilena import labels
 from cantilena.errors import CorpusError
 from cantilena.labels import form_letters
 from cantilena.music.melody import MIN_PITCH, REST, Melody
@@ -120,8 +121,7 @@ def metre_class(metre: tuple[int, int, int]) -> int:
     >>> [METRES[metre_class(m)] for m in ((6, 8, 4), (4, 4, 3), (5, 4, 4))]
     ['6/8', 'triplets', 'other']
     """
-    name = "triplets" if metre[2] == 3 else f"{metre[0]}/{metre[1]}"
-    return METRES.index(name) if name in METRES else len(METRES) - 1
+    return labels.metre_class(Metre(*metre), METRES)
 
 
 def register_of(tokens: NDArray[np.integer]) -> int:

@@ -84,7 +84,7 @@ def pick(engine: Engine, request: Pick) -> Outcome:
         one = replace(one, plain=True)  # one draw each: a song is itself the best of several
     tunes = compose_many(engine, one, range(request.seed, request.seed + request.of))
     melodies = [tune.melody for tune in tunes]
-    size = WINDOW * Metre.parse(one.metre).phrase_steps
+    size = WINDOW * melodies[0].metre.phrase_steps
     whole = [m.like(np.resize(m.events, size)) for m in melodies]  # 64 bars of each in 4/4
     labels = engine.labels(_drawn(tunes[0].request))  # type: ignore[arg-type]
     denoise = engine.denoiser(np.tile(labels, (request.of, 1)))
@@ -99,22 +99,21 @@ def _songs(
     engine: Engine, request: Compose, seeds: Sequence[int], length: Length, form: Form | None
 ) -> list[Melody]:  # fmt: skip
     """Songs laid out of several draws; of a model that is told the places of phrases, tunes in a real form."""
-    counted = _Counted(engine, len(seeds))
+    counted = _Counted(engine, len(seeds) * (1 if engine.model.places_phrases else SAMPLES))
     sample, told = partial(counted.sample, **_drawn(request)), partial(engine.told, _drawn(request))
     bars, metre = length.bars, length.metre
     if not engine.model.places_phrases:
         return [compose_song(sample, told, seed, bars, metre) for seed in seeds]
     asked = None if form is None else form.letters(bars, metre)
     forms = [asked or draw_form(engine.model.forms, request.style, length.phrases, seed) for seed in seeds]
-    tune = partial(compose_tune, sample, told, cadence=True)  # a song ends at home
-    return [tune(seed, bars, metre, form) for seed, form in zip(seeds, forms, strict=True)]
+    return [compose_tune(sample, told, seed, bars, metre, form) for seed, form in zip(seeds, forms, strict=True)]
 
 
 class _Counted:
-    """An engine that counts the steps of all samples of some songs as one, for who is told of them."""
+    """An engine that counts the steps of so many samples, or more, as one, for who is told of them."""
 
-    def __init__(self, engine: Engine, songs: int) -> None:
-        self._done, self._samples, self._told = 0, SAMPLES * songs, engine.on_step
+    def __init__(self, engine: Engine, samples: int) -> None:
+        self._done, self._samples, self._told = 0, samples, engine.on_step
         self.sample = dataclasses.replace(engine, on_step=self._step if engine.on_step else None).sample
 
     def _step(self, _: int, steps: int) -> None:
