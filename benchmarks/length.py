@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from cantilena.composer import RESAMPLE, Composer, load
 from cantilena.corpus.store import Corpus
-from cantilena.diffusion.ties import Ties
+from cantilena.diffusion.shared_phrases import SharedPhrases
 from cantilena.edits.cadence import has_cadence
 from cantilena.edits.finish import finish
 from cantilena.edits.length import WHOLE, Length, best_crop, chain, lead_round
@@ -203,7 +203,7 @@ def _ring(bars: int) -> dict[str, Any]:
     """Bars that go round, as often as it takes to fill 64."""
     phrases = bars // 2
     place = np.arange(-(-32 // phrases) * phrases) % phrases
-    return {"phrases": place.size, "circular": True, "ties": Ties.of(place)}
+    return {"phrases": place.size, "circular": True, "shared": SharedPhrases.of(place)}
 
 
 def _thrice(melody: Melody) -> Melody:

@@ -51,7 +51,7 @@ def test_a_sample_that_settles_encodes_a_phrase_again_only_where_its_notes_chang
     monkeypatch.setattr(type(composer.model), "encode", counted)
     some = composer.sample(range(70), **asked)  # a batch, and another of another size
     assert sum(encoded) < 8 * 70 * 32  # eight steps settle
-    monkeypatch.setattr(engine, "_Snap", lambda model: lambda x0_hat: model.to_latents(model.to_phrases(x0_hat)))
+    monkeypatch.setattr(engine, "_Clamp", lambda model: lambda x0_hat: model.to_latents(model.to_phrases(x0_hat)))
     encoded.clear()
     assert np.array_equal(composer.sample(range(70), **asked), some)
     assert sum(encoded) == 8 * 70 * 32

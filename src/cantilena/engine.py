@@ -13,7 +13,7 @@ from cantilena.diffusion.condition import Condition
 from cantilena.diffusion.guidance import Cost
 from cantilena.diffusion.samplers import Denoise, SeededNoise
 from cantilena.diffusion.schedule import Noise, to_alpha_bar, to_x0
-from cantilena.diffusion.ties import Ties
+from cantilena.diffusion.shared_phrases import SharedPhrases
 from cantilena.diffusion.windows import windowed
 from cantilena.edits.bound_sampler import WINDOW, BoundSampler, Correct, Read
 from cantilena.model import Model
@@ -43,7 +43,7 @@ class Engine:
         x_t: NDArray[np.float32] | None = None,
         start: float | None = None,
         condition: Condition | None = None,
-        ties: Ties | None = None,
+        shared: SharedPhrases | None = None,
         correct: Correct | None = None,
         cost: Cost | None = None,
         places: NDArray[np.int64] | None = None,
@@ -57,7 +57,7 @@ class Engine:
 
         More than 32 phrases are seen through overlapping windows, joined to a ring where `circular`
         (`diffusion.windowed`). `x_t` (seeds, P, D) at level `start` is where to start from, or noise.
-        `condition` holds phrases of each melody fixed, `ties` draw several as one. `correct` is given every x0_hat
+        `condition` holds phrases of each melody fixed, `shared` draw several as one. `correct` is given every x0_hat
         (n, P, D) and returns the one to go on with; `cost` says what each of its phrases costs, and the sample is
         steered to cost little (`diffusion.branching`, of the sampler "ddpm" alone). For who looks on, `at` is the step
         of the melody that the sample begins on, and `read` how it will be written. Raises ValueError where these do not
@@ -77,13 +77,13 @@ class Engine:
         for k, part in enumerate(batches):
             batch = seeds[part]
             model = self.model.told(labels, batch[:1], metre)
-            sample, reading = sampler_of(sampling, cost, _Snap(model.literal())), read or model.to_phrases
+            sample, reading = sampler_of(sampling, cost, _Clamp(model.literal())), read or model.to_phrases
             held = condition and Condition(condition.x_0[part], condition.known[part])
-            noise: Noise = SeededNoise(batch) if ties is None else ties.noise(SeededNoise(batch))
+            noise: Noise = SeededNoise(batch) if shared is None else shared.noise(SeededNoise(batch))
             begin = noise((len(batch), phrases, self.model.space.D)) if x_t is None else x_t[part]
             denoise = self.denoiser(np.tile(labels, (len(batch), 1)), guidance)
             denoise = windowed(denoise, size=window, circular=circular, places=places)
-            denoise = _corrected(denoise if ties is None else ties.denoiser(denoise), correct)
+            denoise = _corrected(denoise if shared is None else shared.denoiser(denoise), correct)
             for step in sample(denoise, begin, self.model.schedule, noise, condition=held, start=start):
                 if on_step:
                     on_step(k * step.steps + step.i, len(batches) * step.steps)
@@ -150,7 +150,7 @@ class Engine:
         return denoise
 
 
-class _Snap:
+class _Clamp:
     """x0_hat -> what the notes that it means encode to; a phrase is encoded again only where its notes changed."""
 
     def __init__(self, model: Model):

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, TypeAlias, TypedDict
 
 from cantilena.diffusion.guidance import Cost, branching
-from cantilena.diffusion.samplers import SAMPLERS, Snap, Step, ddpm
+from cantilena.diffusion.samplers import SAMPLERS, Clamp, Step, ddpm
 from cantilena.music.melody import Melody
 from cantilena.music.metre import Metre
 from cantilena.voices import VOICES, Voice, voice_of
@@ -57,7 +57,9 @@ def chosen(**options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def sampler_of(sampling: Sampling, cost: Cost | None = None, snap: Snap | None = None) -> Callable[..., Iterator[Step]]:
+def sampler_of(
+    sampling: Sampling, cost: Cost | None = None, clamp: Clamp | None = None
+) -> Callable[..., Iterator[Step]]:
     """The sampler that is asked for, with its settings bound; steered by `cost`, where there is one.
 
     Raises ValueError for a setting that is not one.
@@ -73,7 +75,7 @@ def sampler_of(sampling: Sampling, cost: Cost | None = None, snap: Snap | None =
         if cost:
             ancestral = partial(branching, cost=cost, branches=sampling.get("branches", BRANCHES))
         else:
-            ancestral = partial(ddpm, settle=sampling.get("settle", 0.0), snap=snap)
+            ancestral = partial(ddpm, settle=sampling.get("settle", 0.0), clamp=clamp)
         temperature = sampling.get("temperature", STEERED if cost else TEMPERATURE)
         return partial(ancestral, steps=steps, resample=resample, temperature=temperature)
     if cost or "temperature" in sampling or "settle" in sampling:

@@ -272,15 +272,15 @@ def test_diffusers_walks_the_same_path(
 
 
 def test_from_where_it_settles_no_noise_is_drawn() -> None:
-    """The same path as without down to that level; from it on snaps are asked for: at 300, 250 .. 50."""
+    """The same path as without down to that level; from it on clamps are asked for: at 300, 250 .. 50."""
     x_T, asked = SeededNoise([0])((1, 32, 4)), []
 
-    def snap(x0_hat: Array) -> Array:
+    def clamp(x0_hat: Array) -> Array:
         asked.append(x0_hat)
         return x0_hat
 
     plain = list(ddpm(wavy, x_T, COSINE, SeededNoise([1]), steps=20))
-    settled = list(ddpm(wavy, x_T, COSINE, SeededNoise([1]), steps=20, settle=0.3, snap=snap))
+    settled = list(ddpm(wavy, x_T, COSINE, SeededNoise([1]), steps=20, settle=0.3, clamp=clamp))
     for a, b in zip(plain, settled, strict=True):
         assert np.array_equal(a.x_t, b.x_t) == (b.t >= 300)
     assert len(asked) == 6
@@ -294,7 +294,7 @@ def test_what_it_snaps_to_is_what_comes_out(steps: int) -> None:
         return np.asarray(x0_prev * 0.9 + 0.01 * x_t, np.float32)
 
     x_T = SeededNoise([0])((1, 32, 4))
-    *_, last = ddpm(near, 3 * x_T, COSINE, SeededNoise([1]), steps=steps, settle=1.0, snap=np.round)
+    *_, last = ddpm(near, 3 * x_T, COSINE, SeededNoise([1]), steps=steps, settle=1.0, clamp=np.round)
     *_, free = ddpm(near, 3 * x_T, COSINE, SeededNoise([1]), steps=steps)
     off = np.abs(last.x_t - np.round(last.x_t)).mean()
     assert off <= np.abs(free.x_t - np.round(free.x_t)).mean()

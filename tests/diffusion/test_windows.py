@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cantilena.diffusion import NoiseSchedule, SeededNoise, Ties, ddpm, windowed
+from cantilena.diffusion import NoiseSchedule, SeededNoise, SharedPhrases, ddpm, windowed
 from cantilena.diffusion.schedule import Array
 
 SCHEDULE = NoiseSchedule.cosine()
@@ -66,8 +66,8 @@ def test_a_circular_sample_has_no_beginning() -> None:
 
 def test_a_period_repeats() -> None:
     x_T = noise_of((2, 32, 3))
-    ties = Ties.of(np.arange(32) % 4)
-    *_, last = ddpm(ties.denoiser(windowed(local, circular=True)), x_T, SCHEDULE, SeededNoise([0, 1]), steps=5)
+    shared = SharedPhrases.of(np.arange(32) % 4)
+    *_, last = ddpm(shared.denoiser(windowed(local, circular=True)), x_T, SCHEDULE, SeededNoise([0, 1]), steps=5)
     cycles = last.x_t.reshape(2, 8, 4, 3)
     assert np.array_equal(cycles, np.broadcast_to(cycles[:, :1], cycles.shape))
     assert len(np.unique(cycles[0, 0])) > 4

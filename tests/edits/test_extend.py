@@ -15,10 +15,10 @@ from midi_files import STEP, chunk, midi, signature, tempo, track, tune
 
 from cantilena.composer import load
 from cantilena.edits.extend import bridge, extend
+from cantilena.music.insert import free_bars, insert_after, insert_before, insert_between
 from cantilena.music.melody import Melody
 from cantilena.music.metre import COMMON
 from cantilena.music.midi import read_song
-from cantilena.music.room import make_room, room_after, room_before, room_between
 from cantilena.music.splice import find_part, read_notes
 from cantilena.rules import Key, Rules
 from cantilena.writing import Bounds
@@ -64,7 +64,7 @@ def test_phrases_at_the_joint_are_held_and_the_new_ones_stand_beside_them(
     composer, bars, new, phrases, held, composed, before
 ):
     melody = random_melody(5, bars) if bars > 1 else Melody.from_notes([0, 4], [4, 16], [60, 64])
-    locks = make_room(new, **{"before" if before else "after": melody})
+    locks = free_bars(new, **{"before" if before else "after": melody})
     tokens, ((size, condition, x_0),) = watched(composer, extend, locks)
     assert size == phrases
     begin = composed if bars < 8 else held
@@ -99,7 +99,7 @@ def _aligned(melody):
 @pytest.mark.parametrize(("bars", "new"), [(64, 8), (63, 8), (64, 7), (9, 60)])
 def test_a_bridge_is_composed_between_both(composer, bars, new):
     a, b = random_melody(1, bars), random_melody(2, 40)
-    tokens, asked = watched(composer, bridge, make_room(new, after=a, before=b))
+    tokens, asked = watched(composer, bridge, free_bars(new, after=a, before=b))
     steps = bars * COMMON.bar_steps
     assert Melody.from_tokens(tokens[:steps]) == a
     assert Melody.from_tokens(tokens[steps + new * COMMON.bar_steps :]) == b
@@ -126,7 +126,7 @@ def test_a_note_that_would_go_on_ends_at_the_joint(composer, rules):
     """A decoder that only ever goes on: of the held note nothing is left behind the joint."""
     held = Melody.from_notes([0, 4, 8], [4, 8, 64], [60, 62, 64])
     other = SimpleNamespace(model=Holds(composer.model), decode=composer.decode)
-    tokens, _ = watched(other, partial(extend, rules=rules), make_room(2, after=held))
+    tokens, _ = watched(other, partial(extend, rules=rules), free_bars(2, after=held))
     assert Melody.from_tokens(tokens).notes.end.tolist() == [4, 8, 64]
 
 
@@ -140,14 +140,14 @@ def test_what_is_new_is_written_after_what_is_held(composer):
     other = SimpleNamespace(model=Repeats(composer.model), decode=composer.decode)
     song_ = random_melody(4, 40)
     last = int(song_.notes.pitch[-1])
-    tokens, _ = watched(other, extend, make_room(8, after=song_))
+    tokens, _ = watched(other, extend, free_bars(8, after=song_))
     new = Melody.from_tokens(tokens).notes
     assert set(new.pitch[new.start >= 640].tolist()) == {last}
     assert (new.start >= 640).sum() == 8 * COMMON.bar_steps
 
 
 def test_a_seed_is_the_same_music_and_another_is_another(composer):
-    locks, between = make_room(8, after=random_melody(1)), make_room(8, after=random_melody(1), before=random_melody(2))
+    locks, between = free_bars(8, after=random_melody(1)), free_bars(8, after=random_melody(1), before=random_melody(2))
     for verb, room in ((extend, locks), (bridge, between)):
         one, again, other = (
             verb(composer.model, room, composer.bound_sampler({"steps": 2}), seed=s) for s in (1, 1, 2)
@@ -204,9 +204,9 @@ def is_music(message):
 @given(songs(), songs(), st.integers(1, 20), st.sampled_from(["after", "before", "between"]), st.integers(0, 2**31))
 def test_all_of_a_song_comes_back_and_only_notes_of_the_new_bars_are_added(composer, a, b, bars, where, seed):
     if where == "between":
-        passage, verb = room_between(a, b, bars), bridge
+        passage, verb = insert_between(a, b, bars), bridge
     else:
-        passage, verb = (room_after if where == "after" else room_before)(a, bars), extend
+        passage, verb = (insert_after if where == "after" else insert_before)(a, bars), extend
     data, after = edited(composer, passage, verb, seed)
     begin = 4 * (passage.bars[0][0] - passage.stretch.first) + Fraction(
         passage.stretch.begin, passage.song.ticks_per_quarter
@@ -244,7 +244,7 @@ def test_new_notes_are_as_loud_as_their_neighbours(composer):
         events += [(s * STEP, bytes([0x94, p, 30 if s < 256 else 110])), (e * STEP, bytes([0x84, p, 0]))]
     data = midi(chunk(events))
     for passage, verb, velocity in (
-        (room_after(data, 4), extend, 110), (room_before(data, 4), extend, 30), (room_between(data, data, 4), bridge, 110)
+        (insert_after(data, 4), extend, 110), (insert_before(data, 4), extend, 30), (insert_between(data, data, 4), bridge, 110)
     ):  # fmt: skip
         out, _ = edited(composer, passage, verb)
         first = (passage.bars[0][0] - 1) * COMMON.bar_steps * STEP

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cantilena.composer import load
-from cantilena.diffusion.ties import Ties
+from cantilena.diffusion.shared_phrases import SharedPhrases
 from cantilena.edits.cadence import has_cadence
 from cantilena.edits.finish import finish
 from cantilena.edits.length import LONGEST, Length, best_crop, chain, close, lead_round, opening, stream
@@ -210,7 +210,7 @@ def test_a_short_loop_is_a_crop_whose_last_quarter_leads_to_its_start(composer, 
     assert finish(composer.model, found, Length(bars, loop=True)).bars == bars
     (given,) = asked
     assert given["circular"]
-    assert np.array_equal(given["ties"].same, Ties.of(np.arange(given["phrases"]) % phrases).same)
+    assert np.array_equal(given["shared"].same, SharedPhrases.of(np.arange(given["phrases"]) % phrases).same)
     assert given["phrases"] >= 32
     known = given["condition"].known.reshape(-1, phrases)
     assert (known.sum(1) == phrases - max(1, phrases // 4)).all()

@@ -334,8 +334,8 @@ def test_what_comes_again_of_a_song_is_drawn_once():
     song = Melody.from_tokens(np.tile(random_melody(5, 4).events, 2))
     steering = Steering(of(song), Rules([Form.of(song)]), np.arange(12) >= 2, np.zeros(192, np.int8), first=1)
     odd = np.arange(5) % 2  # phrases 1 .. 5 of 6: those of the song are 0, 1, 0, 1, 0
-    assert np.array_equal(steering.ties(5).same, odd[:, None] == odd)
-    assert Steering(of(song), Rules([Key("C major")]), np.ones(4, np.bool_), np.zeros(64, np.int8)).ties(2) is None
+    assert np.array_equal(steering.shared(5).same, odd[:, None] == odd)
+    assert Steering(of(song), Rules([Key("C major")]), np.ones(4, np.bool_), np.zeros(64, np.int8)).shared(2) is None
 
 
 def test_rules_and_a_seed_are_the_same_music_again_and_in_a_batch(composer):

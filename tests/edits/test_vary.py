@@ -169,9 +169,9 @@ def test_equal_phrases_go_on_together_where_they_are_free(composer):
     melody, seen = Melody.from_phrases(phrases), []
     assert np.array_equal(melody.phrases()[4], melody.phrases()[0])
 
-    def draw(seed, *, ties, **asked):
+    def draw(seed, *, shared, **asked):
         x_0 = np.random.default_rng(0).normal(size=(1, 32, composer.model.space.D)).astype(np.float32)
-        seen.append((x_0, ties.denoiser(lambda x_t, log_snr, x0_prev: x_t)(x_0, None, None)))
+        seen.append((x_0, shared.denoiser(lambda x_t, log_snr, x0_prev: x_t)(x_0, None, None)))
         return composer.encode(melody)[None]
 
     for strength, share in ((0.5, 1 - 0.5**3), (1, 0)):

@@ -7,8 +7,8 @@ from midi_files import STEP, chunk, midi, song, track, tune
 from test_timeline import counted, timed
 
 from cantilena.music.channel import set_channel
+from cantilena.music.insert import insert_after, insert_before, insert_between
 from cantilena.music.midi import read_song
-from cantilena.music.room import room_after, room_before, room_between
 from cantilena.music.timeline import later
 
 BAR = 16 * STEP
@@ -49,37 +49,37 @@ LEFT = {
 def test_what_is_left_at_the_end_is_not_under_new_bars(left):
     setup, last, setting, value = LEFT[left]
     song_ = midi(played([(0, setup)] * bool(setup) + [(12 * BAR - 10, last)]))
-    passage = room_after(song_, 2)
+    passage = insert_after(song_, 2)
     assert state(passage.song.data, 12 * BAR)[setting] == value
     assert not counted(timed(song_)) - counted(timed(passage.song.data))
-    both = room_between(song_, song(track(tune(3, 8), channel=5)), 2)
+    both = insert_between(song_, song(track(tune(3, 8), channel=5)), 2)
     assert state(both.song.data, 12 * BAR)[setting] == value
 
 
 def test_a_fade_that_goes_on_in_the_new_bars_is_set_back_at_each_step():
     fade = [(11 * BAR + k * 960, bytes([0xB0, 7, 90 - 10 * k])) for k in range(8)]
-    passage = room_after(midi(played([(0, b"\xb0\x07\x64"), *fade])), 2)
+    passage = insert_after(midi(played([(0, b"\xb0\x07\x64"), *fade])), 2)
     for tick in (12 * BAR, 12 * BAR + 960, 13 * BAR, 14 * BAR - 1):
         assert state(passage.song.data, tick)[0xB0, 7] == 100
 
 
 def test_a_fade_in_comes_after_the_new_bars_before_it():
     fade = [(k * 480, bytes([0xB0, 7, min(20 * k, 100)])) for k in range(6)]
-    passage = room_before(midi(played(fade)), 2)
+    passage = insert_before(midi(played(fade)), 2)
     assert state(passage.song.data, 0)[0xB0, 7] == 100
     assert [state(passage.song.data, 2 * BAR + tick)[0xB0, 7] for tick in (0, 480, 960)] == [0, 20, 40]
 
 
 def test_a_program_comes_with_its_bank():
     setup = [(0, b"\xb0\x00\x08"), (0, b"\xc0\x05"), (12 * BAR - 10, b"\xb0\x00\x00"), (12 * BAR - 10, b"\xc0\x05")]
-    passage = room_after(midi(played(setup)), 2)
+    passage = insert_after(midi(played(setup)), 2)
     new = counted(timed(passage.song.data)) - counted(timed(midi(played(setup))))
     assert new == Counter({(48, (0xB0, 0, 8)): 1, (48, (0xC0, 5)): 1})
 
 
 def test_what_another_chunk_leaves_counts_and_other_channels_do_not():
     loud = [(0, b"\xb0\x07\x64"), (12 * BAR - 10, b"\xb0\x07\x00"), (0, b"\xb1\x07\x00"), (0, b"\xc0\x21")]
-    passage = room_after(midi(chunk(loud), played([])), 2)
+    passage = insert_after(midi(chunk(loud), played([])), 2)
     found = state(passage.song.data, 12 * BAR)
     assert (found[0xB0, 7], found[0xC0,]) == (100, 0x21)
     assert state(passage.song.data, 12 * BAR, channel=1) == {(0xB1, 7): 0}

@@ -144,7 +144,7 @@ def sequences(letters=((0, 1, 0, 2),), D=2):
         letters=torch.tensor([x for f in letters for x in f]),
         begin=torch.cumsum(length, 0) - length,
         length=length,
-        labels=torch.tensor([[k % 4, 0, 0, 0, 0] for k in range(len(letters))]),
+        labels=torch.tensor([[k % 4, 0, 0, 0, 0, k % 12, 0] for k in range(len(letters))]),
         chances=torch.linspace(1 / len(letters), 1, len(letters), dtype=torch.float64).expand(2, -1).contiguous(),
     )
 
@@ -210,7 +210,7 @@ def test_tunes_are_encoded_in_every_transposition_and_collections_have_their_sha
 
 def network(D=3, trained=True):
     torch.manual_seed(0)
-    made = TuneDenoiser(TuneDenoiserConfig(D, (4, 2, 12, 5, 4), width=24, layers=2, heads=2, hidden=32)).eval()
+    made = TuneDenoiser(TuneDenoiserConfig(D, (4, 2, 12, 5, 4, 12, 12), width=24, layers=2, heads=2, hidden=32)).eval()
     if trained:  # what begins at zero would hide what it is told
         with torch.no_grad():
             for weight in made.parameters():
@@ -221,7 +221,7 @@ def network(D=3, trained=True):
 def given(B=3, D=3, filled=6):
     random = torch.Generator().manual_seed(1)
     x, prev = torch.randn(2, B, PHRASES, D, generator=random)
-    labels = torch.tensor([[0, 1, 2, 3, 0]]).repeat(B, 1)
+    labels = torch.tensor([[0, 1, 2, 3, 0, 7, 2]]).repeat(B, 1)
     places = torch.stack([torch.arange(PHRASES), torch.arange(PHRASES).flip(0), torch.arange(PHRASES) % 2], 1)
     mask = torch.zeros(B, PHRASES, dtype=torch.bool)
     mask[:, :filled] = True
@@ -240,17 +240,17 @@ def test_what_the_mask_hides_is_not_seen():
     assert torch.allclose(after[1:, :6], before[1:, :6], atol=1e-5)  # no tune sees another
 
 
-@pytest.mark.parametrize("which", range(8))
+@pytest.mark.parametrize("which", range(10))
 def test_every_label_is_heard_and_its_null_is_its_own(which):
     net, told = network(), given()
     before = net(*told)[0, 0]
     seen = [before]
     for value in (1, None):
         labels, places = told[3].clone(), told[4].clone()
-        if which < 5:
+        if which < 7:
             labels[:, which] = net.config.labels[which] if value is None else (labels[:, which] + 1) % 2
         else:
-            places[..., which - 5] = PLACE_SIZES[which - 5] if value is None else (places[..., which - 5] + 3) % 32
+            places[..., which - 7] = PLACE_SIZES[which - 7] if value is None else (places[..., which - 7] + 3) % 32
         seen.append(net(*told[:3], labels, places, told[5])[0, 0])
     assert all(
         not torch.allclose(a, b, atol=1e-4) for a, b in ((seen[0], seen[1]), (seen[0], seen[2]), (seen[1], seen[2]))

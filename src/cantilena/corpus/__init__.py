@@ -1,5 +1,5 @@
 """Corpora: folders and archives of MIDI -> melodies, each tune once, split by song, memory-mapped.
 
-`store.Corpus` reads one, `build.build` makes one: `sources` streams the files, a `crew` of workers turns batches into
+`store.Corpus` reads one, `build.build` makes one: `sources` streams the files, a `pool` of workers turns batches into
 `parts`, `merge` joins these by `tunes`, and `manifest` counts what was kept and why the rest was not.
 """

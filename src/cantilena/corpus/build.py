@@ -2,7 +2,7 @@
 
 Two stages, both restartable at any moment:
 
-1. *Reading.* Files are hashed as they stream by; those whose hash is in no part yet go in batches through the crew,
+1. *Reading.* Files are hashed as they stream by; those whose hash is in no part yet go in batches through the pool,
    and every finished batch becomes one part file, written in one step, in `.NAME.building` beside the corpus.
 2. *Merging.* (`merge`) The parts of the files that were seen become a corpus in a temporary folder, which is renamed.
 """
@@ -21,11 +21,11 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
-from cantilena.corpus.crew import Crew
 from cantilena.corpus.merge import Seen, merge
 from cantilena.corpus.parts import Extractor, File, Part, extract_file, file_hash, read_batch, rules
 from cantilena.corpus.sources import Sources
 from cantilena.corpus.store import Corpus
+from cantilena.corpus.worker_pool import WorkerPool
 from cantilena.errors import CorpusError
 from cantilena.music.midi import write_whole
 
@@ -74,8 +74,10 @@ def build(
         with _locked(work, directory):
             _keep(work / "replaced", directory)
             if not _complete(found, directory, code):
-                with Crew[File, bytes](partial(read_batch, extractor), executor=executor, workers=workers) as crew:
-                    seen = _read(found, parts, crew, progress or (lambda done, total: None))
+                with WorkerPool[File, bytes](
+                    partial(read_batch, extractor), executor=executor, workers=workers
+                ) as pool:
+                    seen = _read(found, parts, pool, progress or (lambda done, total: None))
                 merge(seen, found, parts, work / "merged", work / "spool", code)
                 _replace(work / "merged", directory, work / "replaced")
             shutil.rmtree(parts, ignore_errors=True)
@@ -87,7 +89,7 @@ def build(
     return Corpus.open(directory)
 
 
-def _read(found: Sources, folder: Path, crew: Crew[File, bytes], progress: Progress) -> Seen:
+def _read(found: Sources, folder: Path, pool: WorkerPool[File, bytes], progress: Progress) -> Seen:
     """Stage 1: every file of the sources is in a part of `folder`; what was seen of them."""
     seen, done, known = Seen(), 0, _known(folder)
 
@@ -107,7 +109,7 @@ def _read(found: Sources, folder: Path, crew: Crew[File, bytes], progress: Progr
         if batch:
             yield batch
 
-    for batch, part in crew.run(batches()):
+    for batch, part in pool.run(batches()):
         key = hashlib.blake2b(b"".join(name for name, _ in batch), digest_size=16).hexdigest()
         if part is None:
             part = Part.crashed(batch[0], "it killed the process that read it, twice").to_bytes()

@@ -5,7 +5,7 @@ from cantilena.diffusion.guidance import Cost, branching
 from cantilena.diffusion.path import ddim_invert
 from cantilena.diffusion.samplers import SAMPLERS, Denoise, Sampler, SeededNoise, Step, ddim, ddpm, dpm_solver_pp
 from cantilena.diffusion.schedule import Noise, NoiseSchedule, Prediction, target, to_alpha_bar, to_eps, to_x0
-from cantilena.diffusion.ties import Ties
+from cantilena.diffusion.shared_phrases import SharedPhrases
 from cantilena.diffusion.windows import windowed
 
 __all__ = [
@@ -18,8 +18,8 @@ __all__ = [
     "Prediction",
     "Sampler",
     "SeededNoise",
+    "SharedPhrases",
     "Step",
-    "Ties",
     "branching",
     "ddim",
     "ddim_invert",

@@ -21,9 +21,9 @@ import numpy as np
 from cantilena.diffusion.condition import Condition
 from cantilena.diffusion.schedule import Array, Noise, NoiseSchedule, to_eps
 
-__all__ = ["SAMPLERS", "Denoise", "Sampler", "SeededNoise", "Snap", "Step", "ddim", "ddpm", "dpm_solver_pp"]
+__all__ = ["SAMPLERS", "Clamp", "Denoise", "Sampler", "SeededNoise", "Step", "ddim", "ddpm", "dpm_solver_pp"]
 
-Snap: TypeAlias = Callable[[Array], Array]  # x0_hat (B, P, D) -> what it decodes to, encoded
+Clamp: TypeAlias = Callable[[Array], Array]  # x0_hat (B, P, D) -> what it decodes to, encoded
 Denoise: TypeAlias = Callable[[Array, Array, Array], Array]  # x_t (B, 32, D), log_snr (B,), x0_prev -> x0_hat
 
 
@@ -87,7 +87,7 @@ def ddpm(
     steps: int = 1000,
     temperature: float = 1.0,
     settle: float = 0.0,
-    snap: Snap | None = None,
+    clamp: Clamp | None = None,
     condition: Condition | None = None,
     resample: int = 1,
     start: float | None = None,
@@ -97,7 +97,7 @@ def ddpm(
     `temperature` scales the noise of each step, and not x_T: below 1 the sample keeps to what is likelier, 0 takes the
     posterior's mean. A model that is not yet sure of its phrases writes far fewer wrong notes so (docs/findings.md).
 
-    `settle` is a share of T: from that level down no noise is added, and `snap` replaces each x0_hat by the data that
+    `settle` is a share of T: from that level down no noise is added, and `clamp` replaces each x0_hat by the data that
     it means (Li et al. 2022, "Diffusion-LM", section 4.3: the clamping trick). What a network cannot tell apart at
     little noise is then decided once, and not drawn anew at every step.
 
@@ -113,8 +113,8 @@ def ddpm(
     for i, (t, s) in enumerate(pairwise(schedule.timesteps(steps, start)), 1):
         for jumps in visits(s, resample):
             x0_hat = estimate(denoise, x_t, t, schedule, x0_hat)
-            if snap is not None and t <= quiet:
-                x0_hat = snap(x0_hat)
+            if clamp is not None and t <= quiet:
+                x0_hat = clamp(x0_hat)
             x_t = ancestral(x0_hat, x_t, t, s, schedule, noise, temperature if t > quiet else 0.0, condition)
             if jumps:
                 x_t = schedule.q_sample(x_t, t, noise(x_t.shape), s=s)  # Lugmayr et al. 2022, algorithm 1, line 10

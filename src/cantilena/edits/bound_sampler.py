@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cantilena.diffusion.condition import Condition
 from cantilena.diffusion.guidance import Cost
-from cantilena.diffusion.ties import Ties
+from cantilena.diffusion.shared_phrases import SharedPhrases
 
 __all__ = ["WINDOW", "BoundSampler", "Correct", "Read"]
 
@@ -32,7 +32,7 @@ class BoundSampler(Protocol):
         x_t: NDArray[np.float32] | None = None,  # (1, P, D) where to start from; noise
         start: float | None = None,  # the level of x_t, 0 to T; T
         condition: Condition | None = None,  # phrases that are held
-        ties: Ties | None = None,  # phrases that are drawn as one
+        shared: SharedPhrases | None = None,  # phrases that are drawn as one
         correct: Correct | None = None,  # given every x0_hat
         cost: Cost | None = None,  # what the sample is steered by
         places: NDArray[np.int64] | None = None,  # (P, 3) where each phrase stands

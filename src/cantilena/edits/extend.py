@@ -74,9 +74,9 @@ def extend(
         judged = np.zeros(len(held) * metre.phrase_bars, np.bool_)
         judged[(fresh[: free.size] if after else fresh[-free.size :]) // metre.bar_steps] = True
         steering = Steering(model, rules, judged, metre.join(held))
-        cost, ties = steering.cost(), steering.ties(len(held))
+        cost, shared = steering.cost(), steering.shared(len(held))
         read = functools.partial(steering.decode, bounds=bounds)
-        x_0 = sample(seed, phrases=len(held), condition=condition, cost=cost, ties=ties, at=at, read=read, **where)
+        x_0 = sample(seed, phrases=len(held), condition=condition, cost=cost, shared=shared, at=at, read=read, **where)
         phrases = metre.join(read(x_0[0])[here])
     tokens[first:stop] = phrases[: free.size] if after else phrases[-free.size :]
     return locks.paste(tokens)

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.diffusion.condition import Condition
-from cantilena.diffusion.ties import Ties
+from cantilena.diffusion.shared_phrases import SharedPhrases
 from cantilena.edits.bound_sampler import WINDOW, BoundSampler
 from cantilena.edits.cadence import key_before
 from cantilena.edits.window import own_seed
@@ -81,7 +81,9 @@ def lead_round(
     first = (best_crop(whole, bars) - 1) // metre.phrase_bars
     place = np.arange(-(-WINDOW // phrases) * phrases) % phrases  # in the loop, of each phrase of all copies
     condition = Condition(x_0[None, first + place], (place < phrases - max(1, phrases // 4))[None])
-    x_0 = sample(own_seed(seed, 1), phrases=place.size, circular=True, ties=Ties.of(place), condition=condition)
+    x_0 = sample(
+        own_seed(seed, 1), phrases=place.size, circular=True, shared=SharedPhrases.of(place), condition=condition
+    )
     return x_0[0, :phrases]
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.diffusion.condition import Condition
-from cantilena.diffusion.ties import Ties
+from cantilena.diffusion.shared_phrases import SharedPhrases
 from cantilena.edits.bound_sampler import WINDOW
 from cantilena.edits.cadence import come_to_rest
 from cantilena.edits.window import own_seed
@@ -107,7 +107,9 @@ def compose_song(sample: SampleMany, told: Told, seed: int, bars: int, metre: Me
     song = Melody.from_phrases(tokens, metre=metre)
     for turn in range(ROUNDS):
         seeds = [own_seed(seed, 100 + turn * ENDINGS + k) for k in range(ENDINGS)]
-        found = sample(seeds, phrases=place.size, condition=condition, ties=Ties.of(names[place]))[:, :phrases]
+        found = sample(seeds, phrases=place.size, condition=condition, shared=SharedPhrases.of(names[place]))[
+            :, :phrases
+        ]
         written = [told(s).to_phrases(z, bounds) for s, z in zip(seeds, found, strict=True)]
         best = max(range(ENDINGS), key=lambda k: _endings(written[k], free, size, metre))
         write = partial(told(seeds[best]).to_phrases, found[best])

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.diffusion.guidance import Cost
-from cantilena.diffusion.ties import Ties
+from cantilena.diffusion.shared_phrases import SharedPhrases
 from cantilena.model import Model
 from cantilena.music.locks import Locks
 from cantilena.music.melody import (
@@ -75,7 +75,7 @@ class Steering:
         """The rules that steer, by number."""
         return [k for k, rule in enumerate(self.rules.rules) if not isinstance(rule, HardRule)]
 
-    def ties(self, phrases: int) -> Ties | None:
+    def shared(self, phrases: int) -> SharedPhrases | None:
         """What comes again is drawn once: the phrases that a form wants the same, of `phrases` that are composed.
 
         Branches cannot agree on it: the best draw of one part is judged beside a draw of the other that is not taken.
@@ -88,7 +88,7 @@ class Steering:
         size = self.metre.phrase_bars
         whole = np.all([same[k::size, k::size] for k in range(size)], axis=0)  # all bars of a phrase
         here = slice(self.first, self.first + phrases)
-        return Ties(whole[here, here], SHARED)
+        return SharedPhrases(whole[here, here], SHARED)
 
     def cost(self, paste: Paste | None = None) -> Cost | None:
         """What phrases cost; None where no rule steers, but only holds. `paste` locks notes before they are judged."""

@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.diffusion.ties import Ties
+from cantilena.diffusion.shared_phrases import SharedPhrases
 from cantilena.edits.cadence import come_to_rest
 from cantilena.edits.song_form import MOST_RUNNING, SampleMany, Told, span_quality
 from cantilena.edits.window import own_seed
@@ -56,11 +56,11 @@ def compose_tune(
 ) -> Melody:  # fmt: skip
     """A tune of `bars` bars in the form of `letters`, one a phrase, that ends at home; all chance is the seed's."""
     phrases = metre.phrases_of(bars)
-    where, ties = places(phrases, letters), Ties.of(np.asarray(letters))
+    where, shared = places(phrases, letters), SharedPhrases.of(np.asarray(letters))
     tunes: list[tuple[float, Melody]] = []
     for turn in range(ROUNDS):
         seeds = [seed if not turn and not k else own_seed(seed, 1 + turn * DRAWS + k) for k in range(DRAWS)]
-        drawn = sample(seeds, phrases=phrases, places=where, ties=ties)
+        drawn = sample(seeds, phrases=phrases, places=where, shared=shared)
         found = [_written(told(one), x_0, bars, metre) for one, x_0 in zip(seeds, drawn, strict=True)]
         tunes += [(_worth(tune), tune) for tune in found]
         if max(worth for worth, _ in tunes) > 0:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from cantilena.diffusion.samplers import SeededNoise
 from cantilena.diffusion.schedule import NoiseSchedule
-from cantilena.diffusion.ties import Ties
+from cantilena.diffusion.shared_phrases import SharedPhrases
 from cantilena.edits.bound_sampler import WINDOW, BoundSampler
 from cantilena.edits.window import Window, filled, own_seed
 from cantilena.model import Model
@@ -71,9 +71,9 @@ def vary(
     window = Window(model.doubting(min(noise, model.manner.sigma)), phrases[part], known, part.start, ends)
     x_0 = window.encode()[None]  # (1, P, D)
     x_t = model.schedule.q_sample(x_0, level, SeededNoise([own_seed(seed, 1)])(x_0.shape))
-    ties = _ties(window.tokens, within, 1 - strength**3)
+    shared = _shared(window.tokens, within, 1 - strength**3)
     at = part.start * size - front
-    drawn = window.sample(sample, own_seed(seed, 2), x_t=x_t.astype(np.float32), start=level, ties=ties, at=at)
+    drawn = window.sample(sample, own_seed(seed, 2), x_t=x_t.astype(np.float32), start=level, shared=shared, at=at)
     new, was = np.zeros(len(phrases) * size, np.int8), np.zeros(len(phrases) * size, np.int8)
     steps = slice(part.start * size, part.stop * size)
     new[steps], was[steps] = drawn, window.decode(x_0[0])
@@ -144,7 +144,7 @@ def _seen(free: NDArray[np.bool_]) -> slice:
     return slice(first, max(stop, first + WINDOW))
 
 
-def _ties(phrases: NDArray[np.int8], free: NDArray[np.bool_], weight: float) -> Ties:
+def _shared(phrases: NDArray[np.int8], free: NDArray[np.bool_], weight: float) -> SharedPhrases:
     """Each free phrase moves by `weight` to the mean of the free phrases equal to it."""
     _, which = np.unique(phrases, axis=0, return_inverse=True)
-    return Ties.of(np.where(free, which.reshape(-1), -1 - np.arange(free.size)), weight=weight)
+    return SharedPhrases.of(np.where(free, which.reshape(-1), -1 - np.arange(free.size)), weight=weight)

@@ -18,7 +18,7 @@ __all__ = ["BEGINNING", "costs"]
 
 BEGINNING = 30.0  # seconds until the reference is measured and the index built
 _MEASURING = 0.016  # seconds a melody: overlaps, features, novelty, latent distances
-_CHANGED = 0.4  # share of the phrases whose notes a snap changes, so that they are encoded again
+_CHANGED = 0.4  # share of the phrases whose notes a clamp changes, so that they are encoded again
 
 
 def costs(

@@ -56,6 +56,7 @@ from cantilena.training.recipes import (
     make_network,
     training_flops,
 )
+from cantilena.training.tune_denoiser import TuneDenoiser
 from cantilena.training.tunes import Tunes
 from cantilena.training.vae import VAETask
 
@@ -426,12 +427,22 @@ def warm_start(network: nn.Module, source: Path, kind: Kind) -> None:
     else:
         weights = load_weights(load_checkpoint(source)[1])
     weights, later = _renamed(weights)
+    if isinstance(network, TuneDenoiser):
+        later = _new_labels(network, weights)
     try:
         missing, unknown = network.load_state_dict(weights, strict=False)
     except RuntimeError as error:
         raise RecipeError(f"--init {source}: its network has another shape than the recipe's") from error
     if unknown or not all(name.startswith(later) for name in missing):
         raise RecipeError(f"--init {source}: its network has other parts than the recipe's")
+
+
+def _new_labels(network: TuneDenoiser, weights: dict[str, Tensor]) -> tuple[str, ...]:
+    """The labels that a network of tunes is told beyond those of the weights; they begin by changing nothing."""
+    new = [k for k in range(len(network.labels)) if f"labels.{k}.weight" not in weights]
+    for k in new:
+        nn.init.zeros_(network.labels[k].weight)  # type: ignore[arg-type]
+    return tuple(f"labels.{k}." for k in new)
 
 
 def _renamed(weights: dict[str, Tensor]) -> tuple[dict[str, Tensor], tuple[str, ...]]:

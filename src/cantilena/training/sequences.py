@@ -25,7 +25,7 @@ from cantilena.latent import LatentSpace
 from cantilena.training.data import shift_pitches
 from cantilena.training.latents import encode_phrases
 from cantilena.training.networks import MelodyVAE
-from cantilena.training.tunes import Tunes, density_of, form_letters, register_of, sings
+from cantilena.training.tunes import PITCH_CLASSES, Tunes, density_of, form_letters, register_of, sings
 
 __all__ = [
     "FAR",
@@ -49,7 +49,7 @@ class Batch(NamedTuple):
 
     x_0: Tensor  # (B, P, D)
     mask: Tensor  # (B, P) bool: the places that are filled
-    labels: Tensor  # (B, 5) role, style, metre, register, density
+    labels: Tensor  # (B, 7) role, style, metre, register, density, scale, tonic
     places: Tensor  # (B, P, 3) phrases from the opening, to the ending, form letter
 
 
@@ -62,7 +62,7 @@ class Sequences:
     letters: Tensor  # (m,) int64: form letter within its tune
     begin: Tensor  # (s,) int64: where a tune's phrases begin in rows
     length: Tensor  # (s,) int64: how many they are
-    labels: Tensor  # (s, 5) int64
+    labels: Tensor  # (s, 7) int64
     chances: Tensor  # (k, s) float64, cumulative: how likely each is, in the stages of a training
 
     def to(self, device: torch.device | str) -> Sequences:
@@ -152,6 +152,15 @@ def relabelled(letters: Tensor) -> Tensor:
     return torch.gather(new.long().cumsum(-1) - 1, 1, first)
 
 
+def transposed(home: Sequence[int], shift: int) -> list[int]:
+    """Pitch classes that so many semitones move; "not said" stays.
+
+    >>> transposed([11, 12], 2)
+    [1, 12]
+    """
+    return [k if k == len(PITCH_CLASSES) else (k + shift) % 12 for k in home]
+
+
 def drop_labels(labels: Tensor, sizes: Sequence[int], generator: torch.Generator) -> Tensor:
     """Replace labels (B, n) by their nulls `sizes`: all with p = .1, else each alone with p = .15."""
     every = torch.rand(len(labels), 1, generator=generator, device=labels.device) < 0.1
@@ -199,7 +208,7 @@ def encode_tunes(
         count = np.bincount(collection[members], minlength=len(tunes.collections)) if members else np.zeros(1)
         for tune in members:
             phrases = tunes.phrases(tune)
-            form = form_letters(phrases)
+            form, home = form_letters(phrases), tunes.home(tune)
             weight = 1.0
             if kind == 0:
                 c = int(collection[tune])
@@ -208,7 +217,7 @@ def encode_tunes(
                 moved = shift_pitches(phrases[None], np.array([shift]))[0].astype(np.int8)
                 role, style, metre = tunes.known(tune)
                 density = density_of(moved, tunes.quarters(tune))
-                labels.append((role, style, metre, register_of(moved), density))
+                labels.append((role, style, metre, register_of(moved), density, *transposed(home, shift)))
                 tokens.append(moved)
                 letters.append(form)
                 begin.append(at)

@@ -28,7 +28,7 @@ class TuneDenoiserConfig:
     """Shape of a `TuneDenoiser`: 3.1 M parameters as it stands, at 13 styles and D = 43."""
 
     D: int
-    labels: tuple[int, ...] = (4, 13, 12, 5, 4)  # values of role, style, metre, register, density
+    labels: tuple[int, ...] = (4, 13, 12, 5, 4, 12, 12)  # values of role, style, metre, register, density, scale, tonic
     phrases: int = PHRASES
     width: int = 192
     layers: int = 6
@@ -57,7 +57,7 @@ class TuneDenoiser(PhraseTransformer):
     ) -> Tensor:
         """Prediction (B, P, D), float32, for x_t and x0_prev (B, P, D) at log_snr (B,).
 
-        labels (B, 5), places (B, P, 3) and mask (B, P), true where there is a phrase, as in `sequences.Batch`.
+        labels (B, 7), places (B, P, 3) and mask (B, P), true where there is a phrase, as in `sequences.Batch`.
         """
         x = self.begin(x_t, x0_prev)
         for i, embedding in enumerate(self.places):
@@ -182,18 +182,20 @@ def label_acts(task: TuneTask, network: nn.Module, drawn: Batch, eps: Tensor) ->
     Wrong are the labels of other sequences, which differ from the own: of the sequences whose label is another's.
     """
     found: dict[str, float] = {}
-    names = ("role", "style", "metre", "register", "density", "opening", "ending", "letter")
+    of_tunes = ("role", "style", "metre", "register", "density", "scale", "tonic")
+    names = (*of_tunes, "opening", "ending", "letter")
     for level in LEVELS:
         at = torch.full((len(eps),), level, device=eps.device)
         right = task._in_parts(network, drawn, eps, at, False)
         for k, name in enumerate(names):
             labels, places = drawn.labels.clone(), drawn.places.clone()
-            if k < 5:
+            if k < len(of_tunes):
                 labels[:, k] = labels[:, k].roll(1)
                 differs = labels[:, k] != drawn.labels[:, k]
             else:
-                places[..., k - 5] = places[..., k - 5].roll(1, 0)
-                differs = (places[..., k - 5] != drawn.places[..., k - 5]).any(1)
+                of = k - len(of_tunes)
+                places[..., of] = places[..., of].roll(1, 0)
+                differs = (places[..., of] != drawn.places[..., of]).any(1)
             if not differs.any():
                 continue
             wrong = task._in_parts(network, drawn._replace(labels=labels, places=places), eps, at, False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from itertools import islice, pairwise
@@ -34,7 +34,7 @@ from cantilena.training.runs import (
 )
 from cantilena.training.sequences import PHRASES, encoded_tunes
 from cantilena.training.tune_denoiser import TuneDenoiser, TuneTask
-from cantilena.training.tunes import DENSITIES, METRES, REGISTERS, ROLES, Tunes, form_letters, sings
+from cantilena.training.tunes import DENSITIES, METRES, PITCH_CLASSES, REGISTERS, ROLES, Tunes, form_letters, sings
 
 __all__ = ["export_run", "labels_told", "train_denoiser", "train_vae"]
 
@@ -52,7 +52,7 @@ def train_denoiser(
     torch.set_num_threads(loop.threads)
     vae = load_vae(Path(data.vae)).to(device)
     told = {"vae": vae_fingerprint(vae), "tunes": tunes.fingerprint, "shares": data.shares, "shifts": data.shifts,
-            "parts": data.parts}  # fmt: skip
+            "parts": data.parts, "labels": list(labels_told(tunes.styles))}  # fmt: skip
     space, train, validation = encoded_tunes(vae, tunes, run, told, precision=data.precision, init=init)
     torch.manual_seed(loop.seed)
     network: Any = make_network(recipe, space.D, len(tunes.styles))
@@ -74,7 +74,7 @@ def train_denoiser(
     return fit(task, loop, run, meta=about, progress=progress)
 
 
-def labels_told(styles: Mapping[str, Any] | list[str]) -> dict[str, list[str]]:
+def labels_told(styles: Iterable[str]) -> dict[str, list[str]]:
     """What a model of tunes may be told of a melody: the values of each label, in the order of its networks.
 
     >>> labels_told(["irish"])["density"]
@@ -86,6 +86,8 @@ def labels_told(styles: Mapping[str, Any] | list[str]) -> dict[str, list[str]]:
         "metre": list(METRES),
         "register": _ranges(REGISTERS, "median MIDI pitch"),
         "density": _ranges(DENSITIES, "notes a quarter"),
+        "scale": [f"{name} major" for name in PITCH_CLASSES],
+        "tonic": list(PITCH_CLASSES),
     }
 
 

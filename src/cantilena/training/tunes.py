@@ -25,10 +25,12 @@ from cantilena.errors import CorpusError
 from cantilena.labels import form_letters
 from cantilena.music.melody import MIN_PITCH, REST, Melody
 from cantilena.music.metre import Metre
+from cantilena.music.scales import home_of
 
 __all__ = [
     "DENSITIES",
     "METRES",
+    "PITCH_CLASSES",
     "REGISTERS",
     "ROLES",
     "Tunes",
@@ -42,6 +44,7 @@ ROLES = ("tune", "top part", "accompaniment", "bass")
 METRES = ("4/4", "3/4", "2/4", "6/8", "2/2", "3/8", "9/8", "12/8", "3/2", "6/4", "triplets", "other")
 REGISTERS = (60, 66, 70, 74)  # median MIDI pitches between the five registers
 DENSITIES = (0.75, 1.1, 1.6)  # notes a quarter between the four densities
+PITCH_CLASSES = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 FIELDS = ("role", "style", "col", "metre", "bar", "per", "at", "n", "split")
 
 
@@ -104,15 +107,28 @@ class Tunes:
         row = self.table[tune]
         return int(row["role"]), int(row["style"]), metre_class(self.metres[row["metre"]])
 
+    def home(self, tune: int) -> tuple[int, int]:
+        """The scale and the tonic of a melody, as `music.scales.home_of`; "not said" where it has no notes."""
+        melody = self.melody(tune)
+        return home_of(melody) if melody.notes.pitch.size else (len(PITCH_CLASSES), len(PITCH_CLASSES))
+
     def quarters(self, tune: int) -> float:
         """Quarter notes that a phrase of this melody lasts."""
         row = self.table[tune]
         return float(row["bar"] * row["per"] / self.metres[row["metre"]][2])
 
 
-def label_sizes(styles: int) -> tuple[int, int, int, int, int]:
-    """How many values role, style, metre, register and density have; one index more each is "not said"."""
-    return len(ROLES), styles, len(METRES), len(REGISTERS) + 1, len(DENSITIES) + 1
+def label_sizes(styles: int) -> tuple[int, ...]:
+    """How many values role, style, metre, register, density, scale and tonic have; one index more is "not said"."""
+    return (
+        len(ROLES),
+        styles,
+        len(METRES),
+        len(REGISTERS) + 1,
+        len(DENSITIES) + 1,
+        len(PITCH_CLASSES),
+        len(PITCH_CLASSES),
+    )
 
 
 def metre_class(metre: tuple[int, int, int]) -> int:

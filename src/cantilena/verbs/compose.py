@@ -215,7 +215,7 @@ def _steered(engine: Engine, request: Compose, seed: int, length: Length, rules:
 def _drawn_by_rules(engine: Engine, request: Compose, seed: int, length: Length, rules: Rules) -> Melody:
     asked = length.asked
     steering = Steering.alone(engine.told(_drawn(request), seed), rules, asked["phrases"], length.bars)
-    asked |= {"cost": steering.cost(), "ties": steering.ties(asked["phrases"])}
+    asked |= {"cost": steering.cost(), "shared": steering.shared(asked["phrases"])}
     x_0 = engine.sample([seed], **asked, **_placed(engine, length, _form(rules)), **_drawn(request))[0]
     return _finished(engine, request, x_0, seed, length, rules)
 

@@ -15,9 +15,9 @@ from cantilena.edits.steer import check_held
 from cantilena.engine import Engine
 from cantilena.model import Model
 from cantilena.music.bars import Bars, parse_bars
+from cantilena.music.insert import free_bars, insert_after, insert_before, insert_between
 from cantilena.music.locks import lock_melody
 from cantilena.music.passage import read_passage
-from cantilena.music.room import make_room, room_after, room_before, room_between
 from cantilena.requests import Bridge, Extend, Infill, Vary
 from cantilena.sources import Source
 from cantilena.verbs.outcome import RESAMPLE, Outcome, drawn_by, settled
@@ -56,10 +56,10 @@ def extend(engine: Engine, request: Extend) -> Outcome:
     if song.melody is not None:
         _no_track(request.track)
         melody = song.melody
-        locks = make_room(request.bars, before=melody) if request.before else make_room(request.bars, after=melody)
+        locks = free_bars(request.bars, before=melody) if request.before else free_bars(request.bars, after=melody)
         site = Site.alone(locks, melody)
     else:
-        room = room_before if request.before else room_after
+        room = insert_before if request.before else insert_after
         site = Site.within(room(song.song, request.bars, track=request.track, metres=engine.model.metres))
     request = settled(request, rules, voice=site.voice, resample=RESAMPLE, track=site.track)
     model, sample = _drawing(engine, request, site)
@@ -73,12 +73,12 @@ def bridge(engine: Engine, request: Bridge) -> Outcome:
     track_b = None
     if a.melody is not None and b.melody is not None:
         _no_track(request.track if request.track_b is None else request.track_b)
-        site = Site.alone(make_room(request.bars, after=a.melody, before=b.melody), a.melody)
+        site = Site.alone(free_bars(request.bars, after=a.melody, before=b.melody), a.melody)
     elif a.melody is not None or b.melody is not None:
         raise ValueError("a bridge leads from one MIDI file to another, or from one Melody to another")
     else:
         tracks, metres = {"track": request.track, "track_b": request.track_b}, engine.model.metres
-        room = room_between(a.song, b.song, request.bars, **tracks, metres=metres)
+        room = insert_between(a.song, b.song, request.bars, **tracks, metres=metres)
         site, track_b = Site.within(room), b.tune(request.track_b, metres)[1]
     request = settled(request, rules, voice=site.voice, resample=RESAMPLE, track=site.track, track_b=track_b)
     model, sample = _drawing(engine, request, site)

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from cantilena.corpus.crew import Crew
+from cantilena.corpus.worker_pool import WorkerPool
 from cantilena.errors import CorpusError
 
 
@@ -31,10 +31,12 @@ def double(batch: Sequence[int]) -> list[int]:
     return [2 * number for number in batch]
 
 
-def results(crew: Crew[int, list[int]], batches: Iterator[Sequence[int]] | list[list[int]]) -> dict[int, int | None]:
+def results(
+    pool: WorkerPool[int, list[int]], batches: Iterator[Sequence[int]] | list[list[int]]
+) -> dict[int, int | None]:
     out: dict[int, int | None] = {}
-    with crew:
-        for batch, result in crew.run(batches):
+    with pool:
+        for batch, result in pool.run(batches):
             assert not set(batch) & set(out), "an item came twice"
             out.update(zip(batch, result if result is not None else [None], strict=True))
     return out
@@ -45,12 +47,12 @@ EXPECTED = {k: 2 * k for k in range(18)}
 
 
 def test_items_that_kill_their_worker_cost_themselves_only() -> None:
-    assert results(Crew(double, workers=2), BATCHES) == {**EXPECTED, 13: None, 17: None}
+    assert results(WorkerPool(double, workers=2), BATCHES) == {**EXPECTED, 13: None, 17: None}
 
 
 def test_an_executor_of_the_callers_that_breaks_is_replaced() -> None:
     with ProcessPoolExecutor(1) as pool:
-        assert results(Crew(double, executor=pool, workers=1), [[18], [19], [20]]) == {18: 36, 19: None, 20: 40}
+        assert results(WorkerPool(double, executor=pool, workers=1), [[18], [19], [20]]) == {18: 36, 19: None, 20: 40}
 
 
 class Inline(Executor):
@@ -86,9 +88,9 @@ def test_any_executor_will_do_and_few_batches_are_under_way() -> None:
             taken += 1
             yield [k]
 
-    crew = Crew(double, executor=inline, workers=2)
+    pool = WorkerPool(double, executor=inline, workers=2)
     seen = 0
-    for _ in crew.run(batches()):
+    for _ in pool.run(batches()):
         seen += 1
         assert taken - seen <= 4
     assert seen == 1000
@@ -97,11 +99,11 @@ def test_any_executor_will_do_and_few_batches_are_under_way() -> None:
 
 def test_the_callers_executor_stays_open() -> None:
     with ThreadPoolExecutor(2) as threads:
-        assert results(Crew(double, executor=threads), [[1, 2], [3]]) == {1: 2, 2: 4, 3: 6}
+        assert results(WorkerPool(double, executor=threads), [[1, 2], [3]]) == {1: 2, 2: 4, 3: 6}
         assert threads.submit(int, "7").result() == 7
 
 
-class Unlucky(Crew[int, list[int]]):
+class Unlucky(WorkerPool[int, list[int]]):
     """Loses its worker twice: with the whole batch, and with its first item."""
 
     def _once(self, batch: Sequence[int]) -> list[int] | None:
@@ -119,18 +121,18 @@ def wrong(batch: Sequence[int]) -> list[int]:
 
 def test_what_the_work_raises_is_raised() -> None:
     with ThreadPoolExecutor(1) as threads, pytest.raises(ZeroDivisionError, match="a bug"):
-        results(Crew(wrong, executor=threads), [[1]])
+        results(WorkerPool(wrong, executor=threads), [[1]])
 
 
 def test_at_least_one_worker() -> None:
     with pytest.raises(ValueError, match="workers must be at least 1, not 0"):
-        Crew(double, workers=0)
+        WorkerPool(double, workers=0)
 
 
 UNGUARDED = """
-from cantilena.corpus.crew import Crew
-with Crew(len, workers=1) as crew:
-    print(list(crew.run([[1, 2]])))
+from cantilena.corpus.worker_pool import WorkerPool
+with WorkerPool(len, workers=1) as pool:
+    print(list(pool.run([[1, 2]])))
 """
 
 
@@ -145,13 +147,13 @@ def test_a_script_without_a_guard_is_told_so(tmp_path: Path) -> None:
 
 ORPHANS = """
 import os, sys, time
-from cantilena.corpus.crew import Crew
+from cantilena.corpus.worker_pool import WorkerPool
 def sleep(batch):
     print(os.getpid(), flush=True)
     time.sleep(60)
 if __name__ == "__main__":
-    with Crew(sleep, workers=2) as crew:
-        list(crew.run([[1], [2]]))
+    with WorkerPool(sleep, workers=2) as pool:
+        list(pool.run([[1], [2]]))
 """
 
 

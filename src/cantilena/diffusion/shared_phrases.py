@@ -1,4 +1,4 @@
-"""`Ties`: phrases that are drawn as one, because they are to be the same music.
+"""`SharedPhrases`: phrases that are drawn as one, because they are to be the same music.
 
 Their x0_hat is the mean of theirs at every step, or moves towards it. Each has its own noise, and several looks at one
 thing through different noise say more than one look: the mean is surer than the network knows, and comes out calm.
@@ -15,31 +15,31 @@ from numpy.typing import ArrayLike, NDArray
 from cantilena.diffusion.samplers import Denoise
 from cantilena.diffusion.schedule import Array, Noise
 
-__all__ = ["Ties"]
+__all__ = ["SharedPhrases"]
 
 
 @dataclass(frozen=True, eq=False)
-class Ties:
+class SharedPhrases:
     """Which of P phrases are one: `same` (P, P), a symmetric relation with every phrase the same as itself.
 
-    `shared` is the part of their noise, of its variance, that phrases have in common. `weight` is how far each x0_hat
+    `common` is the part of their noise, of its variance, that phrases have in common. `weight` is how far each x0_hat
     moves to the mean, 0..1.
 
-    >>> ties = Ties.of(["A", "B", "A"])
+    >>> shared = SharedPhrases.of(["A", "B", "A"])
     >>> x = np.float32([1, 5, 3])[None, :, None]
-    >>> ties.denoiser(lambda x_t, log_snr, x0_prev: x_t)(x, x, x).ravel()
+    >>> shared.denoiser(lambda x_t, log_snr, x0_prev: x_t)(x, x, x).ravel()
     array([2., 5., 2.], dtype=float32)
     """
 
     same: NDArray[np.bool_]
-    shared: float = 0.0
+    common: float = 0.0
     weight: float = 1.0
 
     @classmethod
-    def of(cls, parts: ArrayLike, shared: float = 0.0, weight: float = 1.0) -> Ties:
+    def of(cls, parts: ArrayLike, common: float = 0.0, weight: float = 1.0) -> SharedPhrases:
         """Phrases that have the same name are one: `parts` (P,) are names or numbers."""
         parts = np.asarray(parts)
-        return cls(parts[:, None] == parts, shared, weight)
+        return cls(parts[:, None] == parts, common, weight)
 
     def denoiser(self, denoise: Denoise) -> Denoise:
         """`denoise` with one x0_hat for phrases that are one."""
@@ -49,13 +49,13 @@ class Ties:
 
     def noise(self, noise: Noise) -> Noise:
         """`noise` of which phrases that are one share a part; each still is N(0, I)."""
-        if not self.shared:
+        if not self.common:
             return noise
         first = self.same.argmax(axis=1)
         alone = (self.same.sum(axis=1) == 1)[:, None]
 
-        def shared(shape: tuple[int, ...]) -> Array:
-            own, common = noise(shape), noise(shape)[:, first]
-            return np.where(alone, own, (1 - self.shared) ** 0.5 * own + self.shared**0.5 * common).astype(own.dtype)
+        def drawn(shape: tuple[int, ...]) -> Array:
+            own, one = noise(shape), noise(shape)[:, first]
+            return np.where(alone, own, (1 - self.common) ** 0.5 * own + self.common**0.5 * one).astype(own.dtype)
 
-        return shared
+        return drawn

@@ -1,4 +1,4 @@
-"""`Crew`: batches of work through any executor, few at a time; an item that kills its worker is found and named."""
+"""`WorkerPool`: batches of work through any executor, few at a time; what kills its worker is found and named."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import Generic, TypeVar
 
 from cantilena.errors import CorpusError
 
-__all__ = ["Crew"]
+__all__ = ["WorkerPool"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class Crew(Generic[Item, Result]):
+class WorkerPool(Generic[Item, Result]):
     """Runs `work(batch)` for many batches in processes, or in an `executor` of the caller's (which stays open).
 
     Used as a context manager. No more than twice as many batches as `workers` are under way, so memory stays bounded
@@ -38,7 +38,7 @@ class Crew(Generic[Item, Result]):
         self._own: ProcessPoolExecutor | None = None
         self._executor: Executor = executor or self._processes()
 
-    def __enter__(self) -> Crew[Item, Result]:
+    def __enter__(self) -> WorkerPool[Item, Result]:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -5,9 +5,9 @@ import pytest
 from midi_files import STEP, chunk, midi, signature, song, tempo, track, tune
 
 from cantilena.errors import MidiError
+from cantilena.music.insert import free_bars, insert_after, insert_before, insert_between
 from cantilena.music.melody import Melody
 from cantilena.music.metre import COMMON, FOUR_FOUR
-from cantilena.music.room import make_room, room_after, room_before, room_between
 from melodies import random_melody
 
 BAR = COMMON.bar_steps * STEP
@@ -17,16 +17,16 @@ def shifted(notes, steps):
     return [(s + steps, e + steps, p) for s, e, p in notes]
 
 
-def free_bars(locks):
+def open_bars(locks):
     return (np.flatnonzero((~locks.locked).reshape(-1, COMMON.bar_steps).all(1)) + 1).tolist()
 
 
 def test_room_is_free_and_all_else_is_held():
     a, b = random_melody(1, 5), random_melody(2, 3)
-    assert free_bars(make_room(2, after=a)) == [6, 7]
-    assert free_bars(make_room(2, before=b)) == [1, 2]
-    locks = make_room(2, after=a, before=b)
-    assert free_bars(locks) == [6, 7]
+    assert open_bars(free_bars(2, after=a)) == [6, 7]
+    assert open_bars(free_bars(2, before=b)) == [1, 2]
+    locks = free_bars(2, after=a, before=b)
+    assert open_bars(locks) == [6, 7]
     for part, melody in ((slice(0, 80), a), (slice(112, 160), b)):
         assert Melody.from_tokens(locks.tokens[part]) == melody
         assert locks.locked[part].all()
@@ -36,7 +36,7 @@ def test_new_notes_end_where_held_music_or_silence_begins():
     """A note held to the joint ends there, and a new one does not ring into the rest before a pickup."""
     held = Melody.from_notes([0], [16], [60])
     pickup = Melody.from_notes([12], [16], [64])
-    locks = make_room(1, after=held, before=pickup)
+    locks = free_bars(1, after=held, before=pickup)
     new = np.zeros(48, np.int8)
     new[20] = 50
     notes = Melody.from_tokens(locks.paste(new)).notes
@@ -49,10 +49,10 @@ def test_new_notes_end_where_held_music_or_silence_begins():
 def test_after_is_behind_the_last_bar_of_the_track_and_beneath_the_others():
     """The tune sounds to bar 12, the bass to bar 20: the new bars are 13 to 15."""
     data = song(track(tune(1, 12), name="Lead"), track(tune(2, 20, low=30), name="Bass", channel=1))
-    passage = room_after(data, 3)
+    passage = insert_after(data, 3)
     assert (passage.candidate.track, passage.bars, passage.before.bars) == (0, ((13, 15),), 12)
-    assert (passage.stretch.begin, passage.stretch.bars, free_bars(passage.locks)) == (0, 15, [13, 14, 15])
-    assert room_after(data, 3, track=1).bars == ((21, 23),)
+    assert (passage.stretch.begin, passage.stretch.bars, open_bars(passage.locks)) == (0, 15, [13, 14, 15])
+    assert insert_after(data, 3, track=1).bars == ((21, 23),)
 
 
 def test_a_last_note_played_a_little_long_makes_no_bar():
@@ -60,16 +60,16 @@ def test_a_last_note_played_a_little_long_makes_no_bar():
     for late, bar in ((40, 13), (80, 14)):  # of 120 ticks a sixteenth
         events = [(s * STEP, bytes([0x90, p, 80])) for s, _, p in notes]
         events += [(e * STEP + (late if e == notes[-1][1] else 0), bytes([0x80, p, 0])) for _, e, p in notes]
-        assert room_after(midi(chunk(events)), 1).bars == ((bar, bar),)
+        assert insert_after(midi(chunk(events)), 1).bars == ((bar, bar),)
 
 
 def test_bars_after_are_counted_through_changes_of_metre():
     """Two bars of 3/4, then 4/4 in which the tune begins in its third bar: new bars go on in 4/4, from bar 15."""
     data = song(track(shifted(tune(1, 10), 24 + 32)), signatures=[(0, 3, 4), (24, 4, 4)])
-    passage = room_after(data, 2)
+    passage = insert_after(data, 2)
     assert (passage.bars, passage.stretch.first, passage.stretch.begin) == (((15, 16),), 3, 24 * STEP)
     assert passage.before.notes.start[0] == 32
-    assert free_bars(passage.locks) == [13, 14]
+    assert open_bars(passage.locks) == [13, 14]
 
 
 def test_new_bars_sound_as_the_track_though_its_channel_changed():
@@ -77,15 +77,15 @@ def test_new_bars_sound_as_the_track_though_its_channel_changed():
     setup = [(0, b"\xc0\x05"), (0, b"\xb0\x07\x50"), (11 * BAR, b"\xb0\x07\x00"), (12 * BAR, b"\xc0\x09")]
     notes = [(s * STEP, bytes([0x90, p, 80])) for s, _, p in tune(1, 12)]
     notes += [(e * STEP, bytes([0x80, p, 0])) for _, e, p in tune(1, 12)]
-    passage = room_after(midi(chunk([*setup, *notes])), 3)
+    passage = insert_after(midi(chunk([*setup, *notes])), 3)
     events = [(e.tick, e.message) for e in passage.part.events if e.status in (0xB0, 0xC0)]
     assert events == [*setup, (12 * BAR, b"\xc0\x05"), (12 * BAR, b"\xb0\x07\x50")]
 
 
 def test_before_moves_the_song_and_keeps_the_bars_in_which_the_tune_waits():
     data = song(track(shifted(tune(1, 10), 32)), track(tune(2, 12, low=30), name="Bass", channel=1))
-    passage = room_before(data, 4)
-    assert (passage.bars, free_bars(passage.locks)) == (((1, 4),), [1, 2, 3, 4])
+    passage = insert_before(data, 4)
+    assert (passage.bars, open_bars(passage.locks)) == (((1, 4),), [1, 2, 3, 4])
     assert passage.before.notes.start[0] == 32
     assert min(n.start for n in passage.part.notes) == 6 * BAR
     assert int(passage.song.tracks[1].start[0]) == 4 * BAR
@@ -95,23 +95,23 @@ def test_between_begins_where_all_of_a_has_ended():
     """The tune of a ends in bar 9, its bass in bar 12; b waits a bar. New bars 13 and 14; b is bars 15 on."""
     a = song(track(tune(1, 9)), track(tune(2, 12, low=30), name="Bass", channel=1), division=480)
     b = song(track(shifted([(s, e, p) for s, e, p in tune(3, 8)], 16), channel=2), division=480)
-    passage = room_between(a, b, 2)
-    assert (passage.bars, free_bars(passage.locks)) == (((13, 14),), [13, 14])
+    passage = insert_between(a, b, 2)
+    assert (passage.bars, open_bars(passage.locks)) == (((13, 14),), [13, 14])
     assert (passage.before.bars, passage.locks.locked.size) == (12, (12 + 2 + 9) * COMMON.bar_steps)
     assert int(passage.song.tracks[2].start[0]) == 15 * BAR
     assert passage.part.channel == 0
     late = midi(chunk([(12 * BAR + 5 * STEP, tempo(60))]), track(tune(1, 9)))
-    assert room_between(late, b, 2).bars == ((14, 15),)  # a change of tempo must not come in b
+    assert insert_between(late, b, 2).bars == ((14, 15),)  # a change of tempo must not come in b
 
 
 def test_between_counts_ticks_that_fit_both():
     a, b = song(track(tune(1, 8)), division=480), song(track(tune(3, 8), step=96), division=384)
-    passage = room_between(a, b, 1, track_b=0)
+    passage = insert_between(a, b, 1, track_b=0)
     assert passage.song.ticks_per_quarter == 1920
     assert int(passage.song.tracks[1].start[0]) == 9 * 4 * 1920
     assert passage.song.qpm == 120
     late = song(track(shifted(tune(1, 8), 24)), signatures=[(0, 3, 4), (24, 4, 4)])  # two bars of 3/4 before
-    passage = room_between(late, b, 1)
+    passage = insert_between(late, b, 1)
     assert (passage.bars, passage.stretch.begin) == (((11, 11),), 6 * 1920)
 
 
@@ -121,7 +121,7 @@ def test_between_counts_ticks_that_fit_both():
 @pytest.mark.parametrize("bars", [0, -3, 1001, 2.5, True, "8", np.float64(8), np.bool_(True)])
 def test_bars_that_are_none(bars):
     for call in (
-        lambda: make_room(bars, after=random_melody(1, 4)), lambda: room_before(song(track(tune(1, 8))), bars)
+        lambda: free_bars(bars, after=random_melody(1, 4)), lambda: insert_before(song(track(tune(1, 8))), bars)
     ):  # fmt: skip
         with pytest.raises(ValueError, match=f"1 to 1000 new bars are composed, not {bars}"):
             call()
@@ -129,7 +129,7 @@ def test_bars_that_are_none(bars):
 
 def test_a_melody_without_notes():
     with pytest.raises(ValueError, match="a melody without notes"):
-        make_room(2, after=random_melody(1, 4), before=Melody(np.zeros(32, np.int8)))
+        free_bars(2, after=random_melody(1, 4), before=Melody(np.zeros(32, np.int8)))
 
 
 @pytest.mark.parametrize(
@@ -156,10 +156,10 @@ def test_a_melody_without_notes():
 def test_songs_that_have_no_room(data, where, message):
     good = song(track(tune(1, 8)))
     calls = {
-        "after": lambda: room_after(data, 4, metres=FOUR_FOUR),
-        "before": lambda: room_before(data, 4, metres=FOUR_FOUR),
-        "a": lambda: room_between(data, good, 4, metres=FOUR_FOUR),
-        "b": lambda: room_between(good, data, 4, metres=FOUR_FOUR),
+        "after": lambda: insert_after(data, 4, metres=FOUR_FOUR),
+        "before": lambda: insert_before(data, 4, metres=FOUR_FOUR),
+        "a": lambda: insert_between(data, good, 4, metres=FOUR_FOUR),
+        "b": lambda: insert_between(good, data, 4, metres=FOUR_FOUR),
     }  # fmt: skip
     with pytest.raises(MidiError, match=f"^MIDI data: {message}") as refused:
         calls[where]()
@@ -167,7 +167,7 @@ def test_songs_that_have_no_room(data, where, message):
 
 
 @pytest.mark.parametrize("call", [
-    lambda d: room_after(d, 4, track=3), lambda d: room_before(d, 4, track=-1), lambda d: room_between(d, d, 4, track_b=1),
+    lambda d: insert_after(d, 4, track=3), lambda d: insert_before(d, 4, track=-1), lambda d: insert_between(d, d, 4, track_b=1),
 ])  # fmt: skip
 def test_a_track_that_is_not_there(call):
     with pytest.raises(ValueError, match="a track is 0 to 0, not"):
@@ -177,4 +177,4 @@ def test_a_track_that_is_not_there(call):
 def test_a_song_that_would_be_too_long():
     slow = song(track(tune(1, 3100), step=1), division=4)
     with pytest.raises(MidiError, match="with the new bars it would be longer than 4,000 bars"):
-        room_after(slow, 1000)
+        insert_after(slow, 1000)

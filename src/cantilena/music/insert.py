@@ -25,18 +25,18 @@ from cantilena.music.passage import Passage, melody_in, metre_of
 from cantilena.music.splice import find_part
 from cantilena.music.timeline import append_file, last_time_change, later, on_fine_ticks
 
-__all__ = ["MAX_NEW", "make_room", "room_after", "room_before", "room_between"]
+__all__ = ["MAX_NEW", "free_bars", "insert_after", "insert_before", "insert_between"]
 
 MAX_NEW = 1000  # bars
 
 
-def make_room(bars: int, *, after: Melody | None = None, before: Melody | None = None) -> Locks:
+def free_bars(bars: int, *, after: Melody | None = None, before: Melody | None = None) -> Locks:
     """`bars` free bars after one melody and before the other, which are held; either may be missing.
 
     Raises ValueError for bars outside 1..1000, for a melody without notes, and for melodies in two metres.
 
     >>> tune = Melody.from_notes([0, 8], [8, 16], [60, 62])
-    >>> (~make_room(2, after=tune).locked).reshape(-1, 16).any(1).tolist()
+    >>> (~free_bars(2, after=tune).locked).reshape(-1, 16).any(1).tolist()
     [False, True, True]
     """
     bars = _new(bars)
@@ -58,7 +58,7 @@ def make_room(bars: int, *, after: Melody | None = None, before: Melody | None =
     return Locks.around(Notes(*(np.concatenate(some) for some in zip(*shifted, strict=True))), free, metre=metre)
 
 
-def room_after(
+def insert_after(
     source: str | Path | bytes | Song, bars: int, *, track: int | None = None, metres: Metres = None
 ) -> Passage:
     """A song with `bars` new bars behind the last bar in which the melody's track sounds.
@@ -70,14 +70,14 @@ def room_after(
     last = min(int(song.tracks[index].start.max()), song.end - 1)
     found, stretch = _melody_at(song, index, last, f"track {index} ends", metres)
     melody = _whole(found)
-    room = make_room(bars, after=melody)
+    room = free_bars(bars, after=melody)
     begin, end = stretch.tick(melody.bars), stretch.tick(melody.bars + bars)
     _stays_in_metre(song, stretch, end)
     data = set_channel(song, index, begin, end)
     return _passage(data, song, found, stretch, room, melody, melody.bars, bars)
 
 
-def room_before(
+def insert_before(
     source: str | Path | bytes | Song, bars: int, *, track: int | None = None, metres: Metres = None
 ) -> Passage:
     """A song with `bars` new bars before its first: everything in it comes so much later, as `later` has it.
@@ -88,14 +88,14 @@ def room_before(
     (song, index), bars = _read(source, track, metres), _new(bars)
     found, stretch = _melody_at(song, index, 0, "it begins", metres)
     melody = _whole(found, stretch.bars)
-    room = make_room(bars, before=melody)
+    room = free_bars(bars, before=melody)
     end = stretch.tick(bars)
     moved = replace(read_song(later(song.data, end, song.name), name=song.name), qpm=song.qpm)
     data = set_channel(moved, index, 0, end)
     return _passage(data, moved, found, stretch, room, melody, 0, bars)
 
 
-def room_between(
+def insert_between(
     a: str | Path | bytes | Song, b: str | Path | bytes | Song, bars: int, *, track: int | None = None,
     track_b: int | None = None, metres: Metres = None,
 ) -> Passage:  # fmt: skip
@@ -115,7 +115,7 @@ def room_between(
     steps = int(to_steps(np.array([end - stretch.begin]), song.ticks_per_quarter, metre)[0])
     melody = _whole(found, -(-steps // metre.bar_steps))
     melody_b = replace(_whole(found_b, stretch_b.bars), metre=metre)
-    room = make_room(bars, after=melody, before=melody_b)
+    room = free_bars(bars, after=melody, before=melody_b)
     joint = stretch.tick(melody.bars), stretch.tick(melody.bars + bars)
     _stays_in_metre(song, stretch, joint[1])
     data = set_channel(song, index, *joint)

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from cantilena.diffusion import NoiseSchedule, SeededNoise, Ties, ddpm
+from cantilena.diffusion import NoiseSchedule, SeededNoise, SharedPhrases, ddpm
 
 SHARED = 0.3
-TIES = Ties.of(["A", "B", "A", "C", "D", "A"], SHARED)
+TIES = SharedPhrases.of(["A", "B", "A", "C", "D", "A"], SHARED)
 
 
 def test_a_part_of_the_noise_is_shared_and_its_law_is_the_same():
@@ -18,7 +18,7 @@ def test_a_part_of_the_noise_is_shared_and_its_law_is_the_same():
 
 def test_nothing_is_shared_unless_it_is_asked_for():
     plain = SeededNoise([3])((1, 6, 4))
-    assert np.array_equal(Ties.of([0, 1, 0, 1, 0, 1]).noise(SeededNoise([3]))((1, 6, 4)), plain)
+    assert np.array_equal(SharedPhrases.of([0, 1, 0, 1, 0, 1]).noise(SeededNoise([3]))((1, 6, 4)), plain)
 
 
 def test_a_melody_has_the_same_noise_alone_and_in_a_batch():
