@@ -26,15 +26,18 @@ from cantilena.diffusion.samplers import SeededNoise
 from cantilena.diffusion.schedule import NoiseSchedule
 from cantilena.diffusion.shared_phrases import SharedPhrases
 from cantilena.edits.bound_sampler import WINDOW, BoundSampler
+from cantilena.edits.steer import Steering
 from cantilena.edits.window import Window, filled, own_seed
 from cantilena.model import Model
 from cantilena.music.bars import Bars, bar_lines
 from cantilena.music.extract import extract, regions, to_steps
 from cantilena.music.locks import Locks
-from cantilena.music.melody import Melody
+from cantilena.music.melody import MIN_PITCH, VOCABULARY, Melody
 from cantilena.music.metre import Metres
 from cantilena.music.midi import Song
 from cantilena.music.passage import Passage
+from cantilena.rules.rule import sounding
+from cantilena.rules.weighted import Rules
 
 __all__ = ["changed_steps", "level_of", "melody_bars", "noise_level", "varied_file", "vary"]
 
@@ -47,12 +50,20 @@ _HELD = 0.75  # share of phrases that were held then
 
 
 def vary(
-    model: Model, locks: Locks, sample: BoundSampler, *, strength: float, seed: int, lead: int = 0
+    model: Model,
+    locks: Locks,
+    sample: BoundSampler,
+    *,
+    strength: float,
+    seed: int,
+    lead: int = 0,
+    rules: Rules | None = None,
 ) -> tuple[Locks, NDArray[np.int8]]:
     """New tokens (steps,), and the locks to paste into them: what was locked, and whatever else stays.
 
     The song is what `locks.tokens` hold. Phrases begin at bar 0, or `lead` bars earlier. The same seed draws
-    the same noise at every strength. Raises ValueError for a strength outside 0..1.
+    the same noise at every strength.
+    Hard `rules` bind new notes; those of the song may stay. Raises ValueError for a strength outside 0..1.
     """
     metre, free = locks.metre, ~locks.locked
     song = Melody.from_tokens(locks.tokens, metre=metre)
@@ -73,13 +84,28 @@ def vary(
     x_t = model.schedule.q_sample(x_0, level, SeededNoise([own_seed(seed, 1)])(x_0.shape))
     shared = _shared(window.tokens, within, 1 - strength**3)
     at = part.start * size - front
-    drawn = window.sample(sample, own_seed(seed, 2), x_t=x_t.astype(np.float32), start=level, shared=shared, at=at)
+    asked = {"x_t": x_t.astype(np.float32), "start": level, "shared": shared, "at": at}
+    steering = None if rules is None else _binding(model, rules, np.asarray(np.pad(free, pad)), phrases, part.start)
+    drawn = window.sample(sample, own_seed(seed, 2), steering=steering, **asked)
     new, was = np.zeros(len(phrases) * size, np.int8), np.zeros(len(phrases) * size, np.int8)
     steps = slice(part.start * size, part.stop * size)
     new[steps], was[steps] = drawn, window.decode(x_0[0])
     new, was = (song.like(tokens).events[front : front + free.size] for tokens in (new, was))
     changes = changed_steps(song.like(was), song.like(new))
     return Locks.around(song.notes, changes & free, metre=metre), np.asarray(new, np.int8)
+
+
+def _binding(
+    model: Model, rules: Rules, free: NDArray[np.bool_], phrases: NDArray[np.int8], first: int
+) -> Steering:  # fmt: skip
+    """Hard rules on the bars with free steps of a melody, in which what sounds there may stay."""
+    tokens = model.manner.metre.join(phrases)
+    judged = np.asarray(free.reshape(-1, model.manner.metre.bar_steps).any(axis=1))
+    pitch = sounding(Melody.from_tokens(tokens, metre=model.manner.metre)).reshape(-1)
+    spared = np.zeros((tokens.size, VOCABULARY), np.bool_)
+    sounds = np.flatnonzero(pitch)
+    spared[sounds, pitch[sounds] - MIN_PITCH + 2] = True
+    return Steering(model, rules, judged, tokens, first, spared)
 
 
 def varied_file(passage: Passage, locks: Locks, tokens: NDArray[np.int8]) -> tuple[bytes, Melody]:

@@ -15,7 +15,7 @@ from cantilena.notation.sheet import KeySignature
 from cantilena.notation.spelling import key_of_signature
 from cantilena.notation.to_abc import to_abc
 from cantilena.notation.to_musicxml import to_musicxml
-from cantilena.rules.chords import Chords, chord_notes
+from cantilena.rules.chords import Chords, played_chords
 
 __all__ = ["ENDINGS", "asked_chords", "ending_of", "write_notation"]
 
@@ -62,10 +62,8 @@ def asked_chords(text: str, melody: Melody) -> list[Placed]:
     >>> asked_chords("| C | F G |", Melody.from_notes([0], [32], [60]))
     [Placed(bar=1, share=0.0, name='C'), Placed(bar=2, share=0.0, name='F'), Placed(bar=2, share=0.5, name='G')]
     """
-    rule, bar = Chords(text), melody.metre.bar_steps
-    names = [chord.name for k in range(melody.bars) for chord in rule.bars[k % len(rule.bars)]]
-    starts = [played.start for played in chord_notes(rule, melody.bars, melody.metre)]
-    return [Placed(s // bar + 1, s % bar / bar, name) for s, name in zip(starts, names, strict=True)]
+    bar, played = melody.metre.bar_steps, played_chords(Chords(text), melody.bars, melody.metre)
+    return [Placed(notes.start // bar + 1, notes.start % bar / bar, chord.name) for chord, notes in played]
 
 
 def _signed_key(song: Song) -> str | None:
