@@ -214,3 +214,11 @@ def test_chords_of_a_bar_that_is_repeated():
     chord = "<harmony><root><root-step>A</root-step></root><kind>minor</kind></harmony>"
     found = chords_of(song_of(score(chord + C, repeated("start") + rest(4), repeated("stop") + D)))
     assert [(c.bar, c.name) for c in found] == [(1, "Am"), (2, "Am")]
+
+
+def test_an_archive_is_packed_and_unpacked():
+    data = score(C, D).encode()
+    archive = xml_files.packed(data)
+    assert xml_files.unpacked(archive, "a.mxl") == data
+    assert xml_files.packed(data) == archive  # no time of day in it
+    assert heard(archive) == heard(data)

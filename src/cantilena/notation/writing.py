@@ -15,12 +15,13 @@ from cantilena.notation.sheet import KeySignature
 from cantilena.notation.spelling import key_of_signature
 from cantilena.notation.to_abc import to_abc
 from cantilena.notation.to_musicxml import to_musicxml
+from cantilena.notation.xml_files import packed
 from cantilena.rules.chords import Chords, played_chords
 
 __all__ = ["ENDINGS", "asked_chords", "ending_of", "write_notation"]
 
 _SIGNATURE = b"\xff\x59"
-ENDINGS = {"musicxml": ".musicxml", "abc": ".abc", "score": ".score.svg"}  # by format
+ENDINGS = {"musicxml": ".musicxml", "mxl": ".mxl", "abc": ".abc", "score": ".score.svg"}  # by format
 
 
 def ending_of(name: str) -> str:
@@ -53,6 +54,8 @@ def write_notation(
     key = _signed_key(song) if key is None else key
     writer = to_abc if ending == ENDINGS["abc"] else to_musicxml
     written = writer(melody, title=title, key=key, chords=placed, program=program or 0)
+    if ending == ENDINGS["mxl"]:
+        return packed(written)
     return engrave(written, title) if ending == ENDINGS["score"] else written
 
 
