@@ -123,6 +123,15 @@ def test_what_a_variation_changes_fits_and_what_stays_may_not(composer, tmp_path
     assert free.receipt.request.chords == "none"
 
 
+@pytest.mark.parametrize("strength", [0.3, 0.7])
+@pytest.mark.parametrize("shipped", [False, True])
+def test_chords_that_ask_nothing_change_nothing(composer, sheet, strength, shipped):
+    """Parts that come again go on together, and the doubt is that of the noise, as without chords."""
+    composer = load("open-64") if shipped else composer
+    free, bound = (composer.vary(sheet, strength, seed=5, chords=chords, **FAST) for chords in ("none", "| N.C. |"))
+    assert free == bound
+
+
 def test_a_bridge_follows_only_what_is_asked(composer, sheet):
     assert composer.bridge(sheet, sheet, 2, **FAST).receipt.request.rules is None
     with pytest.raises(ValueError, match="only those of a song are estimated"):

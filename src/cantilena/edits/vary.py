@@ -85,27 +85,40 @@ def vary(
     shared = _shared(window.tokens, within, 1 - strength**3)
     at = part.start * size - front
     asked = {"x_t": x_t.astype(np.float32), "start": level, "shared": shared, "at": at}
-    steering = None if rules is None else _binding(model, rules, np.asarray(np.pad(free, pad)), phrases, part.start)
-    drawn = window.sample(sample, own_seed(seed, 2), steering=steering, **asked)
     new, was = np.zeros(len(phrases) * size, np.int8), np.zeros(len(phrases) * size, np.int8)
     steps = slice(part.start * size, part.stop * size)
-    new[steps], was[steps] = drawn, window.decode(x_0[0])
+    was[steps] = window.decode(x_0[0])
+    steering = None if rules is None else _binding(window.model, rules, np.pad(free, pad), part.start, metre.join(phrases))
+    new[steps] = window.sample(sample, own_seed(seed, 2), steering=steering, **asked)
     new, was = (song.like(tokens).events[front : front + free.size] for tokens in (new, was))
     changes = changed_steps(song.like(was), song.like(new))
+    if rules is not None:
+        changes &= ~_breaking(rules, song.like(new), free)
     return Locks.around(song.notes, changes & free, metre=metre), np.asarray(new, np.int8)
 
 
 def _binding(
-    model: Model, rules: Rules, free: NDArray[np.bool_], phrases: NDArray[np.int8], first: int
+    model: Model, rules: Rules, free: NDArray[np.integer | np.bool_], first: int, tokens: NDArray[np.int8]
 ) -> Steering:  # fmt: skip
     """Hard rules on the bars with free steps of a melody, in which what sounds there may stay."""
-    tokens = model.manner.metre.join(phrases)
-    judged = np.asarray(free.reshape(-1, model.manner.metre.bar_steps).any(axis=1))
-    pitch = sounding(Melody.from_tokens(tokens, metre=model.manner.metre)).reshape(-1)
+    metre = model.manner.metre
+    judged = np.asarray(free.reshape(-1, metre.bar_steps).any(axis=1))
     spared = np.zeros((tokens.size, VOCABULARY), np.bool_)
+    pitch = sounding(Melody.from_tokens(tokens, metre=metre)).reshape(-1)
     sounds = np.flatnonzero(pitch)
     spared[sounds, pitch[sounds] - MIN_PITCH + 2] = True
     return Steering(model, rules, judged, tokens, first, spared)
+
+
+def _breaking(rules: Rules, new: Melody, free: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Where a note sounds that breaks the hard rules on the bars with free steps: there the song stays. (steps,)."""
+    judged = np.repeat(free.reshape(-1, new.metre.bar_steps).any(axis=1), new.metre.bar_steps)
+    allowed = np.ones((free.size, VOCABULARY), np.bool_)
+    allowed[judged] = rules.allowed(int(judged.sum()), new.metre)
+    broken = np.zeros(free.size, np.bool_)
+    for start, end, pitch in zip(*(a.tolist() for a in new.notes), strict=True):
+        broken[start:end] = not allowed[start:end, pitch - MIN_PITCH + 2].all()
+    return broken
 
 
 def varied_file(passage: Passage, locks: Locks, tokens: NDArray[np.int8]) -> tuple[bytes, Melody]:
