@@ -16,7 +16,7 @@ from cantilena.music.metre import COMMON, Metre
 from cantilena.rules.chords import Chords
 from cantilena.rules.contour import NEAR, Contour
 from cantilena.rules.form import Form
-from cantilena.rules.pitch import Range
+from cantilena.rules.pitch import Key, Range
 from cantilena.rules.rhythm import Density, Rhythm
 from cantilena.rules.rule import Costs, HardRule, MusicRule, Rule, onsets
 
@@ -109,6 +109,17 @@ class Rules:
         for rule in self._hard():
             allowed &= rule.allowed(steps, metre)
         return allowed
+
+    @property
+    def key(self) -> Key | None:
+        """The key that is asked for."""
+        return next((rule for rule in self.rules if isinstance(rule, Key)), None)
+
+    @property
+    def hard(self) -> Rules | None:
+        """The rules that hold exactly, alone; None where there are none."""
+        hard = list(self._hard())
+        return Rules(hard) if hard else None
 
     def _hard(self) -> Iterator[HardRule]:
         return (rule for rule in self.rules if isinstance(rule, HardRule))

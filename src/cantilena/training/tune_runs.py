@@ -115,6 +115,16 @@ def real_forms(tunes: Tunes, most: int = 120, seed: int = 0) -> dict[str, list[s
     return {style: sorted(forms, key=len) for style, forms in sorted(found.items()) if forms}
 
 
+def real_homes(tunes: Tunes) -> dict[str, list[list[int]]]:
+    """Where the training tunes of each style are at home: scale, tonic (pitch classes) and how many, most first."""
+    found: dict[str, Counter[tuple[int, int]]] = {}
+    for tune in tunes.split(0, role=0).tolist():
+        scale, tonic = tunes.home(tune)
+        if scale < len(PITCH_CLASSES):
+            found.setdefault(tunes.styles[tunes.table["style"][tune]], Counter())[scale, tonic] += 1
+    return {style: [[*home, n] for home, n in count.most_common()] for style, count in sorted(found.items())}
+
+
 def known_tunes(tunes: Tunes, parts: int = 1600, unseen: int = 150) -> KnownTunes:
     """The tunes of the training split and so many top parts that sing, named; unseen ones are of the two others."""
     tops = (t for t in tunes.split(0, role=1).tolist() if sings(tunes.phrases(t)))
@@ -164,7 +174,12 @@ def export_run(
         provenance=provenance,
         card=card_of(folder.name, provenance, tunes),
         labels=labels_told(meta["styles"]),
-        more={"metres": known_metres(tunes), "forms": real_forms(tunes), "sources": dict(tunes.sources)},
+        more={
+            "metres": known_metres(tunes),
+            "forms": real_forms(tunes),
+            "homes": real_homes(tunes),
+            "sources": dict(tunes.sources),
+        },
     )
     for path in [*folder.glob("decoder*.onnx"), folder / "denoiser.onnx"]:
         halve(path)

@@ -20,15 +20,15 @@ from cantilena.edits.motif import develop, first_phrase, read_motif
 from cantilena.edits.pick import choose, denoising_error, unlike_a_tune
 from cantilena.edits.song_form import SAMPLES, SHORTEST, compose_song
 from cantilena.edits.steer import Steering
-from cantilena.edits.tune_form import compose_tune, draw_form
+from cantilena.edits.tune_form import compose_tune, draw_form, draw_home
 from cantilena.edits.window import own_seed
 from cantilena.engine import Engine
-from cantilena.labels import places
+from cantilena.labels import Home, places
 from cantilena.music.melody import Melody
 from cantilena.music.metre import Metre
 from cantilena.music.midi import to_midi
 from cantilena.requests import Compose, Pick
-from cantilena.rules import Chords, Form, Rules, chord_notes
+from cantilena.rules import Chords, Form, HardRule, Key, Rules, chord_notes
 from cantilena.sampling import Sampling
 from cantilena.sources import Source
 from cantilena.verbs.outcome import HALF, RESAMPLE, Outcome, drawn_by, has_notes, least_kept, measured, settled
@@ -64,7 +64,7 @@ def compose_many(engine: Engine, request: Compose, seeds: Sequence[int]) -> list
             for seed in seeds
         ]
     elif _is_song(engine, request, rules):
-        melodies = _songs(engine, request, seeds, length, _form(rules))
+        melodies = _songs(engine, request, seeds, length, rules)
     elif rules is not None:
         melodies = [_steered(engine, request, seed, length, rules) for seed in seeds]
     else:
@@ -96,17 +96,30 @@ def pick(engine: Engine, request: Pick) -> Outcome:
 
 
 def _songs(
-    engine: Engine, request: Compose, seeds: Sequence[int], length: Length, form: Form | None
+    engine: Engine, request: Compose, seeds: Sequence[int], length: Length, rules: Rules | None
 ) -> list[Melody]:  # fmt: skip
-    """Songs laid out of several draws; of a model that is told the places of phrases, tunes in a real form."""
+    """Songs laid out of several draws; of a model that is told the places of phrases, tunes in a real form and key."""
     counted = _Counted(engine, len(seeds) * (1 if engine.model.places_phrases else SAMPLES))
+    if engine.model.places_phrases:
+        return [_tune(engine, counted, request, seed, length, rules) for seed in seeds]
     sample, told = partial(counted.sample, **_drawn(request)), partial(engine.told, _drawn(request))
-    bars, metre = length.bars, length.metre
-    if not engine.model.places_phrases:
-        return [compose_song(sample, told, seed, bars, metre) for seed in seeds]
-    asked = None if form is None else form.letters(bars, metre)
-    forms = [asked or draw_form(engine.model.forms, request.style, length.phrases, seed) for seed in seeds]
-    return [compose_tune(sample, told, seed, bars, metre, form) for seed, form in zip(seeds, forms, strict=True)]
+    return [compose_song(sample, told, seed, length.bars, length.metre) for seed in seeds]
+
+
+def _tune(
+    engine: Engine, counted: _Counted, request: Compose, seed: int, length: Length, rules: Rules | None
+) -> Melody:  # fmt: skip
+    """A tune in the form and the key that are asked for, or in a real tune's of the style."""
+    bars, metre, model, form = length.bars, length.metre, engine.model, _form(rules)
+    letters = None if form is None else form.letters(bars, metre)
+    letters = letters or draw_form(model.forms, request.style, length.phrases, seed)
+    key = None if rules is None else rules.key
+    home = draw_home(model.homes, request.style, seed) if key is None else key.home
+    drawn = _drawn(request, home)
+    sample, told = partial(counted.sample, **drawn), partial(engine.told, drawn)
+    key = Key.at_home(*home) if key is None and home is not None else key
+    hard = None if rules is None else rules.hard
+    return compose_tune(sample, told, seed, bars, metre, letters, key=key, rules=hard)
 
 
 class _Counted:
@@ -123,10 +136,15 @@ class _Counted:
             self._told(min(self._done, every), every)
 
 
-def _drawn(request: Compose) -> Sampling:
-    """How a settled request wants its samples drawn."""
+def _drawn(request: Compose, home: Home | None = None) -> Sampling:
+    """How a settled request wants its samples drawn; at home in the key that it asks for, or there."""
     drawn = drawn_by(request)
     drawn["metre"] = Metre.parse(request.metre)
+    asked = asked_rules(request.rules)
+    if asked is not None and asked.key is not None:
+        home = asked.key.home
+    if home is not None:
+        drawn["home"] = home
     return drawn
 
 
@@ -142,7 +160,7 @@ def _is_song(engine: Engine, request: Compose, rules: Rules | None) -> bool:
     """Whether a melody is made as a song: it is to be sung, and nothing shapes it that a song cannot keep."""
     tunes = engine.model.places_phrases
     shaped = request.plain or request.loop or request.motif is not None
-    asked = rules is not None and not (tunes and list(rules.rules) == [_form(rules)])
+    asked = rules is not None and not (tunes and all(r is _form(rules) or isinstance(r, HardRule) for r in rules.rules))
     shortest = SHORTEST_TUNE if tunes else SHORTEST
     return not (shaped or asked) and request.bars >= shortest and request.voice not in ("any", "bass")
 
