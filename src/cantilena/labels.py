@@ -44,6 +44,7 @@ PLACE_NULLS = (FAR + 1, FAR + 1, PLACES)  # phrases from the opening, to the end
 Home: TypeAlias = tuple[int, int]  # a major scale by its tonic, and a tonic: pitch classes, see `music.scales.home_of`
 PITCH_CLASSES = 12
 _TUNE, _BASS = 0, 3  # roles
+_LOWEST = 0  # register
 _LETTERS = string.ascii_uppercase + string.ascii_lowercase
 _ALIKE = 0.7  # share of equal onsets from which two phrases bear one letter
 
@@ -84,7 +85,7 @@ class TuneLabels:
         return self.roles, len(self.styles), len(self.metres), self.registers, self.densities, *homes
 
     def of(self, voice: Voice, metre: Metre, style: str | None, home: Home | None = None) -> NDArray[np.int64]:
-        """The labels of a melody (7,): a tune, a bass, or of a voice that says nothing, nothing.
+        """The labels of a melody (7,): a tune, a low bass, or of a voice that says nothing, nothing.
 
         ModelError for a style that is not known.
         """
@@ -94,7 +95,7 @@ class TuneLabels:
                 raise ModelError(f"a style is one of {', '.join(self.styles)}, not {style!r}")
             known = self.styles.index(style)
         if voice.role is not None or voice.family is not None:
-            role = _BASS if voice.role == 1 else _TUNE
+            role, register = (_BASS, _LOWEST) if voice.role == 1 else (_TUNE, register)
         if homes and home is not None:
             homes = list(home)
         return np.array([role, known, metre_class(metre, self.metres), register, density, *homes], np.int64)

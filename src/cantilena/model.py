@@ -153,6 +153,12 @@ class Model:
         found = self.about.get("homes", {}).items()
         return {str(style): [(int(a), int(b), int(n)) for a, b, n in some] for style, some in found}
 
+    @cached_property
+    def styles(self) -> dict[str, dict[str, int]]:
+        """How many real tunes of each style are in each metre, where they are many; none of other models."""
+        found = self.about.get("styles", {}).items()
+        return {str(style): {str(metre): int(n) for metre, n in count.items()} for style, count in found}
+
     @property
     def places_phrases(self) -> bool:
         """Whether its denoiser is told where each phrase stands, and so takes fewer than 32 of them, too."""

@@ -116,6 +116,13 @@ class KnownTunes:
         licences = {str(s["collection"]): str(s["licence"]) for s in about.get("sources", {}).get("of", ())}
         return cls(interval, gap, begin, tuple(titles), tuple(files), human, licences)
 
+    def joined(self, other: KnownTunes) -> KnownTunes:
+        """These tunes and others. What unseen tunes share is that of these."""
+        interval, gap = (np.concatenate([getattr(self, k), getattr(other, k)]) for k in ("interval", "gap"))
+        begin = np.concatenate([self.begin, other.begin + self.interval.size])
+        titles, files = self.titles + other.titles, self.files + other.files
+        return KnownTunes(interval, gap, begin, titles, files, self.human, self.licences)
+
     def nearest(self, melody: Melody, most: int = 5) -> Nearness:
         """The tunes with which a melody shares its longest runs of notes, at most so many."""
         interval, gap = moves_of(melody)

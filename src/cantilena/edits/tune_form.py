@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.diffusion.shared_phrases import SharedPhrases
-from cantilena.edits.cadence import come_to_rest
+from cantilena.edits.cadence import come_to_rest, key_before
 from cantilena.edits.song_form import MOST_RUNNING, SampleMany, Told, span_quality
 from cantilena.edits.steer import Steering
 from cantilena.edits.window import own_seed
@@ -26,12 +26,26 @@ from cantilena.music.scales import in_one_scale
 from cantilena.music.tune_score import longest_run, tune_score
 from cantilena.rules import Key, Rules
 
-__all__ = ["DRAWS", "ROUNDS", "compose_tune", "draw_form", "draw_home"]
+__all__ = ["DRAWS", "ROUNDS", "compose_tune", "draw_form", "draw_home", "draw_style"]
 
 DRAWS = 4  # of which the best is taken
 ROUNDS = 3  # of draws, until one is a tune
-_FORMS, _HOMES = 19, 23  # tell a seed's numbers for the form, and for the key, from those for sampling
+_STYLES, _FORMS, _HOMES = 17, 19, 23  # tell a seed's numbers for each from those for sampling
 _IN_SCALE = 8.0  # what notes outside one scale count, against a tune score of -4 to 4
+
+
+def draw_style(styles: Mapping[str, Mapping[str, int]], metre: str, seed: int) -> str | None:
+    """A style in which real tunes of a metre are, by the root of how many, or of any; None where none are known.
+
+    The seed's chance.
+    """
+    known = {style: count[metre] for style, count in styles.items() if metre in count}
+    known = known or {style: sum(count.values()) for style, count in styles.items()}
+    if not known:
+        return None
+    share = np.sqrt(np.array(list(known.values()), np.float64))
+    random = np.random.Generator(np.random.PCG64([seed, _STYLES]))
+    return list(known)[int(random.choice(len(known), p=share / share.sum()))]
 
 
 def draw_form(forms: Mapping[str, Sequence[str]], style: str | None, phrases: int, seed: int) -> list[int]:
@@ -94,12 +108,16 @@ def _written(
     if rules is not None:
         steering = Steering.alone(model, rules, len(x_0), bars)
         write = partial(steering.decode, x_0, shift=steering.shift(x_0))
-    tokens = come_to_rest(write, write(), 0, end, key=key, tonic=True, metre=metre)
+    tokens = write()
+    heard = key_before(Melody.from_tokens(metre.join(tokens)[:end], metre=metre), end - metre.bar_steps)
+    if key is not None and heard is not None and key.tonic not in heard.stable:
+        key = None  # the notes say otherwise than the network was told
+    tokens = come_to_rest(write, tokens, 0, end, key=key, tonic=True, metre=metre)
     return Melody.from_tokens(metre.join(tokens)[:end], metre=metre)
 
 
 def _worth(tune: Melody) -> float:
-    """How good a tune is: how like one it is, and how good its bars are; below 0 is none."""
+    """How good a tune is: how like one it is, how good its bars are, and how well it keeps its key; below 0 is none."""
     if tune.notes.pitch.size < tune.bars or longest_run(tune.notes.pitch) > MOST_RUNNING:
         return -10.0
     classes = np.bincount(tune.notes.pitch % 12, minlength=12) / tune.notes.pitch.size

@@ -33,6 +33,7 @@ from cantilena.writing import CONTEXT
 
 __all__ = [
     "Baseline",
+    "adapted_model",
     "exchange_parts",
     "export_baselines",
     "export_model",
@@ -195,6 +196,26 @@ def exchange_parts(
             about |= {"config": asdict(network.config), **decoder.about}
         about |= reading or {}
         model |= {"format": FORMAT, "name": folder.resolve().name, "decoder": about}
+        _write_model_json(new, model)
+
+
+def adapted_model(
+    source: Path, folder: Path, denoiser: TuneDenoiser, *, more: Mapping[str, Any], adapted: Mapping[str, Any]
+) -> None:
+    """Write the model folder `source` to `folder` with a denoiser that went on learning, in half precision.
+
+    `more` goes into model.json as it is, `adapted` into its provenance. Raises ModelError when it cannot be written.
+    """
+    with _replacing(folder) as new:
+        shutil.copytree(source, new, dirs_exist_ok=True)
+        model = json.loads((source / "model.json").read_text())
+        about = model["denoiser"]
+        _denoiser_to_onnx(denoiser, new / "denoiser.onnx", about)
+        halve(new / "denoiser.onnx")
+        model |= {"name": folder.resolve().name, **more}
+        model["provenance"] = {**model.get("provenance", {}), "adapted": dict(adapted)}
+        with (new / "README.md").open("a", encoding="utf-8") as card:
+            card.write(f"\nIt went on to learn from {len(adapted['files'])} files of its owner.\n")
         _write_model_json(new, model)
 
 

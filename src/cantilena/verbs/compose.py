@@ -18,13 +18,13 @@ from cantilena.edits.finish import finish
 from cantilena.edits.length import Length, lead_round
 from cantilena.edits.motif import develop, first_phrase, read_motif
 from cantilena.edits.pick import choose, denoising_error, unlike_a_tune
-from cantilena.edits.song_form import SAMPLES, SHORTEST, compose_song
+from cantilena.edits.song_form import SAMPLES, SHORTEST, compose_song, octaves_to
 from cantilena.edits.steer import Steering
-from cantilena.edits.tune_form import compose_tune, draw_form, draw_home
+from cantilena.edits.tune_form import compose_tune, draw_form, draw_home, draw_style
 from cantilena.edits.window import own_seed
 from cantilena.engine import Engine
 from cantilena.labels import Home, places
-from cantilena.music.melody import Melody
+from cantilena.music.melody import Melody, transpose
 from cantilena.music.metre import Metre
 from cantilena.music.midi import to_midi
 from cantilena.requests import Compose, Pick
@@ -57,6 +57,7 @@ def compose_many(engine: Engine, request: Compose, seeds: Sequence[int]) -> list
     metre = Metre.parse(request.metre) if theme is None else theme.metre
     length = Length(request.bars, request.loop, metre, engine.model.least)
     request = _settled(engine, request, rules, theme, length)
+    each = [replace(request, seed=seed) for seed in seeds]
     if theme is not None:
         sample, bars, cadence = engine.bound_sampler(_drawn(request)), request.bars, request.cadence
         melodies = [
@@ -64,13 +65,16 @@ def compose_many(engine: Engine, request: Compose, seeds: Sequence[int]) -> list
             for seed in seeds
         ]
     elif _is_song(engine, request, rules):
-        melodies = _songs(engine, request, seeds, length, rules)
+        each = [_styled(engine, one) for one in each]
+        melodies = _songs(engine, each, length, rules)
     elif rules is not None:
         melodies = [_steered(engine, request, seed, length, rules) for seed in seeds]
     else:
         drawn = engine.sample(seeds, **length.asked, **_placed(engine, length), **_drawn(request))  # (seeds, P, D)
         melodies = [_finished(engine, request, x_0, seed, length) for seed, x_0 in zip(seeds, drawn, strict=True)]
-    return [_outcome(replace(request, seed=s), m, rules) for s, m in zip(seeds, melodies, strict=True)]
+    if engine.model.places_phrases and rules is None and theme is None:
+        melodies = [_in_register(melody, voice_of(request.voice or "lead")) for melody in melodies]
+    return [_outcome(one, melody, rules) for one, melody in zip(each, melodies, strict=True)]
 
 
 def pick(engine: Engine, request: Pick) -> Outcome:
@@ -95,22 +99,32 @@ def pick(engine: Engine, request: Pick) -> Outcome:
     return Outcome(best[0].request, best[0].melody, best[0].midi, best[0].name, rows=best[0].rows, parts=tuple(best))
 
 
-def _songs(
-    engine: Engine, request: Compose, seeds: Sequence[int], length: Length, rules: Rules | None
-) -> list[Melody]:  # fmt: skip
+def _in_register(melody: Melody, voice: Voice) -> Melody:
+    """A tune moved by octaves to where its voice lies: a network of tunes has hardly heard another register."""
+    if voice.centre is None or not melody.notes.pitch.size:
+        return melody
+    return melody.like(transpose(melody.events, octaves_to(melody, voice.centre)))
+
+
+def _styled(engine: Engine, request: Compose) -> Compose:
+    """The request with a style, of a model that knows some: one of its metre, by the seed's chance."""
+    if request.style is not None:
+        return request
+    return replace(request, style=draw_style(engine.model.styles, request.metre, request.seed))
+
+
+def _songs(engine: Engine, requests: Sequence[Compose], length: Length, rules: Rules | None) -> list[Melody]:
     """Songs laid out of several draws; of a model that is told the places of phrases, tunes in a real form and key."""
-    counted = _Counted(engine, len(seeds) * (1 if engine.model.places_phrases else SAMPLES))
+    counted = _Counted(engine, len(requests) * (1 if engine.model.places_phrases else SAMPLES))
     if engine.model.places_phrases:
-        return [_tune(engine, counted, request, seed, length, rules) for seed in seeds]
-    sample, told = partial(counted.sample, **_drawn(request)), partial(engine.told, _drawn(request))
-    return [compose_song(sample, told, seed, length.bars, length.metre) for seed in seeds]
+        return [_tune(engine, counted, request, length, rules) for request in requests]
+    sample, told = partial(counted.sample, **_drawn(requests[0])), partial(engine.told, _drawn(requests[0]))
+    return [compose_song(sample, told, request.seed, length.bars, length.metre) for request in requests]
 
 
-def _tune(
-    engine: Engine, counted: _Counted, request: Compose, seed: int, length: Length, rules: Rules | None
-) -> Melody:  # fmt: skip
+def _tune(engine: Engine, counted: _Counted, request: Compose, length: Length, rules: Rules | None) -> Melody:
     """A tune in the form and the key that are asked for, or in a real tune's of the style."""
-    bars, metre, model, form = length.bars, length.metre, engine.model, _form(rules)
+    bars, metre, model, form, seed = length.bars, length.metre, engine.model, _form(rules), request.seed
     letters = None if form is None else form.letters(bars, metre)
     letters = letters or draw_form(model.forms, request.style, length.phrases, seed)
     key = None if rules is None else rules.key
@@ -162,7 +176,8 @@ def _is_song(engine: Engine, request: Compose, rules: Rules | None) -> bool:
     shaped = request.plain or request.loop or request.motif is not None
     asked = rules is not None and not (tunes and all(r is _form(rules) or isinstance(r, HardRule) for r in rules.rules))
     shortest = SHORTEST_TUNE if tunes else SHORTEST
-    return not (shaped or asked) and request.bars >= shortest and request.voice not in ("any", "bass")
+    sung = request.voice != "any" and (tunes or request.voice != "bass")
+    return not (shaped or asked) and request.bars >= shortest and sung
 
 
 def _form(rules: Rules | None) -> Form | None:
