@@ -70,7 +70,7 @@ def test_a_change_of_low_rank_begins_as_nothing_and_stays_when_it_is_merged():
 
 
 def test_it_learns_what_holds_for_the_tunes_held_out_and_says_so(adapted, model):
-    own, place, found = adapted
+    _, place, found = adapted
     assert (found.tunes, found.held_out) == (8, 2)
     assert found.steps > 0
     assert found.error[1] < 0.97 * found.error[0]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import shutil
 import warnings
 from collections.abc import Iterator, Mapping
@@ -21,6 +20,7 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from cantilena.errors import ModelError
+from cantilena.files import new_folder
 from cantilena.latent import LatentSpace
 from cantilena.model import FORMAT
 from cantilena.reproduction.baseline_networks import FORMAT as BASELINES_FORMAT
@@ -257,19 +257,11 @@ def _replacing(folder: Path, mark: str = "model.json", what: str = "a model") ->
     folder = folder.resolve()
     if folder.exists() and not (folder / mark).is_file() and not (folder.is_dir() and not any(folder.iterdir())):
         raise ModelError(f"{folder}: holds something else than {what}; choose another name")
-    temporary, old = (folder.with_name(f".{folder.name}.{kind}{os.getpid()}") for kind in ("", "old."))
     try:
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        yield temporary
-        if folder.exists():
-            os.rename(folder, old)
-        os.rename(temporary, folder)
-        shutil.rmtree(old, ignore_errors=True)
+        with new_folder(folder) as new:
+            yield new
     except OSError as error:
         raise ModelError(f"{folder}: cannot be written ({error.strerror or error})") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _decoder_to_onnx(decoder: PhraseDecoder, folder: Path) -> None:
