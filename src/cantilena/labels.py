@@ -11,7 +11,7 @@ from __future__ import annotations
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,13 +22,17 @@ from cantilena.music.metre import Metre
 from cantilena.voices import Voice
 
 __all__ = [
+    "DENSITIES",
     "FAR",
     "PLACES",
     "PLACE_NULLS",
+    "REGISTERS",
     "Home",
+    "Known",
     "LabelKind",
     "TuneLabels",
     "VoiceLabels",
+    "density_class",
     "form_letters",
     "form_text",
     "kind_of_labels",
@@ -36,15 +40,28 @@ __all__ = [
     "metre_class",
     "places",
     "places_among",
+    "register_class",
 ]
 
 FAR = 32  # phrases from the opening, or to the ending: so many or more
 PLACES = 32  # of a sequence that a network of tunes sees
 PLACE_NULLS = (FAR + 1, FAR + 1, PLACES)  # phrases from the opening, to the ending, form letter: "not said"
+REGISTERS = (60, 66, 70, 74)  # median MIDI pitches between the five registers
+DENSITIES = (0.75, 1.1, 1.6)  # notes a quarter between the four densities
 Home: TypeAlias = tuple[int, int]  # a major scale by its tonic, and a tonic: pitch classes, see `music.scales.home_of`
 PITCH_CLASSES = 12
 _TUNE, _BASS = 0, 3  # roles
 _LOWEST = 0  # register
+
+
+class Known(NamedTuple):
+    """What is known of a melody beside voice, style and metre; None is not said."""
+
+    home: Home | None = None
+    density: float | None = None  # notes a quarter
+    register: float | None = None  # median MIDI pitch
+
+
 _LETTERS = string.ascii_uppercase + string.ascii_lowercase
 _ALIKE = 0.7  # share of equal onsets from which two phrases bear one letter
 
@@ -58,7 +75,7 @@ class VoiceLabels:
     styles: tuple[str, ...] = ()
     homes: bool = False  # whether it is said where a melody is at home
 
-    def of(self, voice: Voice, metre: Metre, style: str | None, home: Home | None = None) -> NDArray[np.int64]:
+    def of(self, voice: Voice, metre: Metre, style: str | None, known: Known | None = None) -> NDArray[np.int64]:
         """The labels of a melody (4,). ModelError for a style: this kind knows none."""
         if style is not None:
             raise ModelError(f"a style is for models that know some: this one knows none, so not {style!r}")
@@ -84,21 +101,26 @@ class TuneLabels:
         homes = (PITCH_CLASSES, PITCH_CLASSES) if self.homes else ()
         return self.roles, len(self.styles), len(self.metres), self.registers, self.densities, *homes
 
-    def of(self, voice: Voice, metre: Metre, style: str | None, home: Home | None = None) -> NDArray[np.int64]:
+    def of(self, voice: Voice, metre: Metre, style: str | None, known: Known | None = None) -> NDArray[np.int64]:
         """The labels of a melody (7,): a tune, a low bass, or of a voice that says nothing, nothing.
 
         ModelError for a style that is not known.
         """
-        role, known, _, register, density, *homes = self.nulls
+        role, kind, _, register, density, *homes = self.nulls
         if style is not None:
             if style not in self.styles:
                 raise ModelError(f"a style is one of {', '.join(self.styles)}, not {style!r}")
-            known = self.styles.index(style)
+            kind = self.styles.index(style)
         if voice.role is not None or voice.family is not None:
             role, register = (_BASS, _LOWEST) if voice.role == 1 else (_TUNE, register)
-        if homes and home is not None:
-            homes = list(home)
-        return np.array([role, known, metre_class(metre, self.metres), register, density, *homes], np.int64)
+        known = known or Known()
+        if homes and known.home is not None:
+            homes = list(known.home)
+        if known.density is not None:
+            density = density_class(known.density)
+        if known.register is not None:
+            register = register_class(known.register)
+        return np.array([role, kind, metre_class(metre, self.metres), register, density, *homes], np.int64)
 
 
 LabelKind = VoiceLabels | TuneLabels
@@ -108,6 +130,16 @@ def metre_class(metre: Metre, names: Sequence[str]) -> int:
     """Which of these names of metres is a metre's: its signature, "triplets" for their grid, or "other"."""
     name = "triplets" if metre.quarter_steps == 3 else str(metre)
     return names.index(name if name in names else "other")
+
+
+def register_class(pitch: float) -> int:
+    """Which of the five registers a median pitch lies in."""
+    return int(np.searchsorted(REGISTERS, pitch, side="right"))
+
+
+def density_class(notes: float) -> int:
+    """Which of the four densities so many notes a quarter are."""
+    return int(np.searchsorted(DENSITIES, notes, side="right"))
 
 
 def form_text(letters: Sequence[int]) -> str:

@@ -18,9 +18,6 @@ class Voice(NamedTuple):
     purity: int | None = None  # 0: less than a tenth of the notes was dropped, 1: up to .4, 2: more
     rests: int | None = None  # 0: no 2-bar phrase is silent, 1: some are
     program: int = 0
-    centre: int | None = (
-        None  # MIDI pitch, near which the median of a tune for it lies; where it lies well, if not said
-    )
 
     @classmethod
     def of(cls, track: Candidate) -> Voice:
@@ -34,7 +31,7 @@ class Voice(NamedTuple):
 VOICES: dict[str, Voice] = {
     "lead": Voice(role=0, purity=0),
     "any": Voice(),
-    "bass": Voice(role=1, family=4, purity=0, program=33, centre=43),
+    "bass": Voice(role=1, family=4, purity=0, program=33),
     "keys": Voice(family=0, program=0),
     "organ": Voice(family=2, program=16),
     "guitar": Voice(family=3, program=25),

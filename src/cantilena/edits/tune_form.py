@@ -28,24 +28,21 @@ from cantilena.rules import Key, Rules
 
 __all__ = ["DRAWS", "ROUNDS", "compose_tune", "draw_form", "draw_home", "draw_style"]
 
-DRAWS = 4  # of which the best is taken
+DRAWS = 6  # of which the best is taken
 ROUNDS = 3  # of draws, until one is a tune
 _STYLES, _FORMS, _HOMES = 17, 19, 23  # tell a seed's numbers for each from those for sampling
 _IN_SCALE = 8.0  # what notes outside one scale count, against a tune score of -4 to 4
+_SEAM = 6.0  # and what leaps from phrase to phrase count
 
 
 def draw_style(styles: Mapping[str, Mapping[str, int]], metre: str, seed: int) -> str | None:
-    """A style in which real tunes of a metre are, by the root of how many, or of any; None where none are known.
+    """One of the styles in which real tunes of a metre are, or else of all; None where none are known.
 
     The seed's chance.
     """
-    known = {style: count[metre] for style, count in styles.items() if metre in count}
-    known = known or {style: sum(count.values()) for style, count in styles.items()}
-    if not known:
-        return None
-    share = np.sqrt(np.array(list(known.values()), np.float64))
+    known = [style for style, metres in styles.items() if metre in metres] or list(styles)
     random = np.random.Generator(np.random.PCG64([seed, _STYLES]))
-    return list(known)[int(random.choice(len(known), p=share / share.sum()))]
+    return known[int(random.integers(len(known)))] if known else None
 
 
 def draw_form(forms: Mapping[str, Sequence[str]], style: str | None, phrases: int, seed: int) -> list[int]:
@@ -122,4 +119,12 @@ def _worth(tune: Melody) -> float:
         return -10.0
     classes = np.bincount(tune.notes.pitch % 12, minlength=12) / tune.notes.pitch.size
     in_scale = _IN_SCALE * (float(in_one_scale(classes)) - 1)  # a draw may wander from key to key
-    return float(np.clip(tune_score(tune), -4, 4)) + max(span_quality(tune), -4.0) + in_scale
+    score = float(np.clip(tune_score(tune), -4, 4))
+    worth = score + max(span_quality(tune), -4.0) + in_scale - _SEAM * _torn(tune)
+    return worth if score > 0 else min(worth, score)
+
+
+def _torn(tune: Melody) -> float:
+    """The share of its phrases that begin with a leap beyond a fifth."""
+    begins = np.diff(tune.notes.start // tune.metre.phrase_steps) > 0
+    return float((np.abs(np.diff(tune.notes.pitch))[begins] > 7).mean()) if begins.any() else 0.0

@@ -31,6 +31,7 @@ from cantilena.requests import Compose, Pick
 from cantilena.rules import Chords, Form, HardRule, Key, Rules, chord_notes
 from cantilena.sampling import Sampling
 from cantilena.sources import Source
+from cantilena.verbs.known import known_of
 from cantilena.verbs.outcome import HALF, RESAMPLE, Outcome, drawn_by, has_notes, least_kept, measured, settled
 from cantilena.voices import Voice, voice_of
 
@@ -38,8 +39,9 @@ __all__ = ["compose", "compose_many", "pick"]
 
 TRIES = 8  # draws of a melody by rules, until it keeps them
 SONG_GUIDANCE = 3.0  # benchmarks/tunes.py
-TUNE_GUIDANCE = 1.0  # above 1 tunes leave their key more often
+TUNE_GUIDANCE = 1.5  # the key is kept better than at 1, at 2 notes are repeated more (docs/findings.md)
 SHORTEST_TUNE = 4  # bars
+BASS = 43  # the median pitch of a bass, about
 LONG_RESAMPLE = 2  # above 64 bars: with one visit the key wanders, with four the tune stands still (docs/findings.md)
 
 
@@ -100,10 +102,10 @@ def pick(engine: Engine, request: Pick) -> Outcome:
 
 
 def _in_register(melody: Melody, voice: Voice) -> Melody:
-    """A tune moved by octaves to where its voice lies: a network of tunes has hardly heard another register."""
-    if voice.centre is None or not melody.notes.pitch.size:
+    """A tune moved by octaves to where a bass lies, for a bass: a network of tunes has hardly heard one."""
+    if voice.role != 1 or not melody.notes.pitch.size:
         return melody
-    return melody.like(transpose(melody.events, octaves_to(melody, voice.centre)))
+    return melody.like(transpose(melody.events, octaves_to(melody, BASS)))
 
 
 def _styled(engine: Engine, request: Compose) -> Compose:
@@ -153,12 +155,8 @@ class _Counted:
 def _drawn(request: Compose, home: Home | None = None) -> Sampling:
     """How a settled request wants its samples drawn; at home in the key that it asks for, or there."""
     drawn = drawn_by(request)
-    drawn["metre"] = Metre.parse(request.metre)
-    asked = asked_rules(request.rules)
-    if asked is not None and asked.key is not None:
-        home = asked.key.home
-    if home is not None:
-        drawn["home"] = home
+    drawn["metre"] = metre = Metre.parse(request.metre)
+    drawn["known"] = known_of(asked_rules(request.rules), metre, home=home)
     return drawn
 
 

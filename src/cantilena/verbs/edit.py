@@ -13,15 +13,14 @@ from cantilena.edits.bound_sampler import BoundSampler
 from cantilena.edits.recompose import recompose
 from cantilena.edits.steer import check_held
 from cantilena.engine import Engine
-from cantilena.labels import Home
 from cantilena.model import Model
 from cantilena.music.bars import Bars, parse_bars
 from cantilena.music.insert import free_bars, insert_after, insert_before, insert_between
 from cantilena.music.locks import lock_melody
 from cantilena.music.passage import read_passage
-from cantilena.music.scales import home_of
 from cantilena.requests import Bridge, Extend, Infill, Vary
 from cantilena.sources import Source
+from cantilena.verbs.known import known_of
 from cantilena.verbs.outcome import RESAMPLE, Outcome, drawn_by, settled
 from cantilena.verbs.site import Site
 
@@ -111,20 +110,9 @@ def _drawing(engine: Engine, request: Infill | Extend | Bridge | Vary, site: Sit
     """The model as it writes in voice and metre of the request, with the chance of its seed; and what samples."""
     drawn = drawn_by(request)
     drawn["metre"] = site.metre
-    if (home := _home(engine.model, request, site)) is not None:
-        drawn["home"] = home
-    return engine.told(drawn, request.seed), engine.bound_sampler(drawn)
-
-
-def _home(model: Model, request: Infill | Extend | Bridge | Vary, site: Site) -> Home | None:
-    """Where the new bars are at home, of a model that is told: in the key that is asked for, or in that of the song."""
-    if not model.labels.homes:
-        return None
     rules = None if isinstance(request, Vary) else asked_rules(request.rules)
-    key = None if rules is None else rules.key
-    if key is not None:
-        return key.home
-    return home_of(site.before) if site.before.notes.pitch.size else None
+    drawn["known"] = known_of(rules, site.metre, song=site.before)
+    return engine.told(drawn, request.seed), engine.bound_sampler(drawn)
 
 
 def _no_track(track: int | None) -> None:
