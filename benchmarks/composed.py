@@ -16,7 +16,7 @@ from cantilena.corpus.store import Corpus
 from cantilena.metrics.features import pitch_range
 from cantilena.metrics.pieces import Pieces, corpus_pieces
 from cantilena.metrics.scores import consistency, overlaps
-from cantilena.model import DEFAULT_MODEL
+from cantilena.model import RESEARCH_MODEL
 from cantilena.music.metre import COMMON
 from cantilena.requests import Compose
 from cantilena.sampling import Voice
@@ -38,7 +38,7 @@ def figures(pieces: Pieces) -> dict[str, float]:
     }
 
 
-def main(corpus_dir: str, name: str = DEFAULT_MODEL, number: str = "1000", temperature: str = "1") -> None:
+def main(corpus_dir: str, name: str = RESEARCH_MODEL, number: str = "1000", temperature: str = "1") -> None:
     corpus, composer = Corpus.open(corpus_dir), load(name)
     began = time.perf_counter()
     melodies = composer.compose_many(range(int(number)), Compose(voice=Voice(rests=0), temperature=float(temperature)))

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from cantilena.composer import load
 from cantilena.corpus.store import WINDOW_PHRASES, Corpus
 from cantilena.metrics.features import repeated_phrases, scale_consistency
-from cantilena.model import DEFAULT_MODEL
+from cantilena.model import RESEARCH_MODEL
 from cantilena.music.extract import ROLES
 from cantilena.music.melody import Melody
 from cantilena.music.metre import COMMON
@@ -53,7 +53,7 @@ def show(name: str, melodies: Iterable[NDArray[np.int8]]) -> None:
     print(f"{name:34}" + "".join(f"{value:9.3f}" for value in np.nanmean(rows, axis=0)))
 
 
-def main(corpus_dir: str, name: str = DEFAULT_MODEL, number: str = "200") -> None:
+def main(corpus_dir: str, name: str = RESEARCH_MODEL, number: str = "200") -> None:
     corpus, composer, n = Corpus.open(corpus_dir), load(name), int(number)
     windows = corpus.windows("test", max_silent=8, stride=8)
     lead = (corpus.table["role"][windows[:, 0]] == ROLES.index("lead")) & (corpus.purity(windows[:, 0]) == 0)

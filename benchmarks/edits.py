@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from cantilena.composer import Composer, load
 from cantilena.corpus.store import Corpus
-from cantilena.model import DEFAULT_MODEL
+from cantilena.model import RESEARCH_MODEL
 from cantilena.music.melody import Melody
 from cantilena.music.metre import COMMON
 from cantilena.music.midi import read_song
@@ -120,7 +120,7 @@ def row(label: str, found: list[list[float]]) -> str:
     return f"{label:24}" + "".join(f"{f:12.2f}" for f in figures) + f"{len(table):8}"
 
 
-def main(corpus_dir: str, name: str = DEFAULT_MODEL, edits: str = "1000", number: str = "200") -> None:
+def main(corpus_dir: str, name: str = RESEARCH_MODEL, edits: str = "1000", number: str = "200") -> None:
     corpus, composer = Corpus.open(corpus_dir), load(name)
     rows = corpus.windows("test")
     rows = rows[np.random.default_rng(0).choice(len(rows), max(int(edits), int(number)))]

@@ -26,7 +26,7 @@ from cantilena.edits.finish import finish
 from cantilena.edits.length import WHOLE, Length, best_crop, chain, lead_round
 from cantilena.edits.motif import develop, first_phrase, likeness
 from cantilena.metrics.overlap import normal_overlap, window_moments
-from cantilena.model import DEFAULT_MODEL
+from cantilena.model import RESEARCH_MODEL
 from cantilena.music.extract import ROLES
 from cantilena.music.melody import Melody
 from cantilena.music.metre import COMMON
@@ -245,7 +245,7 @@ def motifs(corpus: Corpus, composer: Composer, number: int) -> None:
         print(f"{label:34}" + "".join(f"{f:10.1f}" for f in figures) + (f"{seconds:10.2f}" if m is tunes[-1] else ""))
 
 
-def main(corpus_dir: str, name: str = DEFAULT_MODEL, number: str = "20", tunes: str = "50") -> None:
+def main(corpus_dir: str, name: str = RESEARCH_MODEL, number: str = "20", tunes: str = "50") -> None:
     corpus, composer = Corpus.open(corpus_dir), load(name)
     print(f"{composer.model.name} {composer.model.fingerprint}, songs of {corpus_dir}")
     long(corpus, composer, int(number))

@@ -26,7 +26,7 @@ from cantilena.composer import Composer, load
 from cantilena.corpus.store import Corpus
 from cantilena.metrics.pieces import Pieces
 from cantilena.metrics.scores import overlaps
-from cantilena.model import DEFAULT_MODEL
+from cantilena.model import RESEARCH_MODEL
 from cantilena.music.melody import Melody, pitch_name
 from cantilena.music.metre import COMMON
 from cantilena.rules import Chords, Density, Form, Key, Range, estimate_key, parse_rule
@@ -174,7 +174,7 @@ def speed(composer: Composer, song: Melody) -> None:
         print(f"{label:26}{min(seconds):8.2f}", flush=True)
 
 
-def main(corpus_dir: str, name: str = DEFAULT_MODEL, number: str = "32", infills: str = "", *rules: str) -> None:
+def main(corpus_dir: str, name: str = RESEARCH_MODEL, number: str = "32", infills: str = "", *rules: str) -> None:
     sets = [tuple(names.split("+")) for names in rules] or SETS
     corpus, composer = Corpus.open(corpus_dir), load(name)
     rows = corpus.windows("test")

@@ -18,7 +18,7 @@ import numpy as np
 from cantilena.composer import load
 from cantilena.corpus.store import WINDOW_PHRASES, Corpus
 from cantilena.edits.cadence import has_cadence
-from cantilena.model import DEFAULT_MODEL
+from cantilena.model import RESEARCH_MODEL
 from cantilena.music.extract import ROLES
 from cantilena.music.melody import REST, Melody
 from cantilena.music.tune_score import longest_run, tune_score
@@ -62,7 +62,7 @@ def show(name: str, melodies: Iterable[Melody]) -> None:
 
 
 def main(
-    corpus_dir: str, name: str = DEFAULT_MODEL, number: str = "200", bars: str = "64", svg: str | None = None
+    corpus_dir: str, name: str = RESEARCH_MODEL, number: str = "200", bars: str = "64", svg: str | None = None
 ) -> None:
     corpus, composer, n, length = Corpus.open(corpus_dir), load(name), int(number), int(bars)
     print(f"{composer.model.name} {composer.model.fingerprint}\n{'':26}" + "".join(f"{head:>9}" for head in HEADS))

@@ -12,10 +12,10 @@ import sys
 import numpy as np
 
 from cantilena.corpus.store import Corpus
-from cantilena.model import DEFAULT_MODEL, Model
+from cantilena.model import RESEARCH_MODEL, Model
 
 
-def main(corpus_dir: str, name: str = DEFAULT_MODEL) -> None:
+def main(corpus_dir: str, name: str = RESEARCH_MODEL) -> None:
     corpus, model = Corpus.open(corpus_dir), Model.load(name)
     tokens, counts = corpus.unique_phrases("test")
     known = {row.tobytes() for row in corpus.unique_phrases("train")[0]}

@@ -26,7 +26,7 @@ from cantilena.edits.morph import NOISE, morph, on_sphere
 from cantilena.edits.vary import changed_steps, noise_level, vary
 from cantilena.metrics.features import intervals, notes_a_bar, repeated_phrases, rests, scale_consistency
 from cantilena.metrics.panel import Panel, circle, group, path, sheet, words
-from cantilena.model import DEFAULT_MODEL
+from cantilena.model import RESEARCH_MODEL
 from cantilena.music.locks import Locks, lock_melody
 from cantilena.music.melody import Melody
 from cantilena.music.metre import COMMON
@@ -117,7 +117,7 @@ def picture(rows: dict[str, list[tuple[float, float]]], real: float) -> str:
     return sheet(1000, 420, "How near a variation stays to its song", note, parts)
 
 
-def main(corpus_dir: str, name: str = DEFAULT_MODEL, number: str = "40", svg: str = "docs/vary.svg") -> None:
+def main(corpus_dir: str, name: str = RESEARCH_MODEL, number: str = "40", svg: str = "docs/vary.svg") -> None:
     corpus, composer = Corpus.open(corpus_dir), load(name)
     rows = corpus.windows("validation")
     rows = rows[np.random.default_rng(0).choice(len(rows), int(number), replace=False)]

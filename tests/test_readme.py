@@ -32,6 +32,9 @@ def desk(tmp_path_factory):
     (desk / "songs").mkdir()
     for seed in range(160):
         (desk / "songs" / f"{seed}.mid").write_bytes(to_midi(random_melody(seed)))
+    (desk / "my-tunes").mkdir()
+    for seed in range(6):
+        (desk / "my-tunes" / f"{seed}.mid").write_bytes(to_midi(random_melody(seed, 32)))
     (desk / "recipes").symlink_to(ROOT / "recipes")
     return desk
 
@@ -45,7 +48,9 @@ def test_every_command_runs(desk):
         if words[1] == "train":
             words += [word for setting in SHORT[words[2]] for word in ("--set", setting)]
         if words[1] in ("compose", "infill", "extend", "bridge", "vary"):
-            words += ["--steps", "3"]
+            words += ["--steps", "12" if "--density" in words else "3"]  # three steps are too few to steer
+        if words[1] == "adapt":
+            words += ["--minutes", "0.3", "--threads", "1"]
         if words[1] in ("morph", "blend"):
             words += ["--sampling-steps", "3"]
         if words[1] == "reproduce":

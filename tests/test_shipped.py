@@ -1,4 +1,4 @@
-"""The model in the package: small, in one piece, the same in both worlds, and fit to compose with."""
+"""The models: small, in one piece, the same in both worlds, and fit to compose with."""
 
 import json
 import time
@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import cantilena
-from cantilena.model import DEFAULT_MODEL, Model, find_model
+from cantilena.model import RESEARCH_MODEL, Model, find_model
 from cantilena.reproduction.baseline_networks import BaselineNetworks, checkout_baselines
 from cantilena.requests import Compose
 from cantilena.training.export import read_weights, vae_fingerprint
@@ -19,7 +19,7 @@ from cantilena.writing import UNKNOWN
 
 @pytest.fixture(scope="module")
 def model() -> Model:
-    return Model.load()
+    return Model.load(RESEARCH_MODEL)
 
 
 def test_it_is_small_and_says_where_it_comes_from(model):
@@ -46,7 +46,7 @@ def test_the_checkout_holds_its_baselines_trained_at_its_own_cost(model):
 
 @torch.no_grad()
 def test_both_worlds_agree_on_it(model):
-    folder = find_model(DEFAULT_MODEL)
+    folder = find_model(RESEARCH_MODEL)
     about = json.loads((folder / "model.json").read_text())
     vae_weights, denoiser_weights = read_weights(folder, "vae"), read_weights(folder, "denoiser")
     vae = MelodyVAE(VAEConfig(**about["vae"]["config"]))

@@ -110,7 +110,7 @@ class Engine:
     def labels(self, sampling: Sampling) -> NDArray[np.int64]:
         """What the networks are told of a melody that `sampling` asks for: (k,)."""
         voice, metre = voice_of(sampling.get("voice", "lead")), sampling.get("metre", COMMON)
-        return self.model.labels.of(voice, metre, sampling.get("style"))
+        return self.model.labels.of(voice, metre, sampling.get("style"), sampling.get("known"))
 
     def decode(
         self, x_0: NDArray[np.float32], seeds: Sequence[int] = (0,), *, voice: str | Voice = "any",

@@ -1,8 +1,9 @@
 """What networks are told of a melody: labels of the whole, and places of its phrases.
 
 A model's labels are of one of two kinds. `VoiceLabels` are those of the paper's corpus: what the extractor says of a
-track. `TuneLabels` are those of openly licensed tunes: role, style, metre, register and density of a melody, and of
-each phrase how many lie before it and after it, and its form letter. Each label may be its null, "not said".
+track. `TuneLabels` are those of openly licensed tunes: role, style, metre, register and density of a melody, the scale
+and the tonic where it is at home, and of each phrase how many lie before it and after it, and its form letter. Each
+label may be its null, "not said".
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +22,17 @@ from cantilena.music.metre import Metre
 from cantilena.voices import Voice
 
 __all__ = [
+    "DENSITIES",
     "FAR",
     "PLACES",
     "PLACE_NULLS",
+    "REGISTERS",
+    "Home",
+    "Known",
     "LabelKind",
     "TuneLabels",
     "VoiceLabels",
+    "density_class",
     "form_letters",
     "form_text",
     "kind_of_labels",
@@ -34,12 +40,28 @@ __all__ = [
     "metre_class",
     "places",
     "places_among",
+    "register_class",
 ]
 
 FAR = 32  # phrases from the opening, or to the ending: so many or more
 PLACES = 32  # of a sequence that a network of tunes sees
 PLACE_NULLS = (FAR + 1, FAR + 1, PLACES)  # phrases from the opening, to the ending, form letter: "not said"
+REGISTERS = (60, 66, 70, 74)  # median MIDI pitches between the five registers
+DENSITIES = (0.75, 1.1, 1.6)  # notes a quarter between the four densities
+Home: TypeAlias = tuple[int, int]  # a major scale by its tonic, and a tonic: pitch classes, see `music.scales.home_of`
+PITCH_CLASSES = 12
 _TUNE, _BASS = 0, 3  # roles
+_LOWEST = 0  # register
+
+
+class Known(NamedTuple):
+    """What is known of a melody beside voice, style and metre; None is not said."""
+
+    home: Home | None = None
+    density: float | None = None  # notes a quarter
+    register: float | None = None  # median MIDI pitch
+
+
 _LETTERS = string.ascii_uppercase + string.ascii_lowercase
 _ALIKE = 0.7  # share of equal onsets from which two phrases bear one letter
 
@@ -51,8 +73,9 @@ class VoiceLabels:
     nulls: tuple[int, ...] = (3, 17, 3, 2)
     written: int = 4  # how many of them the decoder is told
     styles: tuple[str, ...] = ()
+    homes: bool = False  # whether it is said where a melody is at home
 
-    def of(self, voice: Voice, metre: Metre, style: str | None) -> NDArray[np.int64]:
+    def of(self, voice: Voice, metre: Metre, style: str | None, known: Known | None = None) -> NDArray[np.int64]:
         """The labels of a melody (4,). ModelError for a style: this kind knows none."""
         if style is not None:
             raise ModelError(f"a style is for models that know some: this one knows none, so not {style!r}")
@@ -62,33 +85,42 @@ class VoiceLabels:
 
 @dataclass(frozen=True)
 class TuneLabels:
-    """Role, style, metre, register and density, each by its number in a list of names."""
+    """Role, style, metre, register, density, scale and tonic, each by its number in a list of names."""
 
     styles: tuple[str, ...]
     metres: tuple[str, ...]
     registers: int
     densities: int
     roles: int = 4
+    homes: bool = True  # whether scale and tonic are told
     written: int = 3
 
     @property
     def nulls(self) -> tuple[int, ...]:
         """The index of each that means "not said"."""
-        return self.roles, len(self.styles), len(self.metres), self.registers, self.densities
+        homes = (PITCH_CLASSES, PITCH_CLASSES) if self.homes else ()
+        return self.roles, len(self.styles), len(self.metres), self.registers, self.densities, *homes
 
-    def of(self, voice: Voice, metre: Metre, style: str | None) -> NDArray[np.int64]:
-        """The labels of a melody (5,): a tune, a bass, or of a voice that says nothing, nothing.
+    def of(self, voice: Voice, metre: Metre, style: str | None, known: Known | None = None) -> NDArray[np.int64]:
+        """The labels of a melody (7,): a tune, a low bass, or of a voice that says nothing, nothing.
 
         ModelError for a style that is not known.
         """
-        role, known, _, *others = self.nulls
+        role, kind, _, register, density, *homes = self.nulls
         if style is not None:
             if style not in self.styles:
                 raise ModelError(f"a style is one of {', '.join(self.styles)}, not {style!r}")
-            known = self.styles.index(style)
+            kind = self.styles.index(style)
         if voice.role is not None or voice.family is not None:
-            role = _BASS if voice.role == 1 else _TUNE
-        return np.array([role, known, metre_class(metre, self.metres), *others], np.int64)
+            role, register = (_BASS, _LOWEST) if voice.role == 1 else (_TUNE, register)
+        known = known or Known()
+        if homes and known.home is not None:
+            homes = list(known.home)
+        if known.density is not None:
+            density = density_class(known.density)
+        if known.register is not None:
+            register = register_class(known.register)
+        return np.array([role, kind, metre_class(metre, self.metres), register, density, *homes], np.int64)
 
 
 LabelKind = VoiceLabels | TuneLabels
@@ -98,6 +130,16 @@ def metre_class(metre: Metre, names: Sequence[str]) -> int:
     """Which of these names of metres is a metre's: its signature, "triplets" for their grid, or "other"."""
     name = "triplets" if metre.quarter_steps == 3 else str(metre)
     return names.index(name if name in names else "other")
+
+
+def register_class(pitch: float) -> int:
+    """Which of the five registers a median pitch lies in."""
+    return int(np.searchsorted(REGISTERS, pitch, side="right"))
+
+
+def density_class(notes: float) -> int:
+    """Which of the four densities so many notes a quarter are."""
+    return int(np.searchsorted(DENSITIES, notes, side="right"))
 
 
 def form_text(letters: Sequence[int]) -> str:
@@ -120,7 +162,8 @@ def kind_of_labels(about: Mapping[str, Any]) -> LabelKind:
     if told is None:
         return VoiceLabels()
     styles, metres = (tuple(map(str, told[name])) for name in ("style", "metre"))
-    return TuneLabels(styles, metres, len(told["register"]), len(told["density"]), len(told["role"]))
+    registers, densities, roles = (len(told[name]) for name in ("register", "density", "role"))
+    return TuneLabels(styles, metres, registers, densities, roles, homes="tonic" in told)
 
 
 def form_letters(tokens: NDArray[np.integer]) -> NDArray[np.int64]:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cantilena.errors import ModelError
+from cantilena.files import new_file
 
 __all__ = ["MAX_STD", "LatentSpace"]
 
@@ -142,10 +143,8 @@ class LatentSpace:
     def save(self, path: str | Path) -> None:
         """Write an .npz of plain arrays, under exactly this name, replacing the file in one step."""
         path = Path(path)
-        part = path.with_name(path.name + ".part")
-        with part.open("wb") as file:
+        with new_file(path) as part, part.open("wb") as file:
             np.savez(file, **self._arrays())  # type: ignore[arg-type]
-        part.replace(path)
 
     @classmethod
     def load(cls, path: str | Path) -> LatentSpace:

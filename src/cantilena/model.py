@@ -26,11 +26,20 @@ from cantilena.writing import SIZES, Bounds, Manner, write
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # before the import: a composer's machine reports to nobody
 import onnxruntime
 
-__all__ = ["DEFAULT_MODEL", "FORMAT", "LABEL_NULLS", "Model", "find_model", "known_models", "open_network"]
+__all__ = [
+    "DEFAULT_MODEL",
+    "FORMAT",
+    "LABEL_NULLS",
+    "RESEARCH_MODEL",
+    "Model",
+    "find_model",
+    "known_models",
+    "open_network",
+]
 
 FORMAT = 2  # 1 had a decoder that did not hear what it wrote
-DEFAULT_MODEL = "pop-64"
-RESEARCH_MODEL = "pop-64"
+DEFAULT_MODEL = "open-64"  # anyone may use it
+RESEARCH_MODEL = "pop-64"  # that of the paper's table; in a checkout of the source, not in the package
 PARTS = ("encoder", "decoder", "decoder_start", "decoder_step", "denoiser")  # .onnx
 READING = ("sigma", "temperature", "floor", "leanings")  # of model.json's "decoder": how composed latents are read
 LABEL_NULLS = VoiceLabels().nulls
@@ -60,7 +69,7 @@ def known_models() -> dict[str, Path]:
     counts.
     """
     package = Path(str(files("cantilena")))
-    checkout = [package.parents[1] / "models"] if (package.parents[1] / "pyproject.toml").is_file() else []
+    checkout = [package.parents[1] / "research"] if (package.parents[1] / "pyproject.toml").is_file() else []
     found: dict[str, Path] = {}
     for place in (package / "models", *checkout, _own_models()):
         for model in sorted(place.glob("*/model.json")):
@@ -137,6 +146,18 @@ class Model:
     def forms(self) -> dict[str, list[str]]:
         """The forms of real tunes by style, a letter for each phrase; none of a model that is not told places."""
         return {str(style): list(map(str, forms)) for style, forms in self.about.get("forms", {}).items()}
+
+    @cached_property
+    def homes(self) -> dict[str, list[tuple[int, int, int]]]:
+        """How many real tunes of each style are at home in which major scale, on which tonic; none of other models."""
+        found = self.about.get("homes", {}).items()
+        return {str(style): [(int(a), int(b), int(n)) for a, b, n in some] for style, some in found}
+
+    @cached_property
+    def styles(self) -> dict[str, dict[str, int]]:
+        """How many real tunes of each style are in each metre, where they are many; none of other models."""
+        found = self.about.get("styles", {}).items()
+        return {str(style): {str(metre): int(n) for metre, n in count.items()} for style, count in found}
 
     @property
     def places_phrases(self) -> bool:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import ModelError
+from cantilena.files import new_file
 from cantilena.music.melody import Melody
 
 __all__ = ["FILE", "KnownTunes", "Near", "Nearness", "moves_of"]
@@ -96,10 +97,9 @@ class KnownTunes:
     def save(self, path: Path) -> None:
         """Write to an .npz file."""
         names = json.dumps([self.titles, self.files]).encode()
-        np.savez_compressed(
-            path, interval=self.interval, gap=self.gap, begin=self.begin, human=self.human,
-            names=np.frombuffer(names, np.uint8),
-        )  # fmt: skip
+        arrays = {"interval": self.interval, "gap": self.gap, "begin": self.begin, "human": self.human}
+        with new_file(path) as new, new.open("wb") as file:
+            np.savez_compressed(file, **arrays, names=np.frombuffer(names, np.uint8))  # type: ignore[arg-type]
 
     @classmethod
     def load(cls, folder: Path, about: Mapping[str, Any]) -> KnownTunes:
@@ -115,6 +115,13 @@ class KnownTunes:
             raise ModelError(f"{path}: cannot be read ({error})") from error
         licences = {str(s["collection"]): str(s["licence"]) for s in about.get("sources", {}).get("of", ())}
         return cls(interval, gap, begin, tuple(titles), tuple(files), human, licences)
+
+    def joined(self, other: KnownTunes) -> KnownTunes:
+        """These tunes and others. What unseen tunes share is that of these."""
+        interval, gap = (np.concatenate([getattr(self, k), getattr(other, k)]) for k in ("interval", "gap"))
+        begin = np.concatenate([self.begin, other.begin + self.interval.size])
+        titles, files = self.titles + other.titles, self.files + other.files
+        return KnownTunes(interval, gap, begin, titles, files, self.human, self.licences)
 
     def nearest(self, melody: Melody, most: int = 5) -> Nearness:
         """The tunes with which a melody shares its longest runs of notes, at most so many."""

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.asked import AskedRules
+from cantilena.files import write_whole
 from cantilena.music.formats import Piece, write_piece
 from cantilena.music.melody import Melody, Notes
 from cantilena.music.metre import Metre
-from cantilena.music.midi import write_whole
 from cantilena.notation.writing import ending_of, write_notation
 from cantilena.receipt import Receipt, write_receipt
 from cantilena.requests import Extend

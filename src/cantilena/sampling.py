@@ -8,6 +8,7 @@ from typing import Any, TypeAlias, TypedDict
 
 from cantilena.diffusion.guidance import Cost, branching
 from cantilena.diffusion.samplers import SAMPLERS, Clamp, Step, ddpm
+from cantilena.labels import Known
 from cantilena.music.melody import Melody
 from cantilena.music.metre import Metre
 from cantilena.voices import VOICES, Voice, voice_of
@@ -42,6 +43,7 @@ class Sampling(TypedDict, total=False):
     voice: str | Voice  # a key of VOICES or a Voice; "lead"
     metre: Metre  # 4/4
     style: str  # one that the model knows; none is said
+    known: Known  # where it is at home, how dense and high it is, for a model that is told; none of it is said
     sampler: str  # "ddpm" (default), "ddim" or "dpm_solver_pp": see cantilena.diffusion
     steps: int  # 20
     temperature: float  # of ddpm: noise of each step, 0..1.5; lower is calmer; TEMPERATURE, with rules STEERED

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextlib
-import os
 import random
 from pathlib import Path
 
@@ -16,7 +14,7 @@ from midi_files import chunk, midi, raw_chunk, signature, song, tempo, track, tu
 
 from cantilena.errors import MidiError
 from cantilena.music.melody import MAX_PITCH, MIN_PITCH, Melody
-from cantilena.music.midi import read_song, to_midi, write_whole
+from cantilena.music.midi import read_song, to_midi
 
 SCALE = [(4 * i, 4 * i + 3, 60 + i % 8) for i in range(32)]  # 8 bars
 
@@ -158,75 +156,6 @@ def test_damaged_bytes_are_a_song_or_a_midi_error() -> None:
             data[draw.randrange(len(data))] = draw.randrange(256)
         with contextlib.suppress(MidiError):
             read_song(bytes(data))
-
-
-def test_writing_replaces_in_one_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "new" / "tune.mid"
-    write_whole(path, b"old")
-    write_whole(path, b"whole")
-    assert path.read_bytes() == b"whole"
-
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
-        write_whole(path, b"half")
-    assert path.read_bytes() == b"whole"
-    assert [p.name for p in path.parent.iterdir()] == ["tune.mid"]
-
-
-@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
-def test_a_new_file_is_for_whom_the_umask_allows_and_an_old_one_for_whom_it_was(mask, mode, tmp_path) -> None:
-    before = os.umask(mask)
-    try:
-        write_whole(tmp_path / "new.mid", b"a")
-        (tmp_path / "old.mid").write_bytes(b"a")
-        (tmp_path / "old.mid").chmod(0o640)
-        write_whole(tmp_path / "old.mid", b"b")
-    finally:
-        os.umask(before)
-    assert (tmp_path / "new.mid").stat().st_mode & 0o777 == mode
-    assert (tmp_path / "old.mid").stat().st_mode & 0o777 == 0o640
-
-
-@pytest.mark.parametrize("there", [True, False])
-def test_a_link_is_written_through(there: bool, tmp_path: Path) -> None:
-    """Through two links, the second relative and in another folder, to a file that is there or not."""
-    folder = tmp_path / "songs"
-    folder.mkdir()
-    (folder / "inner.mid").symlink_to("real.mid")
-    (tmp_path / "link.mid").symlink_to(folder / "inner.mid")
-    if there:
-        (folder / "real.mid").write_bytes(b"old")
-    write_whole(tmp_path / "link.mid", b"new")
-    assert (tmp_path / "link.mid").is_symlink()
-    assert (folder / "inner.mid").is_symlink()
-    assert (folder / "real.mid").read_bytes() == b"new"
-
-
-def test_links_in_a_circle_are_an_error_with_the_name_that_was_given(tmp_path: Path) -> None:
-    (tmp_path / "a.mid").symlink_to("b.mid")
-    (tmp_path / "b.mid").symlink_to("a.mid")
-    with pytest.raises(OSError, match=r"a\.mid") as refused:
-        write_whole(tmp_path / "a.mid", b"new")
-    assert refused.value.filename == str(tmp_path / "a.mid")
-
-
-@pytest.mark.parametrize("size", [245, 246, 255])
-def test_a_name_of_any_length_that_may_be(size: int, tmp_path: Path) -> None:
-    path = tmp_path / ((size - 4) * "a" + ".mid")
-    write_whole(path, b"whole")
-    assert [p.name for p in tmp_path.iterdir()] == [path.name]
-
-
-def test_a_pipe_is_written_to(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe.mid")
-    with concurrent.futures.ThreadPoolExecutor() as pool:
-        read = pool.submit((tmp_path / "pipe.mid").read_bytes)
-        write_whole(tmp_path / "pipe.mid", b"whole")
-        assert read.result(5) == b"whole"
-    assert (tmp_path / "pipe.mid").is_fifo()
 
 
 def test_a_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -141,6 +141,7 @@ def test_a_bridge_follows_only_what_is_asked(composer, sheet):
 def test_a_tune_over_the_chords_of_a_song(composer, sheet, tmp_path):
     made = composer.compose(seed=4, rules={"chords_of": sheet}, steps=1)
     asked = made.receipt.request
+    assert made.receipt.rows[0].asked == "| C | F G7 | Am | G | C | F G7 | Am | G | C | F G7 | Am | G ..."
     assert (asked.bars, asked.metre, asked.rules.chords) == (16, "4/4", text(*ROUND * 4))
     assert all_fit(asked.rules.chords, made.melody)
     assert sources_of(asked) == []  # it can be made again without the song

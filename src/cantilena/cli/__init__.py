@@ -13,6 +13,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from cantilena.cli.adapt import adapt
 from cantilena.cli.again import again
 from cantilena.cli.corpus import app as corpus_app
 from cantilena.cli.evaluate import evaluate
@@ -57,7 +58,7 @@ def _options(
 
 for command in COMMANDS.values():
     app.command()(command)
-for other in (again, play, provenance, evaluate, inspect, export, reproduce, studio):
+for other in (adapt, again, play, provenance, evaluate, inspect, export, reproduce, studio):
     app.command()(other)
 app.add_typer(corpus_app, name="corpus")
 app.add_typer(train_app, name="train")

@@ -28,11 +28,11 @@ def evaluate(
     """Measure melodies against others: the paper's scores, music features, and what is copied."""
     from json import dumps
 
+    from cantilena.files import write_whole
     from cantilena.metrics.novelty import NoveltyIndex
     from cantilena.metrics.pieces import read_pieces
     from cantilena.metrics.report import evaluate as measure
     from cantilena.metrics.report_plot import report_plot
-    from cantilena.music.midi import write_whole
 
     if plot is not None and plot.suffix.lower() != ".svg":
         raise ValueError(f"{plot}: a picture is written as .svg")

@@ -22,7 +22,7 @@ def play(
 
     from cantilena.cli.places import check_new, check_place
     from cantilena.cli.system import play_sound
-    from cantilena.music.midi import write_whole
+    from cantilena.files import write_whole
     from cantilena.music.render import song_to_wav
     from cantilena.sources import Source
 

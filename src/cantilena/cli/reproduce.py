@@ -94,6 +94,7 @@ def reproduce(
     from cantilena.composer import load
     from cantilena.corpus.store import Corpus
     from cantilena.errors import ModelError
+    from cantilena.model import RESEARCH_MODEL
     from cantilena.reproduction.baseline_networks import BaselineNetworks, checkout_baselines
     from cantilena.reproduction.baselines import ROWS
     from cantilena.reproduction.layout import table_text
@@ -110,7 +111,7 @@ def reproduce(
         steps=steps, temperature=temperature, settle=settle, resample=resample, infill_steps=infill_steps,
         infill_resample=infill_resample, paper_steps=paper_steps,
     )  # fmt: skip
-    config, composer = SamplingConfig(number, seeds, workers=workers, **how), load(model)
+    config, composer = SamplingConfig(number, seeds, workers=workers, **how), load(model or RESEARCH_MODEL)
     networks, lacking = None, ""
     try:
         networks = BaselineNetworks.load(baselines or checkout_baselines(), composer.model)

@@ -45,7 +45,7 @@ class Shell(Described, frozen=True, kw_only=True):
 
     model: Annotated[
         str | None,
-        about("Compose with this model: the name of a shipped one, or a folder; by default pop-64.", metavar="MODEL"),
+        about("Compose with this model: the name of a shipped one, or a folder; by default open-64.", metavar="MODEL"),
     ] = None
 
 

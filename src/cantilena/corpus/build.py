@@ -27,7 +27,7 @@ from cantilena.corpus.sources import Sources
 from cantilena.corpus.store import Corpus
 from cantilena.corpus.worker_pool import WorkerPool
 from cantilena.errors import CorpusError
-from cantilena.music.midi import write_whole
+from cantilena.files import write_whole
 
 __all__ = ["build"]
 

@@ -23,7 +23,7 @@ from cantilena.corpus.sources import Found, Sources
 from cantilena.corpus.store import FORMAT, MELODY, Corpus, fingerprint
 from cantilena.corpus.tunes import SPLITS, song_groups, split_of
 from cantilena.errors import CorpusError
-from cantilena.music.midi import write_whole
+from cantilena.files import write_whole
 
 __all__ = ["Seen", "merge"]
 

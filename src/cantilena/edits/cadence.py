@@ -78,14 +78,20 @@ def _one_note(bounds: Bounds, first: int, end: int, pitches: NDArray[np.bool_], 
 def _approached(
     write: Write, tokens: NDArray[np.int8], begin: int, end: int, home: frozenset[int], key: Key | None, metre: Metre
 ) -> NDArray[np.int8]:
-    """The same with a last note, of the last bar, that is a step or a fifth from the one before, if one may be."""
+    """The same with a last note, of the last bar, that is a step or a fifth from the one before, if one may be.
+
+    Where none may be, it is the nearest to it.
+    """
     start, _, pitch = _part(tokens, begin, end, metre).notes
     late = start.size > 1 and begin + start[-1] >= end - metre.bar_steps
     if not late or int(abs(pitch[-1] - pitch[-2])) in _APPROACHES:
         return tokens
-    near = [int(pitch[-2]) + sign * size for size in _APPROACHES for sign in (-1, 1)]
+    before, last = int(pitch[-2]), int(pitch[-1])
+    near = [before + sign * size for size in _APPROACHES for sign in (-1, 1)]
+    by_step = sorted((p for p in near if p % 12 in home), key=lambda p: abs(p - last))
+    nearer = sorted((p for p in range(before - 11, before + 12) if p % 12 in home), key=lambda p: abs(p - before))
     onset, steps = begin + int(start[-1]), np.arange(len(tokens) * metre.phrase_steps)
-    for wanted in sorted((p for p in near if p % 12 in home), key=lambda p: abs(p - int(pitch[-1]))):
+    for wanted in [*by_step, *(p for p in nearer if abs(p - before) < abs(last - before))]:
         bounds = Bounds.fixing(tokens, metre.cut((steps < onset) | (steps >= end), True))
         one = np.arange(VOCABULARY) == wanted - MIN_PITCH + 2
         found = write(_one_note(bounds, onset, end, one, metre))

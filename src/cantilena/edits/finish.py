@@ -10,7 +10,7 @@ from cantilena.edits.length import Length, best_crop, close, opening
 from cantilena.edits.steer import Steering
 from cantilena.model import Model
 from cantilena.music.melody import Melody
-from cantilena.rules import Key, Rules
+from cantilena.rules import Rules
 from cantilena.writing import Bounds
 
 __all__ = ["finish"]
@@ -43,6 +43,5 @@ def finish(
     begin = metre.bar_steps * (best_crop(Melody.from_phrases(tokens, metre=metre), length.bars) - 1) if crops else 0
     end = begin + length.bars * metre.bar_steps
     if cadence:
-        asked = None if rules is None else next((r for r in rules.rules if isinstance(r, Key)), None)
-        tokens = come_to_rest(write, tokens, begin, end, key=asked, metre=metre)
+        tokens = come_to_rest(write, tokens, begin, end, key=None if rules is None else rules.key, metre=metre)
     return Melody.from_tokens(metre.join(tokens)[begin:end], metre=metre)

@@ -30,7 +30,7 @@ from cantilena.music.scales import MAJOR_SCALES, in_one_scale
 from cantilena.music.tune_score import longest_run, tune_score
 from cantilena.writing import Bounds
 
-__all__ = ["DRAWS", "SAMPLES", "SHORTEST", "Part", "compose_song", "layout", "span_quality"]
+__all__ = ["DRAWS", "SAMPLES", "SHORTEST", "Part", "compose_song", "layout", "octaves_to", "span_quality"]
 
 SHORTEST = 8  # bars
 DRAWS = 4
@@ -180,7 +180,7 @@ def _spans(draw: int, whole: Melody, bars: int) -> Iterator[_Span]:
         part = whole.like(whole.events[begin : begin + bars * bar])
         cut = 0.5 * bool(((start < begin) & (end > begin)).any())
         if (quality := span_quality(part)) > _UNFIT:
-            lifted = part.like(transpose(part.events, _octaves(part, _CENTRE)))
+            lifted = part.like(transpose(part.events, octaves_to(part, _CENTRE)))
             quality += 0.25 * float(np.clip(tune_score(lifted), -4, 4))
             yield _Span(quality - cut, draw, first, part)
 
@@ -204,7 +204,7 @@ def _spans_of(
         rise = Melody.from_notes(on, [s + beat for s in on], _RISE[: len(on)], bars=bars, metre=metre)
         every = [_Span(_UNFIT, 0, 0, rise)]
     best = every[0]
-    chosen = [best.moved(_octaves(best.melody, _CENTRE))]
+    chosen = [best.moved(octaves_to(best.melody, _CENTRE))]
     for _ in letters[1:]:
         chosen.append(_another(every, best, chosen))
     shift = _into_register(np.concatenate([s.melody.notes.pitch for s in chosen]))
@@ -231,8 +231,8 @@ def _another(every: Sequence[_Span], best: _Span, chosen: Sequence[_Span]) -> _S
         scale = MAJOR_SCALES[int((MAJOR_SCALES @ np.bincount(home % 12, minlength=12)).argmax())]
         span = span.moved(max(range(-6, 6), key=lambda k: (float(scale @ np.roll(classes, k)), -abs(k))))
     else:
-        span = span.moved(_octaves(best.melody, _CENTRE))  # as the first was moved
-    return span.moved(_octaves(span.melody, float(np.median(home)) + 3))
+        span = span.moved(octaves_to(best.melody, _CENTRE))  # as the first was moved
+    return span.moved(octaves_to(span.melody, float(np.median(home)) + 3))
 
 
 def _alike(one: Melody, other: Melody, same_draw: bool) -> float:
@@ -251,7 +251,7 @@ def _figures(melody: Melody, *, absolute: bool) -> list[bytes]:
     return found
 
 
-def _octaves(melody: Melody, centre: float) -> int:
+def octaves_to(melody: Melody, centre: float) -> int:
     """The octaves, in semitones, that bring the median of a melody nearest to a pitch."""
     return 12 * round((centre - float(np.median(melody.notes.pitch))) / 12)
 

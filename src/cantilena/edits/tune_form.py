@@ -1,8 +1,8 @@
-"""A tune of a network that is told where each phrase stands: its form comes from real tunes, its notes from one draw.
+"""A tune of a network that is told where each phrase stands: its form and key are a real tune's, its notes one draw's.
 
-The network is told how many phrases lie before each and after it, and its form letter. Phrases of one letter are drawn
-as one, so what the network means to come again comes again note for note. Of a few draws the one most like a tune is
-taken.
+The network is told how many phrases lie before each and after it, its form letter, and where the tune is at home.
+Phrases of one letter are drawn as one, so what the network means to come again comes again note for note. Of a few
+draws the one most like a tune is taken.
 """
 
 from __future__ import annotations
@@ -14,22 +14,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.diffusion.shared_phrases import SharedPhrases
-from cantilena.edits.cadence import come_to_rest
+from cantilena.edits.cadence import come_to_rest, key_before
 from cantilena.edits.song_form import MOST_RUNNING, SampleMany, Told, span_quality
+from cantilena.edits.steer import Steering
 from cantilena.edits.window import own_seed
-from cantilena.labels import letters_of, places
+from cantilena.labels import Home, letters_of, places
 from cantilena.model import Model
 from cantilena.music.melody import Melody
 from cantilena.music.metre import Metre
 from cantilena.music.scales import in_one_scale
 from cantilena.music.tune_score import longest_run, tune_score
+from cantilena.rules import Key, Rules
 
-__all__ = ["DRAWS", "ROUNDS", "compose_tune", "draw_form"]
+__all__ = ["DRAWS", "ROUNDS", "compose_tune", "draw_form", "draw_home", "draw_style"]
 
-DRAWS = 4  # of which the best is taken
+DRAWS = 6  # of which the best is taken
 ROUNDS = 3  # of draws, until one is a tune
-_FORMS = 19  # tells a seed's numbers for the form from those for sampling
+_STYLES, _FORMS, _HOMES = 17, 19, 23  # tell a seed's numbers for each from those for sampling
 _IN_SCALE = 8.0  # what notes outside one scale count, against a tune score of -4 to 4
+_SEAM = 6.0  # and what leaps from phrase to phrase count
+
+
+def draw_style(styles: Mapping[str, Mapping[str, int]], metre: str, seed: int) -> str | None:
+    """One of the styles in which real tunes of a metre are, or else of all; None where none are known.
+
+    The seed's chance.
+    """
+    known = [style for style, metres in styles.items() if metre in metres] or list(styles)
+    random = np.random.Generator(np.random.PCG64([seed, _STYLES]))
+    return known[int(random.integers(len(known)))] if known else None
 
 
 def draw_form(forms: Mapping[str, Sequence[str]], style: str | None, phrases: int, seed: int) -> list[int]:
@@ -51,34 +64,67 @@ def draw_form(forms: Mapping[str, Sequence[str]], style: str | None, phrases: in
     return (letters * -(-phrases // len(letters)))[:phrases]
 
 
+def draw_home(homes: Mapping[str, Sequence[tuple[int, int, int]]], style: str | None, seed: int) -> Home | None:
+    """Scale and tonic of a real tune, as `Model.homes` counts them; None where none are known. The seed's chance."""
+    known = list(homes.get(style, ())) if style is not None else [home for some in homes.values() for home in some]
+    if not known:
+        return None
+    count = np.array([n for *_, n in known])
+    random = np.random.Generator(np.random.PCG64([seed, _HOMES]))
+    scale, tonic, _ = known[int(random.choice(len(known), p=count / count.sum()))]
+    return scale, tonic
+
+
 def compose_tune(
-    sample: SampleMany, told: Told, seed: int, bars: int, metre: Metre, letters: Sequence[int]
+    sample: SampleMany, told: Told, seed: int, bars: int, metre: Metre, letters: Sequence[int], *,
+    key: Key | None = None, rules: Rules | None = None,
 ) -> Melody:  # fmt: skip
-    """A tune of `bars` bars in the form of `letters`, one a phrase, that ends at home; all chance is the seed's."""
+    """A tune of `bars` bars in the form of `letters`, one a phrase, that ends at home; all chance is the seed's.
+
+    Home is the tonic of `key`, or of what was written; hard `rules` bind all that is.
+    """
     phrases = metre.phrases_of(bars)
     where, shared = places(phrases, letters), SharedPhrases.of(np.asarray(letters))
     tunes: list[tuple[float, Melody]] = []
     for turn in range(ROUNDS):
         seeds = [seed if not turn and not k else own_seed(seed, 1 + turn * DRAWS + k) for k in range(DRAWS)]
         drawn = sample(seeds, phrases=phrases, places=where, shared=shared)
-        found = [_written(told(one), x_0, bars, metre) for one, x_0 in zip(seeds, drawn, strict=True)]
+        found = [_written(told(one), x_0, bars, key, rules) for one, x_0 in zip(seeds, drawn, strict=True)]
         tunes += [(_worth(tune), tune) for tune in found]
         if max(worth for worth, _ in tunes) > 0:
             break
     return max(tunes, key=lambda one: one[0])[1]
 
 
-def _written(model: Model, x_0: NDArray[np.float32], bars: int, metre: Metre) -> Melody:
-    """Latents (P, D) as a melody whose last bar comes to rest on the tonic."""
+def _written(
+    model: Model, x_0: NDArray[np.float32], bars: int, key: Key | None, rules: Rules | None
+) -> Melody:  # fmt: skip
+    """Latents (P, D) as a melody whose last bar comes to rest on the tonic, within hard rules."""
+    metre = model.manner.metre
     write, end = partial(model.to_phrases, x_0), bars * metre.bar_steps
-    tokens = come_to_rest(write, write(), 0, end, tonic=True, metre=metre)
+    if rules is not None:
+        steering = Steering.alone(model, rules, len(x_0), bars)
+        write = partial(steering.decode, x_0, shift=steering.shift(x_0))
+    tokens = write()
+    heard = key_before(Melody.from_tokens(metre.join(tokens)[:end], metre=metre), end - metre.bar_steps)
+    if key is not None and heard is not None and key.tonic not in heard.stable:
+        key = None  # the notes say otherwise than the network was told
+    tokens = come_to_rest(write, tokens, 0, end, key=key, tonic=True, metre=metre)
     return Melody.from_tokens(metre.join(tokens)[:end], metre=metre)
 
 
 def _worth(tune: Melody) -> float:
-    """How good a tune is: how like one it is, and how good its bars are; below 0 is none."""
+    """How good a tune is: how like one it is, how good its bars are, and how well it keeps its key; below 0 is none."""
     if tune.notes.pitch.size < tune.bars or longest_run(tune.notes.pitch) > MOST_RUNNING:
         return -10.0
     classes = np.bincount(tune.notes.pitch % 12, minlength=12) / tune.notes.pitch.size
     in_scale = _IN_SCALE * (float(in_one_scale(classes)) - 1)  # a draw may wander from key to key
-    return float(np.clip(tune_score(tune), -4, 4)) + max(span_quality(tune), -4.0) + in_scale
+    score = float(np.clip(tune_score(tune), -4, 4))
+    worth = score + max(span_quality(tune), -4.0) + in_scale - _SEAM * _torn(tune)
+    return worth if score > 0 else min(worth, score)
+
+
+def _torn(tune: Melody) -> float:
+    """The share of its phrases that begin with a leap beyond a fifth."""
+    begins = np.diff(tune.notes.start // tune.metre.phrase_steps) > 0
+    return float((np.abs(np.diff(tune.notes.pitch))[begins] > 7).mean()) if begins.any() else 0.0

@@ -88,7 +88,9 @@ def vary(
     new, was = np.zeros(len(phrases) * size, np.int8), np.zeros(len(phrases) * size, np.int8)
     steps = slice(part.start * size, part.stop * size)
     was[steps] = window.decode(x_0[0])
-    steering = None if rules is None else _binding(window.model, rules, np.pad(free, pad), part.start, metre.join(phrases))
+    steering = (
+        None if rules is None else _binding(window.model, rules, np.pad(free, pad), part.start, metre.join(phrases))
+    )
     new[steps] = window.sample(sample, own_seed(seed, 2), steering=steering, **asked)
     new, was = (song.like(tokens).events[front : front + free.size] for tokens in (new, was))
     changes = changed_steps(song.like(was), song.like(new))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from cantilena.files import write_whole
 from cantilena.music import draw, midi, render
 from cantilena.music.melody import Melody
 
@@ -29,7 +30,7 @@ def write_piece(piece: Piece, path: Path) -> None:
     if ending not in WRITERS:
         known = f"{', '.join(list(WRITERS)[:-1])} or {list(WRITERS)[-1]}"
         raise ValueError(f"{path.name}: melodies are saved as {known}, not {ending or 'no ending'!r}")
-    midi.write_whole(path, WRITERS[ending](piece, path.stem))
+    write_whole(path, WRITERS[ending](piece, path.stem))
 
 
 def _midi(piece: Piece, _: str) -> bytes:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
-import secrets
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +16,7 @@ from cantilena.music.chunks import Event, file_chunks, track_events
 from cantilena.music.melody import Melody
 from cantilena.music.voices import DRUM_CHANNEL, Voice, read_voices
 
-__all__ = ["MAX_QUARTERS", "Song", "TimeSignature", "Track", "read_song", "seconds_of", "to_midi", "write_whole"]
+__all__ = ["MAX_QUARTERS", "Song", "TimeSignature", "Track", "read_song", "seconds_of", "to_midi"]
 
 MAX_QUARTERS = 16_000  # 4,000 bars, over two hours at 120 qpm: longer is a broken file
 _MAX_NOTES = 500_000
@@ -174,34 +170,3 @@ def to_midi(
                 chords.notes.append(symusic.core.NoteTick(s * ticks, (e - s) * ticks, p, _BENEATH_VELOCITY))
         score.tracks.append(chords)
     return bytes(score.dumps_midi())
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write `data` to `path` in one step: a full disk or Ctrl-C leaves what was there before.
-
-    A link is written through, and a pipe or a device written to. A new file may be read by whom the umask allows, one
-    that was there by those who could before. OSError, with the name that was given, where it cannot be written.
-    """
-    temporary = None
-    try:
-        target = Path(os.path.realpath(path))
-        if target.is_symlink():  # it leads to itself
-            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if target.exists() and not target.is_file():
-            target.write_bytes(data)
-            return
-        temporary = target.with_name(f".{secrets.token_hex(8)}")  # no longer than a name may be
-        with open(temporary, "xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if target.exists():
-            shutil.copymode(target, temporary)
-        os.replace(temporary, target)
-    except BaseException as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            error.filename = str(path)  # not the temporary's name
-        raise

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import CantilenaError
+from cantilena.files import write_whole
 from cantilena.music.melody import Melody
-from cantilena.music.midi import to_midi, write_whole
+from cantilena.music.midi import to_midi
 from cantilena.reproduction.figures import figures, sweep
 from cantilena.reproduction.layout import table_markdown
 from cantilena.reproduction.page import Samples, notes, page, sample_name

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from cantilena.corpus.store import WINDOW_PHRASES
 from cantilena.errors import CantilenaError
+from cantilena.files import write_whole
 from cantilena.metrics.pieces import DAMAGED
 from cantilena.music.metre import TOKENS
-from cantilena.music.midi import write_whole
 
 __all__ = ["RowCache"]
 

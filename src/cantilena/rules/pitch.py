@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cantilena.music.melody import MAX_PITCH, MIN_PITCH, Melody, pitch_name
 from cantilena.music.metre import COMMON, Metre
+from cantilena.music.scales import MAJOR_SCALES
 from cantilena.rules.rule import Costs, HardRule, bar_notes, pitch_tokens, share, sounding
 
 __all__ = ["SCALES", "Key", "Range", "estimate_key", "pitch_class", "pitch_number"]
@@ -42,6 +43,9 @@ _TONICS = {  # as they are usually written
     "major": ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B"),
     "minor": ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "G#", "A", "Bb", "B"),
 }
+_CHURCH_MODES = {  # by the degree of the major scale that is their tonic, the most usual first
+    0: "major", 9: "minor", 2: "dorian", 7: "mixolydian", 5: "lydian", 4: "phrygian", 11: "locrian",
+}  # fmt: skip
 
 # How well each pitch class fits after a cadence, from the tonic up: Krumhansl & Kessler 1982, in Krumhansl 1990, p. 30
 _MAJOR = np.array([6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88])
@@ -108,6 +112,29 @@ class Key(HardRule):
         """The pitch classes on which a tune can rest: those of the triad on the tonic that the scale has."""
         third = 4 if (self.tonic + 4) % 12 in self.scale else 3
         return frozenset((self.tonic + s) % 12 for s in (0, third, 7)) & self.scale
+
+    @classmethod
+    def at_home(cls, scale: int, tonic: int) -> Key:
+        """The key of a major scale, 0 to 11, on one of its notes, as `music.scales.home_of` finds them.
+
+        >>> [str(Key.at_home(*home)) for home in ((0, 0), (0, 2), (3, 0), (11, 8))]
+        ['C major', 'D dorian', 'C minor', 'G# minor']
+        """
+        mode = _CHURCH_MODES[(tonic - scale) % 12]
+        return cls(f"{_TONICS.get(mode, _TONICS['major'])[tonic]} {mode}")
+
+    @property
+    def home(self) -> tuple[int, int] | None:
+        """The major scale that holds most of this one, and the tonic; None of the chromatic scale.
+
+        >>> Key("E minor").home, Key("A harmonic minor").home, Key("D dorian").home, Key("A minor pentatonic").home
+        ((7, 4), (0, 9), (0, 2), (0, 9))
+        """
+        if len(self.scale) == 12:
+            return None
+        degrees = list(_CHURCH_MODES)  # of equals the more usual mode
+        held = [MAJOR_SCALES[(self.tonic - degree) % 12][list(self.scale)].sum() for degree in degrees]
+        return (self.tonic - degrees[int(np.argmax(held))]) % 12, self.tonic
 
     def __call__(self, melody: Melody) -> Costs:  # noqa: D102
         pitch = sounding(melody)

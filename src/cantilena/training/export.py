@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import shutil
 import warnings
 from collections.abc import Iterator, Mapping
@@ -21,6 +20,7 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from cantilena.errors import ModelError
+from cantilena.files import new_folder
 from cantilena.latent import LatentSpace
 from cantilena.model import FORMAT
 from cantilena.reproduction.baseline_networks import FORMAT as BASELINES_FORMAT
@@ -33,6 +33,7 @@ from cantilena.writing import CONTEXT
 
 __all__ = [
     "Baseline",
+    "adapted_model",
     "exchange_parts",
     "export_baselines",
     "export_model",
@@ -198,6 +199,26 @@ def exchange_parts(
         _write_model_json(new, model)
 
 
+def adapted_model(
+    source: Path, folder: Path, denoiser: TuneDenoiser, *, more: Mapping[str, Any], adapted: Mapping[str, Any]
+) -> None:
+    """Write the model folder `source` to `folder` with a denoiser that went on learning, in half precision.
+
+    `more` goes into model.json as it is, `adapted` into its provenance. Raises ModelError when it cannot be written.
+    """
+    with _replacing(folder) as new:
+        shutil.copytree(source, new, dirs_exist_ok=True)
+        model = json.loads((source / "model.json").read_text())
+        about = model["denoiser"]
+        _denoiser_to_onnx(denoiser, new / "denoiser.onnx", about)
+        halve(new / "denoiser.onnx")
+        model |= {"name": folder.resolve().name, **more}
+        model["provenance"] = {**model.get("provenance", {}), "adapted": dict(adapted)}
+        with (new / "README.md").open("a", encoding="utf-8") as card:
+            card.write(f"\nIt went on to learn from {len(adapted['files'])} files of its owner.\n")
+        _write_model_json(new, model)
+
+
 def export_baselines(folder: Path, baselines: Mapping[str, Baseline], latent: str, D: int) -> None:
     """Write an "mdn", a "paper" denoiser or both to a folder of baselines, in half precision, and baselines.json.
 
@@ -236,19 +257,11 @@ def _replacing(folder: Path, mark: str = "model.json", what: str = "a model") ->
     folder = folder.resolve()
     if folder.exists() and not (folder / mark).is_file() and not (folder.is_dir() and not any(folder.iterdir())):
         raise ModelError(f"{folder}: holds something else than {what}; choose another name")
-    temporary, old = (folder.with_name(f".{folder.name}.{kind}{os.getpid()}") for kind in ("", "old."))
     try:
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        yield temporary
-        if folder.exists():
-            os.rename(folder, old)
-        os.rename(temporary, folder)
-        shutil.rmtree(old, ignore_errors=True)
+        with new_folder(folder) as new:
+            yield new
     except OSError as error:
         raise ModelError(f"{folder}: cannot be written ({error.strerror or error})") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _decoder_to_onnx(decoder: PhraseDecoder, folder: Path) -> None:

@@ -11,8 +11,6 @@ A folder of one split and one draw of transpositions:
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +24,7 @@ from cantilena.corpus.store import WINDOW_PHRASES as PHRASES
 from cantilena.corpus.store import Corpus
 from cantilena.corpus.tunes import Split
 from cantilena.errors import CorpusError
+from cantilena.files import new_folder
 from cantilena.latent import LatentSpace
 from cantilena.music.melody import is_silent
 from cantilena.training.data import SHIFTS, shift_pitches
@@ -160,17 +159,11 @@ def encode_corpus(
         "phrases": len(codes),
         **(meta or {}),
     }
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
     try:
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        for name, array in (("codes", codes), ("rows", rows.astype(np.int32)), ("windows", np.concatenate(out))):
-            np.save(temporary / f"{name}.npy", array)
-        (temporary / "latents.json").write_text(json.dumps(about, indent=1))
-        shutil.rmtree(folder, ignore_errors=True)
-        os.rename(temporary, folder)
+        with new_folder(folder) as new:
+            for name, array in (("codes", codes), ("rows", rows.astype(np.int32)), ("windows", np.concatenate(out))):
+                np.save(new / f"{name}.npy", array)
+            (new / "latents.json").write_text(json.dumps(about, indent=1))
     except OSError as error:
         raise CorpusError(f"{folder}: cannot keep the encoded corpus ({error.strerror or error})") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return Latents.open(folder)

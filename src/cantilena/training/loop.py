@@ -6,7 +6,6 @@ run that was killed continues bit for bit.
 
 from __future__ import annotations
 
-import fcntl
 import gc
 import json
 import math
@@ -23,11 +22,13 @@ from typing import Any, Literal, Protocol
 
 import torch
 import torch.distributed as dist
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from cantilena.errors import RecipeError
+from cantilena.files import new_folder
 
 __all__ = [
     "LoopConfig",
@@ -158,14 +159,17 @@ def _sole(run: Path) -> Iterator[None]:
     if run.exists() and not run.is_dir():
         raise RecipeError(f"{run}: is a file, and a folder is needed")
     run.mkdir(parents=True, exist_ok=True)
-    with (run / "lock").open("w") as lock:
-        try:
-            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise RecipeError(f"{run}: another training is at work there") from error
+    lock = FileLock(run / "lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise RecipeError(f"{run}: another training is at work there") from error
+    try:
         for abandoned in run.glob(".step-*"):  # a save that was killed
             shutil.rmtree(abandoned, ignore_errors=True)
         yield
+    finally:
+        lock.release()
 
 
 @contextmanager
@@ -310,24 +314,20 @@ def _save(
     target = run / f"step-{meta['step']:08d}"
     if target.exists():
         return
-    temporary = run / f".{target.name}.{os.getpid()}"
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
+    moments = {
+        f"{i}.{name}": value
+        for i, entry in optimiser.state_dict()["state"].items()
+        for name, value in entry.items()
+        if isinstance(value, Tensor)
+    }
     try:
-        save_file({k: v.contiguous() for k, v in network.state_dict().items()}, temporary / "weights.safetensors")
-        if average:
-            save_file(average, temporary / "average.safetensors")
-        moments = {
-            f"{i}.{name}": value
-            for i, entry in optimiser.state_dict()["state"].items()
-            for name, value in entry.items()
-            if isinstance(value, Tensor)
-        }
-        save_file(moments, temporary / "optimiser.safetensors")  # nobody has to publish this one
-        (temporary / "run.json").write_text(json.dumps(meta, indent=1))
-        os.rename(temporary, target)
+        with new_folder(target) as new:
+            save_file({k: v.contiguous() for k, v in network.state_dict().items()}, new / "weights.safetensors")
+            if average:
+                save_file(average, new / "average.safetensors")
+            save_file(moments, new / "optimiser.safetensors")  # nobody has to publish this one
+            (new / "run.json").write_text(json.dumps(meta, indent=1))
     except (OSError, SafetensorError) as error:
-        shutil.rmtree(temporary, ignore_errors=True)
         why, good = getattr(error, "strerror", None) or error, _latest(run) or "none"
         raise RecipeError(f"{target}: cannot save ({why}); the last good checkpoint is {good}") from error
     for old in sorted(run.glob("step-*"))[:-2]:

@@ -20,6 +20,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from cantilena.files import new_file
 from cantilena.labels import FAR, PLACE_NULLS, PLACES
 from cantilena.latent import LatentSpace
 from cantilena.training.data import shift_pitches
@@ -134,9 +135,8 @@ def encoded_tunes(
         for split, part in zip(("train", "validation"), found, strict=True)
         for name in Sequences.__dataclass_fields__
     }
-    temporary = kept.with_suffix(".part")
-    save_file(tensors, temporary, {"told": key})
-    temporary.replace(kept)
+    with new_file(kept) as new:
+        save_file(tensors, new, {"told": key})
     return space, found[0], found[1]
 
 

@@ -150,10 +150,7 @@ class TuneTask:
     @torch.no_grad()
     def evaluate(self, network: nn.Module, count: int = 512) -> dict[str, float]:
         """The loss on fixed validation tunes, noise and levels: told everything, told nothing; and how labels act."""
-        generator = torch.Generator(self.device).manual_seed(0)
-        drawn = self.validation.draw(count, generator, stage=1)
-        eps = torch.randn(drawn.x_0.shape, generator=generator, device=self.device)
-        level = (torch.randperm(count, generator=generator, device=self.device) + 0.5) / count
+        drawn, eps, level = self._fixed(count)
         nothing = drawn._replace(
             labels=torch.tensor(self.sizes, device=self.device).expand_as(drawn.labels),
             places=torch.tensor(PLACE_SIZES, device=self.device).expand_as(drawn.places),
@@ -165,6 +162,19 @@ class TuneTask:
             )
         }  # fmt: skip
         return figures | label_acts(self, network, drawn, eps)
+
+    @torch.no_grad()
+    def error(self, network: nn.Module, count: int = 256) -> float:
+        """The loss on fixed validation tunes, noise and levels, told everything."""
+        return float(self._in_parts(network, *self._fixed(count), False).mean())
+
+    def _fixed(self, count: int) -> tuple[Batch, Tensor, Tensor]:
+        """So many validation tunes, with their noise and levels: the same whenever they are asked for."""
+        generator = torch.Generator(self.device).manual_seed(0)
+        drawn = self.validation.draw(count, generator, stage=1)
+        eps = torch.randn(drawn.x_0.shape, generator=generator, device=self.device)
+        level = (torch.randperm(count, generator=generator, device=self.device) + 0.5) / count
+        return drawn, eps, level
 
     def _in_parts(self, network: nn.Module, drawn: Batch, eps: Tensor, level: Tensor, feed_back: bool) -> Tensor:
         found = []

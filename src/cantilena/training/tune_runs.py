@@ -36,6 +36,8 @@ from cantilena.training.sequences import PHRASES, encoded_tunes
 from cantilena.training.tune_denoiser import TuneDenoiser, TuneTask
 from cantilena.training.tunes import DENSITIES, METRES, PITCH_CLASSES, REGISTERS, ROLES, Tunes, form_letters, sings
 
+MODES = (0, 9, 2, 7)  # degrees of a major scale, in semitones, on which real tunes rest
+
 __all__ = ["export_run", "labels_told", "train_denoiser", "train_vae"]
 
 
@@ -103,6 +105,16 @@ def known_metres(tunes: Tunes, least: int = 24) -> list[str]:
     return [metre for metre, n in count.most_common() if n >= least]
 
 
+def real_styles(tunes: Tunes, least: int = 24) -> dict[str, dict[str, int]]:
+    """How many training tunes of each style are in each metre, where there are so many or more."""
+    found: dict[str, Counter[str]] = {}
+    for tune in tunes.split(0, role=0).tolist():
+        row = tunes.table[tune]
+        found.setdefault(tunes.styles[row["style"]], Counter())[str(Metre(*tunes.metres[row["metre"]]))] += 1
+    many = {style: {metre: n for metre, n in c.most_common() if n >= least} for style, c in sorted(found.items())}
+    return {style: count for style, count in many.items() if count}
+
+
 def real_forms(tunes: Tunes, most: int = 120, seed: int = 0) -> dict[str, list[str]]:
     """The forms of training tunes by style: a letter for each of 4 to 32 phrases; at most so many of each style."""
     found: dict[str, list[str]] = {}
@@ -113,6 +125,19 @@ def real_forms(tunes: Tunes, most: int = 120, seed: int = 0) -> dict[str, list[s
         if len(letters) <= PHRASES and len(style) < most:
             style.append(form_text(letters.tolist()))
     return {style: sorted(forms, key=len) for style, forms in sorted(found.items()) if forms}
+
+
+def real_homes(tunes: Tunes) -> dict[str, list[list[int]]]:
+    """Where the training tunes of each style are at home: scale, tonic (pitch classes) and how many, most first.
+
+    Major, minor, dorian and mixolydian count: what seems to be in another mode mostly ends off its tonic.
+    """
+    found: dict[str, Counter[tuple[int, int]]] = {}
+    for tune in tunes.split(0, role=0).tolist():
+        scale, tonic = tunes.home(tune)
+        if scale < len(PITCH_CLASSES) and (tonic - scale) % 12 in MODES:
+            found.setdefault(tunes.styles[tunes.table["style"][tune]], Counter())[scale, tonic] += 1
+    return {style: [[*home, n] for home, n in count.most_common()] for style, count in sorted(found.items())}
 
 
 def known_tunes(tunes: Tunes, parts: int = 1600, unseen: int = 150) -> KnownTunes:
@@ -164,7 +189,13 @@ def export_run(
         provenance=provenance,
         card=card_of(folder.name, provenance, tunes),
         labels=labels_told(meta["styles"]),
-        more={"metres": known_metres(tunes), "forms": real_forms(tunes), "sources": dict(tunes.sources)},
+        more={
+            "metres": known_metres(tunes),
+            "forms": real_forms(tunes),
+            "homes": real_homes(tunes),
+            "styles": real_styles(tunes),
+            "sources": dict(tunes.sources),
+        },
     )
     for path in [*folder.glob("decoder*.onnx"), folder / "denoiser.onnx"]:
         halve(path)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from cantilena import labels
 from cantilena.errors import CorpusError
-from cantilena.labels import form_letters
+from cantilena.labels import DENSITIES, REGISTERS, density_class, form_letters, register_class
 from cantilena.music.melody import MIN_PITCH, REST, Melody
 from cantilena.music.metre import Metre
 from cantilena.music.scales import home_of
@@ -42,8 +42,6 @@ __all__ = [
 
 ROLES = ("tune", "top part", "accompaniment", "bass")
 METRES = ("4/4", "3/4", "2/4", "6/8", "2/2", "3/8", "9/8", "12/8", "3/2", "6/4", "triplets", "other")
-REGISTERS = (60, 66, 70, 74)  # median MIDI pitches between the five registers
-DENSITIES = (0.75, 1.1, 1.6)  # notes a quarter between the four densities
 PITCH_CLASSES = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 FIELDS = ("role", "style", "col", "metre", "bar", "per", "at", "n", "split")
 
@@ -143,12 +141,12 @@ def metre_class(metre: tuple[int, int, int]) -> int:
 def register_of(tokens: NDArray[np.integer]) -> int:
     """In which register phrases lie, by the median of their pitches."""
     pitch = tokens[tokens > REST].astype(np.int64) + MIN_PITCH - 2
-    return int(np.searchsorted(REGISTERS, np.median(pitch), side="right")) if pitch.size else len(REGISTERS) // 2
+    return register_class(float(np.median(pitch))) if pitch.size else len(REGISTERS) // 2
 
 
 def density_of(tokens: NDArray[np.integer], quarters: float) -> int:
     """How dense phrases (n, 32) of so many quarters each are, by notes a quarter."""
-    return int(np.searchsorted(DENSITIES, (tokens > REST).sum() / (len(tokens) * quarters), side="right"))
+    return density_class((tokens > REST).sum() / (len(tokens) * quarters))
 
 
 def sings(tokens: NDArray[np.integer]) -> bool:

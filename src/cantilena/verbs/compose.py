@@ -18,19 +18,20 @@ from cantilena.edits.finish import finish
 from cantilena.edits.length import Length, lead_round
 from cantilena.edits.motif import develop, first_phrase, read_motif
 from cantilena.edits.pick import choose, denoising_error, unlike_a_tune
-from cantilena.edits.song_form import SAMPLES, SHORTEST, compose_song
+from cantilena.edits.song_form import SAMPLES, SHORTEST, compose_song, octaves_to
 from cantilena.edits.steer import Steering
-from cantilena.edits.tune_form import compose_tune, draw_form
+from cantilena.edits.tune_form import compose_tune, draw_form, draw_home, draw_style
 from cantilena.edits.window import own_seed
 from cantilena.engine import Engine
-from cantilena.labels import places
-from cantilena.music.melody import Melody
+from cantilena.labels import Home, places
+from cantilena.music.melody import Melody, transpose
 from cantilena.music.metre import Metre
 from cantilena.music.midi import to_midi
 from cantilena.requests import Compose, Pick
-from cantilena.rules import Chords, Form, Rules, chord_notes
+from cantilena.rules import Chords, Form, HardRule, Key, Rules, chord_notes
 from cantilena.sampling import Sampling
 from cantilena.sources import Source
+from cantilena.verbs.known import known_of
 from cantilena.verbs.outcome import HALF, RESAMPLE, Outcome, drawn_by, has_notes, least_kept, measured, settled
 from cantilena.voices import Voice, voice_of
 
@@ -38,8 +39,9 @@ __all__ = ["compose", "compose_many", "pick"]
 
 TRIES = 8  # draws of a melody by rules, until it keeps them
 SONG_GUIDANCE = 3.0  # benchmarks/tunes.py
-TUNE_GUIDANCE = 1.0  # above 1 tunes leave their key more often
+TUNE_GUIDANCE = 1.5  # the key is kept better than at 1, at 2 notes are repeated more (docs/findings.md)
 SHORTEST_TUNE = 4  # bars
+BASS = 43  # the median pitch of a bass, about
 LONG_RESAMPLE = 2  # above 64 bars: with one visit the key wanders, with four the tune stands still (docs/findings.md)
 
 
@@ -57,6 +59,7 @@ def compose_many(engine: Engine, request: Compose, seeds: Sequence[int]) -> list
     metre = Metre.parse(request.metre) if theme is None else theme.metre
     length = Length(request.bars, request.loop, metre, engine.model.least)
     request = _settled(engine, request, rules, theme, length)
+    each = [replace(request, seed=seed) for seed in seeds]
     if theme is not None:
         sample, bars, cadence = engine.bound_sampler(_drawn(request)), request.bars, request.cadence
         melodies = [
@@ -64,13 +67,16 @@ def compose_many(engine: Engine, request: Compose, seeds: Sequence[int]) -> list
             for seed in seeds
         ]
     elif _is_song(engine, request, rules):
-        melodies = _songs(engine, request, seeds, length, _form(rules))
+        each = [_styled(engine, one) for one in each]
+        melodies = _songs(engine, each, length, rules)
     elif rules is not None:
         melodies = [_steered(engine, request, seed, length, rules) for seed in seeds]
     else:
         drawn = engine.sample(seeds, **length.asked, **_placed(engine, length), **_drawn(request))  # (seeds, P, D)
         melodies = [_finished(engine, request, x_0, seed, length) for seed, x_0 in zip(seeds, drawn, strict=True)]
-    return [_outcome(replace(request, seed=s), m, rules) for s, m in zip(seeds, melodies, strict=True)]
+    if engine.model.places_phrases and rules is None and theme is None:
+        melodies = [_in_register(melody, voice_of(request.voice or "lead")) for melody in melodies]
+    return [_outcome(one, melody, rules) for one, melody in zip(each, melodies, strict=True)]
 
 
 def pick(engine: Engine, request: Pick) -> Outcome:
@@ -95,18 +101,41 @@ def pick(engine: Engine, request: Pick) -> Outcome:
     return Outcome(best[0].request, best[0].melody, best[0].midi, best[0].name, rows=best[0].rows, parts=tuple(best))
 
 
-def _songs(
-    engine: Engine, request: Compose, seeds: Sequence[int], length: Length, form: Form | None
-) -> list[Melody]:  # fmt: skip
-    """Songs laid out of several draws; of a model that is told the places of phrases, tunes in a real form."""
-    counted = _Counted(engine, len(seeds) * (1 if engine.model.places_phrases else SAMPLES))
-    sample, told = partial(counted.sample, **_drawn(request)), partial(engine.told, _drawn(request))
-    bars, metre = length.bars, length.metre
-    if not engine.model.places_phrases:
-        return [compose_song(sample, told, seed, bars, metre) for seed in seeds]
-    asked = None if form is None else form.letters(bars, metre)
-    forms = [asked or draw_form(engine.model.forms, request.style, length.phrases, seed) for seed in seeds]
-    return [compose_tune(sample, told, seed, bars, metre, form) for seed, form in zip(seeds, forms, strict=True)]
+def _in_register(melody: Melody, voice: Voice) -> Melody:
+    """A tune moved by octaves to where a bass lies, for a bass: a network of tunes has hardly heard one."""
+    if voice.role != 1 or not melody.notes.pitch.size:
+        return melody
+    return melody.like(transpose(melody.events, octaves_to(melody, BASS)))
+
+
+def _styled(engine: Engine, request: Compose) -> Compose:
+    """The request with a style, of a model that knows some: one of its metre, by the seed's chance."""
+    if request.style is not None:
+        return request
+    return replace(request, style=draw_style(engine.model.styles, request.metre, request.seed))
+
+
+def _songs(engine: Engine, requests: Sequence[Compose], length: Length, rules: Rules | None) -> list[Melody]:
+    """Songs laid out of several draws; of a model that is told the places of phrases, tunes in a real form and key."""
+    counted = _Counted(engine, len(requests) * (1 if engine.model.places_phrases else SAMPLES))
+    if engine.model.places_phrases:
+        return [_tune(engine, counted, request, length, rules) for request in requests]
+    sample, told = partial(counted.sample, **_drawn(requests[0])), partial(engine.told, _drawn(requests[0]))
+    return [compose_song(sample, told, request.seed, length.bars, length.metre) for request in requests]
+
+
+def _tune(engine: Engine, counted: _Counted, request: Compose, length: Length, rules: Rules | None) -> Melody:
+    """A tune in the form and the key that are asked for, or in a real tune's of the style."""
+    bars, metre, model, form, seed = length.bars, length.metre, engine.model, _form(rules), request.seed
+    letters = None if form is None else form.letters(bars, metre)
+    letters = letters or draw_form(model.forms, request.style, length.phrases, seed)
+    key = None if rules is None else rules.key
+    home = draw_home(model.homes, request.style, seed) if key is None else key.home
+    drawn = _drawn(request, home)
+    sample, told = partial(counted.sample, **drawn), partial(engine.told, drawn)
+    key = Key.at_home(*home) if key is None and home is not None else key
+    hard = None if rules is None else rules.hard
+    return compose_tune(sample, told, seed, bars, metre, letters, key=key, rules=hard)
 
 
 class _Counted:
@@ -123,10 +152,11 @@ class _Counted:
             self._told(min(self._done, every), every)
 
 
-def _drawn(request: Compose) -> Sampling:
-    """How a settled request wants its samples drawn."""
+def _drawn(request: Compose, home: Home | None = None) -> Sampling:
+    """How a settled request wants its samples drawn; at home in the key that it asks for, or there."""
     drawn = drawn_by(request)
-    drawn["metre"] = Metre.parse(request.metre)
+    drawn["metre"] = metre = Metre.parse(request.metre)
+    drawn["known"] = known_of(asked_rules(request.rules), metre, home=home)
     return drawn
 
 
@@ -142,9 +172,10 @@ def _is_song(engine: Engine, request: Compose, rules: Rules | None) -> bool:
     """Whether a melody is made as a song: it is to be sung, and nothing shapes it that a song cannot keep."""
     tunes = engine.model.places_phrases
     shaped = request.plain or request.loop or request.motif is not None
-    asked = rules is not None and not (tunes and list(rules.rules) == [_form(rules)])
+    asked = rules is not None and not (tunes and all(r is _form(rules) or isinstance(r, HardRule) for r in rules.rules))
     shortest = SHORTEST_TUNE if tunes else SHORTEST
-    return not (shaped or asked) and request.bars >= shortest and request.voice not in ("any", "bass")
+    sung = request.voice != "any" and (tunes or request.voice != "bass")
+    return not (shaped or asked) and request.bars >= shortest and sung
 
 
 def _form(rules: Rules | None) -> Form | None:

@@ -21,6 +21,7 @@ from cantilena.music.passage import read_passage
 from cantilena.requests import Bridge, Extend, Infill, Vary
 from cantilena.sources import Source
 from cantilena.verbs.following import following
+from cantilena.verbs.known import known_of
 from cantilena.verbs.outcome import RESAMPLE, Outcome, drawn_by, settled
 from cantilena.verbs.site import Site
 
@@ -119,6 +120,8 @@ def _drawing(engine: Engine, request: Infill | Extend | Bridge | Vary, site: Sit
     """The model as it writes in voice and metre of the request, with the chance of its seed; and what samples."""
     drawn = drawn_by(request)
     drawn["metre"] = site.metre
+    rules = None if isinstance(request, Vary) else asked_rules(request.rules)
+    drawn["known"] = known_of(rules, site.metre, song=site.before)
     return engine.told(drawn, request.seed), engine.bound_sampler(drawn)
 
 

@@ -1,0 +1,134 @@
+"""Files and folders appear whole or not at all."""
+
+import concurrent.futures
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from cantilena.files import new_folder, write_whole
+
+
+def test_writing_replaces_in_one_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "new" / "tune.mid"
+    write_whole(path, b"old")
+    write_whole(path, b"whole")
+    assert path.read_bytes() == b"whole"
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_whole(path, b"half")
+    assert path.read_bytes() == b"whole"
+    assert [p.name for p in path.parent.iterdir()] == ["tune.mid"]
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_a_new_file_is_for_whom_the_umask_allows_and_an_old_one_for_whom_it_was(mask, mode, tmp_path) -> None:
+    before = os.umask(mask)
+    try:
+        write_whole(tmp_path / "new.mid", b"a")
+        (tmp_path / "old.mid").write_bytes(b"a")
+        (tmp_path / "old.mid").chmod(0o640)
+        write_whole(tmp_path / "old.mid", b"b")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "new.mid").stat().st_mode & 0o777 == mode
+    assert (tmp_path / "old.mid").stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_is_written_through(there: bool, tmp_path: Path) -> None:
+    """Through two links, the second relative and in another folder, to a file that is there or not."""
+    folder = tmp_path / "songs"
+    folder.mkdir()
+    (folder / "inner.mid").symlink_to("real.mid")
+    (tmp_path / "link.mid").symlink_to(folder / "inner.mid")
+    if there:
+        (folder / "real.mid").write_bytes(b"old")
+    write_whole(tmp_path / "link.mid", b"new")
+    assert (tmp_path / "link.mid").is_symlink()
+    assert (folder / "inner.mid").is_symlink()
+    assert (folder / "real.mid").read_bytes() == b"new"
+
+
+def test_links_in_a_circle_are_an_error_with_the_name_that_was_given(tmp_path: Path) -> None:
+    (tmp_path / "a.mid").symlink_to("b.mid")
+    (tmp_path / "b.mid").symlink_to("a.mid")
+    with pytest.raises(OSError, match=r"a\.mid") as refused:
+        write_whole(tmp_path / "a.mid", b"new")
+    assert refused.value.filename == str(tmp_path / "a.mid")
+
+
+@pytest.mark.parametrize("size", [245, 246, 255])
+def test_a_name_of_any_length_that_may_be(size: int, tmp_path: Path) -> None:
+    path = tmp_path / ((size - 4) * "a" + ".mid")
+    write_whole(path, b"whole")
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_pipe_is_written_to(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mid")
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        read = pool.submit((tmp_path / "pipe.mid").read_bytes)
+        write_whole(tmp_path / "pipe.mid", b"whole")
+        assert read.result(5) == b"whole"
+    assert (tmp_path / "pipe.mid").is_fifo()
+
+
+def test_a_folder_replaces_another_when_it_is_complete(tmp_path):
+    place = tmp_path / "model"
+    for text in ("one", "two"):
+        with new_folder(place) as new:
+            (new / f"{text}.txt").write_text(text)
+            assert not (place / f"{text}.txt").exists()
+    assert [p.name for p in place.iterdir()] == ["two.txt"]
+    with pytest.raises(ZeroDivisionError), new_folder(place):
+        raise ZeroDivisionError
+    assert [p.name for p in place.iterdir()] == ["two.txt"]
+    assert [p.name for p in tmp_path.iterdir()] == ["model"]
+
+
+KILLED = """
+import os, sys, time
+from pathlib import Path
+from cantilena.files import new_folder
+with new_folder(Path(sys.argv[1])) as new:
+    (new / "half.txt").write_text("half")
+    print("begun", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_what_a_killed_process_left_goes_with_the_next_one(tmp_path):
+    place = tmp_path / "model[1]"
+    with new_folder(place) as new:
+        (new / "whole.txt").write_text("whole")
+    child = subprocess.Popen([sys.executable, "-c", KILLED, str(place)], stdout=subprocess.PIPE, text=True)
+    assert child.stdout
+    assert child.stdout.readline() == "begun\n"
+    with new_folder(tmp_path / "model") as new:
+        (new / "a.txt").write_text("another folder's rest is left alone")
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    time.sleep(0.05)
+    assert len(list(tmp_path.iterdir())) == 3
+    with new_folder(place) as new:
+        (new / "next.txt").write_text("next")
+    assert {p.name for p in tmp_path.iterdir()} == {"model", "model[1]"}
+    assert [p.name for p in place.iterdir()] == ["next.txt"]
+
+
+def test_an_old_folder_comes_back_where_its_place_is_empty(tmp_path):
+    """Killed between the two renames: number 2 ** 22 + 1 is no process, as Linux counts to 2 ** 22."""
+    (tmp_path / ".model.4194305.old").mkdir()
+    (tmp_path / ".model.4194305.old" / "whole.txt").write_text("whole")
+    with pytest.raises(ZeroDivisionError), new_folder(tmp_path / "model"):
+        raise ZeroDivisionError
+    assert (tmp_path / "model" / "whole.txt").read_text() == "whole"
