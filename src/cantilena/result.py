@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,14 +10,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.asked import AskedRules
+from cantilena.asked import NONE, AskedRules
 from cantilena.files import write_whole
 from cantilena.music.formats import Piece, write_piece
 from cantilena.music.melody import Melody, Notes
 from cantilena.music.metre import Metre
 from cantilena.notation.writing import ending_of, write_notation
 from cantilena.receipt import Receipt, write_receipt
-from cantilena.requests import Extend
+from cantilena.requests import Compose, Extend
 from cantilena.sources import Source
 
 __all__ = ["Result"]
@@ -48,12 +49,23 @@ class Result:
         path = Path(path)
         if ending := ending_of(path.name):
             rules = AskedRules.of(getattr(self.receipt.request, "rules", None) or {})
+            chords = None if rules.chords == NONE or not self._chord_bars else rules.chords
             write_whole(path, write_notation(
                 self.melody, ending, midi=self.midi, track=self.track, title=self.name,
-                key=rules.key, chords=None if self.within else rules.chords,
+                key=rules.key, chords=chords, bars=self._chord_bars if chords else (),
             ))  # fmt: skip
         else:
             write_piece(Piece(self.melody, self.name, before=self._aligned(), file=self.file), path)
+
+    @property
+    def _chord_bars(self) -> Sequence[int]:
+        """The bars of the melody that have the chords of the request: those of a song of somebody's are its own."""
+        request = self.receipt.request
+        if isinstance(request, Extend):
+            return range(1, request.bars + 1) if request.before else range(self.bars - request.bars + 1, self.bars + 1)
+        if isinstance(request, Compose):
+            return range(1, self.bars + 1)
+        return () if self.within else sorted({row.bar for row in self.receipt.rows if row.rule == "chords"})
 
     def _aligned(self) -> Melody | None:
         """The melody before an edit, on the bars of the new one: later where new bars came before it."""

@@ -10,6 +10,8 @@ from cantilena.again import perform_again
 from cantilena.codec import decode, encode, sources_of, with_sources
 from cantilena.composer import load
 from cantilena.music.melody import Melody
+from cantilena.notation.chords import chords_of
+from cantilena.notation.progression import progression
 from cantilena.requests import Compose
 from cantilena.rules import Chords, Key
 from cantilena.sources import Source
@@ -104,6 +106,29 @@ def test_beyond_a_song_its_last_bars_come_again(composer, sheet, tmp_path, befor
 
 def test_more_bars_than_a_song_has_go_round(composer, sheet):
     assert composer.extend(sheet, 18, **FAST).receipt.request.rules.chords == text(*ROUND * 4, *ROUND[:2])
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_a_sheet_of_a_longer_song_has_chords_on_every_bar(composer, sheet, tmp_path, before):
+    made = composer.extend(sheet, 4, before=before, **FAST)
+    made.save(tmp_path / "longer.abc")
+    found = progression(Source.of(tmp_path / "longer.abc").song)
+    assert found[: made.bars] == (ROUND * 5)[: len(found)]
+    part = composer.infill(made.melody, "2-3", rules={"chords": "| F | G |"}, **FAST)
+    part.save(tmp_path / "part.abc")
+    assert [c[:1] + c[2:] for c in chords_of(Source.of(tmp_path / "part.abc").song)] == [(2, "F"), (3, "G")]
+
+
+def test_a_sheet_of_a_song_that_changes_metre_has_the_chords_of_its_stretch(composer, tmp_path):
+    path = tmp_path / "change.abc"
+    path.write_text(
+        SHEET.replace("M:4/4\n", "M:3/4\n").split('\n"')[0]
+        + '\n"D"d2f2a2|"A"e2c2A2|"D"d2f2a2|"A"e2c2A2|[M:4/4]\n'
+        + '"C"C2E2G2c2|"F"A2F2D2F2|"Am"A2c2e2c2|"G"d2B2G2D2|'
+    )
+    made = composer.infill(path, "6-7", **FAST)
+    made.save(tmp_path / "made.abc")
+    assert [c.name for c in chords_of(Source.of(tmp_path / "made.abc").song)] == ["C", "F", "Am", "G"]
 
 
 @pytest.mark.parametrize("strength", [0.2, 0.6, 1.0])

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 from cantilena.errors import MidiError
-from cantilena.music.bars import stretches
+from cantilena.music.bars import Stretch, stretches
 from cantilena.music.chunks import file_chunks, track_events
+from cantilena.music.extract import line
 from cantilena.music.melody import Melody
 from cantilena.music.midi import Song, read_song
 from cantilena.notation.chords import Placed, chords_of
@@ -42,14 +44,17 @@ def write_notation(
     title: str,
     key: str | None = None,
     chords: str | None = None,
+    bars: Sequence[int] = (),
 ) -> bytes:
     """The bytes of a file with this ending: a melody that stands in a track of a MIDI file.
 
     Its key is one that was asked for, the file's (C major is often only a default), or what it seems to be in; its
-    chords are those asked for, or the file's. Raises CantilenaError where a score cannot be typeset.
+    chords are those asked for, on these `bars` of it, counted from 1, and the file's on all others.
+    Raises CantilenaError where a score cannot be typeset.
     """
     song = read_song(midi)
-    placed = asked_chords(chords, melody) if chords is not None else _chords_in(song, melody)
+    asked = [] if chords is None else asked_chords(chords, melody, bars)
+    placed = sorted([c for c in _chords_in(song, melody, track) if c.bar not in bars] + asked)
     program = song.tracks[track].program if track < len(song.tracks) else None
     key = _signed_key(song) if key is None else key
     writer = to_abc if ending == ENDINGS["abc"] else to_musicxml
@@ -59,14 +64,14 @@ def write_notation(
     return engrave(written, title) if ending == ENDINGS["score"] else written
 
 
-def asked_chords(text: str, melody: Melody) -> list[Placed]:
-    """A progression ("| Dm7 | G7 | C |") over all bars of a melody.
+def asked_chords(text: str, melody: Melody, bars: Sequence[int]) -> list[Placed]:
+    """A progression ("| Dm7 | G7 | C |") over some bars of a melody, one after another.
 
-    >>> asked_chords("| C | F G |", Melody.from_notes([0], [32], [60]))
-    [Placed(bar=1, share=0.0, name='C'), Placed(bar=2, share=0.0, name='F'), Placed(bar=2, share=0.5, name='G')]
+    >>> asked_chords("| C | F G |", Melody.from_notes([0], [80], [60]), [4, 5])
+    [Placed(bar=4, share=0.0, name='C'), Placed(bar=5, share=0.0, name='F'), Placed(bar=5, share=0.5, name='G')]
     """
-    bar, played = melody.metre.bar_steps, played_chords(Chords(text), melody.bars, melody.metre)
-    return [Placed(notes.start // bar + 1, notes.start % bar / bar, chord.name) for chord, notes in played]
+    bar, played = melody.metre.bar_steps, played_chords(Chords(text), len(bars), melody.metre)
+    return [Placed(bars[notes.start // bar], notes.start % bar / bar, chord.name) for chord, notes in played]
 
 
 def _signed_key(song: Song) -> str | None:
@@ -79,11 +84,25 @@ def _signed_key(song: Song) -> str | None:
     return None
 
 
-def _chords_in(song: Song, melody: Melody) -> Sequence[Placed]:
-    """The chords that stand in the stretch of a song which a melody is, bars counted from its first."""
+def _chords_in(song: Song, melody: Melody, track: int) -> Sequence[Placed]:
+    """The chords that stand in the stretch of a song which a melody is, bars counted from its first.
+
+    It is the one in which the track has most of its notes; behind them the melody may go on in silence.
+    """
     try:
         found = chords_of(song)
-        first = next((s.first for s in stretches(song) if s.bars == melody.bars), None) if found else None
+        every = stretches(song) if found and track < len(song.tracks) else []
     except MidiError:
         return ()
-    return () if first is None else [c._replace(bar=c.bar - first + 1) for c in found]
+    notes = set(zip(melody.notes.start.tolist(), melody.notes.pitch.tolist(), strict=True))
+
+    def common(stretch: Stretch) -> int:
+        if abs(stretch.bar - song.ticks_per_quarter * Fraction(melody.metre.bar_quarters)) > 1:
+            return 0
+        there = line(song.tracks[track], stretch.begin, stretch.end, song.ticks_per_quarter, melody.metre)
+        return 0 if there is None else len(notes & set(zip(there.start.tolist(), there.pitch.tolist(), strict=True)))
+
+    best = max(every, key=common, default=None)
+    if best is None or not common(best):
+        return ()
+    return [c._replace(bar=c.bar - best.first + 1) for c in found]
