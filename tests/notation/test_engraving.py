@@ -44,3 +44,12 @@ def test_without_verovio_it_says_how_to_get_it(monkeypatch):
     monkeypatch.setattr(engraving.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(CantilenaError, match=r"pip install 'cantilena\[score\]'"):
         engraving.engrave(b"", "tune")
+
+
+def test_a_chord_is_written_once():
+    """The text of its kind says all of it: verovio would add its degrees, A7b5(b5)."""
+    pytest.importorskip("verovio")
+    melody = Melody.from_notes([0], [16], [69])
+    page = engraving.engrave(to_musicxml(melody, chords=[Placed(1, 0, "A7b5")]), "A tune").decode()
+    assert "A7b5" in page
+    assert "(" not in page[page.index("A7b5") : page.index("A7b5") + 200].split("</text>")[0]

@@ -12,6 +12,7 @@ from cantilena.errors import CantilenaError
 __all__ = ["check_verovio", "engrave"]
 
 _SECONDS = 60
+_DEGREE = re.compile(rb'<degree print-object="no">.*?</degree>', re.DOTALL)  # verovio shows them all the same
 _WIDTH = 2100  # a tenth of a millimetre is one of its units
 _CHILD = f"""
 import sys
@@ -41,6 +42,7 @@ def engrave(musicxml: bytes, title: str = "") -> bytes:
     """
     check_verovio()
     name = title or "score"
+    musicxml = _DEGREE.sub(b"", musicxml)
     try:
         done = subprocess.run(
             [sys.executable, "-c", _CHILD], input=musicxml, capture_output=True, timeout=_SECONDS, check=False

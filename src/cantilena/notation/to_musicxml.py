@@ -150,6 +150,7 @@ def _harmony(measure: Element, name: str, offset: int) -> None:
         _spelled(SubElement(harmony, "bass"), "bass", bass)
     for what, number, semitones in degrees:
         degree = SubElement(harmony, "degree")
+        degree.set("print-object", "no")  # the kind's text says it
         _add(degree, "degree-value", f"{number}")
         _add(degree, "degree-alter", f"{semitones}")
         _add(degree, "degree-type", what)
