@@ -201,5 +201,15 @@ def test_a_guess_is_told_as_one():
 
 
 def test_a_chord_that_is_not_known_is_the_nearest_one_that_is():
-    names = ["C7alt", "Cmaj11", "Am7omit5", "Bbb", "C#m7b5/E", "Gno3/D", "Verse"]
-    assert [nearest_chord(name).name for name in names] == ["C7", "C", "Am7", "A", "C#m7b5/E", "G/D", "N.C."]
+    names = ["C7alt", "Cmaj11", "Am7omit5", "Bbb", "C#m7b5/E", "Gno3/D", "Verse", "Eb7addb9", "Gsus4add7"]
+    assert [nearest_chord(name).name for name in names] == [
+        "C7",
+        "C",
+        "Am7",
+        "A",
+        "C#m7b5/E",
+        "G/D",
+        "N.C.",
+        "Eb7b9",
+        "G7sus4",
+    ]

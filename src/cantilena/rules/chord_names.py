@@ -111,8 +111,10 @@ def nearest_chord(name: str) -> Chord:
     if found:
         name = _SHARPS[(pitch_class(found[1]) + (2 if found[2] == "##" else -2)) % 12] + name[3:]
     above, _, bass = name.partition("/")
-    for end in range(len(above), 0, -1):
-        for text in (f"{above[:end]}/{bass}" if bass else above[:end], above[:end]):
+    above = above.replace("sus4add7add9", "9sus4").replace("sus4add7", "7sus4")
+    shorter = [above[:end] for end in range(len(above), 0, -1)]
+    for spelled in [above, above.replace("add", ""), *shorter]:
+        for text in (f"{spelled}/{bass}" if bass else spelled, spelled):
             try:
                 return parse_chord(text)
             except ValueError:
