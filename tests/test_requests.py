@@ -171,7 +171,9 @@ def test_choices_are_those_of_the_rooms_below():
 def test_there_is_a_schema_for_those_who_make_forms():
     _, schemas = msgspec.json.schema_components([AnyRequest], schema_hook=lambda kind: {"type": "object"})
     bars = schemas["Compose"]["properties"]["bars"]
-    assert (bars["minimum"], bars["maximum"], bars["default"]) == (2, 1000, 64)
+    assert bars["default"] is None  # 64, or as many as the song has whose chords are asked for
+    bars = {**bars, **bars["anyOf"][0]}
+    assert (bars["minimum"], bars["maximum"]) == (2, 1000)
     assert bars["description"]
     assert schemas["Vary"]["required"] == ["verb", "song"]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from msgspec import field
+from msgspec.structs import replace
 
 from cantilena.fields import Described, about
 from cantilena.sources import Music, Source
@@ -14,9 +15,11 @@ from cantilena.sources import Music, Source
 if TYPE_CHECKING:
     from cantilena.rules import MusicRule, Rule, Rules
 
-__all__ = ["AskedRules", "RulesGiven", "asked_rules"]
+__all__ = ["ESTIMATE", "NONE", "AskedRules", "RulesGiven", "asked_rules"]
 
+NONE, ESTIMATE = "none", "estimate"  # of chords: what stands in the song is let go of, or guessed
 _OF_A_SONG = ("rhythm", "form")
+_WITH_SONGS = (*_OF_A_SONG, "chords")
 
 
 def _weights(given: Any) -> dict[str, float]:
@@ -47,9 +50,23 @@ class AskedRules(Described, frozen=True, kw_only=True):
     contour: Annotated[
         str | None, about('The melody moves like this: rise, fall, arch, valley, or "C4 E4 G4".', metavar="SHAPE")
     ] = None
-    chords: Annotated[str | None, about('Chord tones stand on strong beats: "| Dm7 | G7 | C |".', metavar="CHORDS")] = (
-        None
-    )
+    chords: Annotated[
+        str | None,
+        about(
+            'Chord tones stand on strong beats: "| Dm7 | G7 | C |". Edits follow the symbols of the song: none lets go '
+            "of them, and estimate guesses some from the notes. New bars beyond a song have its last bars' again.",
+            metavar="CHORDS",
+        ),
+    ] = None
+    chords_of: Annotated[
+        Music | None,
+        about(
+            "The chords are this song's, from its first one on; of a song without symbols, estimated from its notes. A "
+            "new melody has its metre and as many bars.",
+            metavar="SONG",
+            read=Source.of,
+        ),
+    ] = None
     form: Annotated[
         str | None, about("The form says which parts come again: AABA, ABAB' (a prime: varied).", metavar="FORM")
     ] = None
@@ -67,11 +84,13 @@ class AskedRules(Described, frozen=True, kw_only=True):
     ] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in _OF_A_SONG:
+        for name in _WITH_SONGS:
             if getattr(self, name) is not None and getattr(self, f"{name}_of") is not None:
                 raise ValueError(f"{name} and {name}_of: give one")
         super().__post_init__()
-        asked = [*self.words, *self.own]
+        if self.chords_of is not None and Source.of(self.chords_of).melody is not None:
+            raise ValueError("chords_of: a Melody has no chords; give a file")
+        asked = [*self.words, *self.own, *([] if self.chords_of is None else ["chords"])]
         for name in self.weights:
             if name not in asked:
                 raise ValueError(
@@ -98,9 +117,15 @@ class AskedRules(Described, frozen=True, kw_only=True):
             asked = getattr(self, name)
             if asked is None and name in _OF_A_SONG:
                 asked = getattr(self, f"{name}_of")
-            if asked is not None:
+            if asked is not None and (name, asked) != ("chords", NONE):
                 found[name] = asked
         return found
+
+    def told_chords(self, chords: str | None) -> AskedRules:
+        """The same with these chords, or NONE."""
+        none = chords in (None, NONE)
+        weights = {name: weight for name, weight in self.weights.items() if not (none and name == "chords")}
+        return replace(self, chords=chords, chords_of=None, weights=weights)
 
     def rules(self) -> Rules | None:
         """The rules themselves; None where nothing is asked.
@@ -110,6 +135,12 @@ class AskedRules(Described, frozen=True, kw_only=True):
         """
         from cantilena.rules import Rules
 
+        if self.chords == ESTIMATE:
+            raise ValueError("chords: only those of a song are estimated")
+        if self.chords_of is not None:
+            from cantilena.notation.progression import whole
+
+            return self.told_chords(whole(Source.of(self.chords_of).song).chords).rules()
         rules: list[Rule] = [_rule(name, asked) for name, asked in self.words.items()]
         for name, own in self.own.items():
             if not callable(own):

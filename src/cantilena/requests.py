@@ -12,9 +12,12 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from msgspec.structs import force_setattr
+
 from cantilena import vocabulary as takes
-from cantilena.asked import AskedRules
+from cantilena.asked import NONE, AskedRules
 from cantilena.fields import Described, values_of
+from cantilena.sources import Source
 
 __all__ = [
     "AnyRequest", "Blend", "Bridge", "Compose", "Extend", "Infill", "Morph", "Pick", "Request", "Sampled", "Vary",
@@ -53,8 +56,8 @@ class Compose(Sampled, frozen=True, tag="compose"):
     """Compose a new melody."""
 
     seed: takes.Seed = 0
-    bars: takes.Length = 64
-    metre: takes.MetreName = "4/4"
+    bars: takes.Length = None  # type: ignore[assignment]  # settled when the request is made
+    metre: takes.MetreName = None  # type: ignore[assignment]
     qpm: takes.Tempo = None
     plain: takes.Plain = False
     loop: takes.Loop = False
@@ -67,12 +70,31 @@ class Compose(Sampled, frozen=True, tag="compose"):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._settle()
         if self.motif is not None and (self.loop or self.rules is not None):
             raise ValueError(f"a tune of a motif takes no {'loop' if self.loop else 'rules'}: give one or the other")
         if self.loop and self.cadence:
             raise ValueError("a loop does not come to rest: give a loop or a cadence")
         if self.chord_track and (self.rules is None or AskedRules.of(self.rules).chords is None):
             raise ValueError("a chord track plays the chords that the rules ask for: give some")
+
+    def _settle(self) -> None:
+        """Metre and length, and chords that are a song's: as words, so that the song is not needed again."""
+        rules = None if self.rules is None else AskedRules.of(self.rules)
+        metre, bars = "4/4", 64
+        if rules is not None and rules.chords_of is not None:
+            song = Source.of(rules.chords_of)
+            if song.content is None:
+                return  # it is known by its hash, until `with_sources` finds it
+            from cantilena.notation.progression import whole
+
+            found = whole(song.song)
+            metre, bars, rules = str(found.metre), found.bars, rules.told_chords(found.chords)
+        elif rules is not None and rules.chords == NONE:
+            rules = rules.told_chords(None)
+        for name, value in (("metre", self.metre or metre), ("bars", bars if self.bars is None else self.bars)):
+            force_setattr(self, name, value)
+        force_setattr(self, "rules", rules)
 
 
 class Pick(Compose, frozen=True, kw_only=True, tag="pick"):
@@ -130,6 +152,7 @@ class Vary(Sampled, frozen=True, tag="vary"):
     bars: takes.SomeBars = None
     grid: takes.Grid = None
     track: takes.Track = None
+    chords: takes.SongChords = None
     seed: takes.Seed = 0
 
 

@@ -15,13 +15,17 @@ if TYPE_CHECKING:
 
 if TYPE_CHECKING:  # what may be given
     Bars: TypeAlias = str | Sequence[tuple[int, int]]
+    Count: TypeAlias = int
     Formats: TypeAlias = str | Sequence[str]
+    Name: TypeAlias = str
     Numbers: TypeAlias = str | Sequence[int | None]
     Rows: TypeAlias = ArrayLike
     Songs: TypeAlias = Sequence[Music]
 else:  # what a request holds of it
     Bars = str
-    Formats = tuple[Literal["mid", "svg", "wav", "html", "musicxml", "abc", "score"], ...]
+    Count = int | None  # None until the request is whole
+    Formats = tuple[Literal["mid", "svg", "wav", "html", "musicxml", "mxl", "abc", "score"], ...]
+    Name = str | None
     Numbers = tuple[int | None, ...]
     Rows = tuple[tuple[float, ...], ...]
     Songs = tuple[Source, ...]
@@ -112,9 +116,13 @@ Branches = Annotated[int | None, about(_BRANCHES, 1, 64)]
 
 # -- of new melodies --
 _LENGTH = f"a melody has 2 to {MAX_BARS} bars"
-Length = Annotated[int, about("The melody has this many bars.", 2, MAX_BARS, says=_LENGTH)]
-_METRE = 'The metre, one that the model knows: 3/4, 6/8, "4/4 triplets"; a motif brings its own.'
-MetreName = Annotated[str, about(_METRE, metavar="METRE", read=metre)]
+_BARS = "The melody has this many bars; by default 64, or as many as --chords-of has."
+Length = Annotated[Count, about(_BARS, 2, MAX_BARS, says=_LENGTH)]
+_METRE = (
+    'The metre, one that the model knows: 3/4, 6/8, "4/4 triplets"; by default that of --chords-of, or 4/4; a motif '
+    "brings its own."
+)
+MetreName = Annotated[Name, about(_METRE, metavar="METRE", read=metre)]
 Tempo = Annotated[float | None, about("The quarter notes a minute; by default 120, or the motif's tempo.", 10, 400)]
 _PLAIN = "One unconditional draw, as the paper has it, and no song made of several."
 Plain = Annotated[bool, about(_PLAIN)]
@@ -149,6 +157,12 @@ _GRID = "Phrases of two bars begin on odd or even bars; by default, on the first
 Grid = Annotated[Literal["odd", "even"] | None, about(_GRID, says="phrases begin on odd or even bars")]
 _SHARE = "About this share of the notes changes: 0 is the song, 1 is a new melody."
 Strength = Annotated[float, about(_SHARE, 0, 1, says=_STRENGTH)]
+
+_CHORDS = (
+    'New notes on strong beats are tones of these chords, "| Dm7 | G7 | C |": by default the symbols of the song; '
+    "none lets go of them, and estimate guesses some from the notes."
+)
+SongChords = Annotated[str | None, about(_CHORDS, metavar="CHORDS")]
 
 # -- of melodies between melodies --
 MorphSteps = Annotated[int, about("The number of melodies, A and B among them.", 2, MAX_MORPH, says=_MORPH)]

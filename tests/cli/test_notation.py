@@ -54,11 +54,11 @@ def test_the_hash_is_that_of_the_file(tmp_path):
 
 def test_results_are_written_as_notation(toy_model, tmp_path):
     given = ("--bars", 8, "--key", "D dorian", "--chords", "| Dm7 | G7 C |", "--model", toy_model, *FAST)
-    done = run("compose", *given, "--format", "mid,musicxml,abc", cwd=tmp_path)
+    done = run("compose", *given, "--format", "mid,musicxml,mxl,abc", cwd=tmp_path)
     assert done.returncode in (0, 3), done.stderr
-    assert "tune.mid|musicxml|abc" in done.stdout
+    assert "tune.mid|musicxml|mxl|abc" in done.stdout
     wanted = extract(read_song(tmp_path / "tune.mid")).melody
-    for name in ("tune.musicxml", "tune.abc"):
+    for name in ("tune.musicxml", "tune.mxl", "tune.abc"):
         song = Source.of(tmp_path / name).song
         assert extract(song).melody == wanted
         assert [c.name for c in chords_of(song)] == ["Dm7", "G7", "C"] * 4

@@ -189,3 +189,36 @@ def test_music21_hears_the_same():
     ]
     song = song_of(data)
     assert [notes_of(song, k) for k in range(2)] == theirs
+
+
+def repeated(kind: str, bars: int = 1) -> str:
+    number = f"{bars}" if kind == "start" else ""
+    sign = f'<measure-repeat type="{kind}">{number}</measure-repeat>'
+    return f"<attributes><measure-style>{sign}</measure-style></attributes>"
+
+
+def test_a_bar_that_repeats_the_one_before():
+    e, g = note("E", 4), note("G", 4)
+    one = score(C, repeated("start") + rest(4), rest(4), repeated("stop") + rest(4), e)
+    assert heard(one) == [(0, 4, 60), (4, 4, 60), (8, 4, 60), (16, 4, 64)]
+    two = score(C, D, repeated("start", 2) + rest(4), rest(4), repeated("stop") + e)
+    assert [p for *_, p in heard(two)] == [60, 62, 60, 62, 64]
+    written = score(C, repeated("start") + g, repeated("stop") + D)  # a program that writes the notes as well
+    assert [p for *_, p in heard(written)] == [60, 67, 62]
+    assert [p for *_, p in heard(score(repeated("start") + C, D))] == [60, 62]  # nothing before it
+    both = song_of(score(C, repeated("start"), parts=[[e, g]]))
+    assert [[p for *_, p in notes_of(both, k)] for k in (0, 1)] == [[60, 60], [64, 67]]
+
+
+def test_chords_of_a_bar_that_is_repeated():
+    chord = "<harmony><root><root-step>A</root-step></root><kind>minor</kind></harmony>"
+    found = chords_of(song_of(score(chord + C, repeated("start") + rest(4), repeated("stop") + D)))
+    assert [(c.bar, c.name) for c in found] == [(1, "Am"), (2, "Am")]
+
+
+def test_an_archive_is_packed_and_unpacked():
+    data = score(C, D).encode()
+    archive = xml_files.packed(data)
+    assert xml_files.unpacked(archive, "a.mxl") == data
+    assert xml_files.packed(data) == archive  # no time of day in it
+    assert heard(archive) == heard(data)

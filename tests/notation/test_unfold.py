@@ -1,7 +1,7 @@
 """Bars are played in the order that their signs say; the same signs in MusicXML and in ABC give the same order."""
 
 import pytest
-from sheets import abc, ending, heard, note, repeat, score
+from sheets import abc, ending, heard, note, repeat, score, song_of
 
 from cantilena.errors import MidiError
 from cantilena.notation import playing
@@ -97,3 +97,45 @@ def test_a_coda_of_musicxml():
         sound("coda") + note("G", 4),
     )  # fmt: skip
     assert [p for *_, p in heard(xml)] == [60, 62, 64, 65, 62, 64, 67]
+
+
+def pitches(data) -> list[int]:
+    return [p for *_, p in heard(data)]
+
+
+def test_a_fine_in_the_middle_of_a_bar_ends_there_where_the_rest_is_a_pickup():
+    """A tune of three in a bar with a pickup of one; the trio begins behind the Fine."""
+    trio = "G | c2 G | d2 :|".replace(":|", "!D.C.!|")
+    played = pitches(abc(f"C | D2 E | F2 !fine! {trio}", metre="3/4"))
+    assert played == [60, 62, 64, 65, 67, 72, 67, 74, 60, 62, 64, 65]
+    over = pitches(abc(f"C | D2 E | !fine! F2 {trio}", metre="3/4"))  # over the note: the same
+    assert over == played
+    fine = '<direction><direction-type><words>Fine</words></direction-type><sound fine="yes"/></direction>'
+    dacapo = '<direction><direction-type><words>D.C. al Fine</words></direction-type><sound dacapo="yes"/></direction>'
+    xml = [note("C"), note("D", 2) + note("E"), note("F", 2) + fine + note("G"),
+           note("C", 2, octave=5) + note("G"), note("D", 2, octave=5) + dacapo]  # fmt: skip
+    assert pitches(score(*xml, beats="3")) == played
+
+
+def test_a_fine_over_the_last_note_but_one_of_a_bar_does_not_cut_it():
+    """Without a pickup there is nothing that could follow in the same bar: it is only written early."""
+    assert pitches(abc("C4 | D2 !fine! E2 | F4 !D.C.!|")) == [60, 62, 64, 65, 60, 62, 64]
+
+
+def test_segno_and_coda_in_the_middle_of_a_bar():
+    jump = pitches(abc("C4 | D2 !segno! E2 | F4 | G2 !D.S.!|"))
+    assert jump == [60, 62, 64, 65, 67, 64, 65, 67]
+    coda = pitches(abc("!segno! C4 | D2 !tocoda! E2 | F4 !D.S.!| !coda! G2 |]"))
+    assert coda == [60, 62, 64, 65, 60, 62, 67]
+
+
+def test_bars_that_are_cut_are_whole_where_they_are_played_in_a_row():
+    song = song_of(abc("C4 | D2 !segno! E2 | F4 | G4 !D.S.!|"))
+    assert [(t.tick, t.numerator) for t in song.time_signatures] == [(0, 4)]
+    assert pitches(abc("C4 | D2 !segno! E2 | F4 | G4 !D.S.!|")) == [60, 62, 64, 65, 67, 65, 67]  # as a pickup would be
+
+
+def test_no_note_is_cut():
+    assert pitches(abc("C | D3 !fine! | !fine! E3 | F2 !D.C.!|", metre="3/4"))[:4] == [60, 62, 64, 65]
+    long = abc("C | D2 E | F2- !fine! F | G2 !D.C.!|", metre="3/4")
+    assert pitches(long)[:5] == [60, 62, 64, 65, 67]

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cantilena.music.melody import Melody
-from cantilena.rules import Chords, chord_notes, parse_chord
-from cantilena.rules.chords import QUALITIES
+from cantilena.rules import Chords, chord_notes, nearest_chord, parse_chord
+from cantilena.rules.chord_names import QUALITIES
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,8 @@ def test_over_another_bass_a_full_chord_leaves_its_fifth_out():
         ("| C | H7 |", "chords: 'H7' is not a chord; known are C, Cm"),
         ("| C4 |", "'C4' is not a chord"),
         ("| C/ |", "'C/' is not a chord"),
-        ("Dm7 G7 C F A", r"chords: a bar has 1 to 4 chords, not 5 \(Dm7 G7 C F A\); bars are parted by"),
+        ("C D E F G A B C D", r"chords: a bar has 1 to 8 chords, not 9 \(C D E F G A B C D\); bars are parted by"),
+        ("estimated", "begins with no chord"),
         ("| C % |", "'%' is not a chord"),
     ],
 )
@@ -176,3 +177,29 @@ def test_usual_spellings_of_a_chord(name, ours):
 def test_three_chords_share_the_four_beats_of_a_bar():
     played = chord_notes(Chords("| C F G |"), 1)
     assert [(chord.start, chord.end) for chord in played] == [(0, 8), (8, 12), (12, 16)]
+
+
+def test_no_chord_asks_nothing_and_is_not_played():
+    rule = Chords("| NC | C N.C. |")
+    assert str(rule) == "| N.C. | C N.C. |"
+    melody = Melody.from_notes([0, 8, 16, 24], [8, 16, 24, 32], [61, 61, 61, 61])
+    assert rule.measure(melody) == ["0/0 chord tones", "0/1 chord tones"]
+    assert rule(melody).tolist() == [0, 1]
+    assert [(one.start, one.end) for one in chord_notes(rule, 2)] == [(16, 24)]
+
+
+def test_a_chord_that_stays_is_no_new_chord():
+    melody = Melody.from_notes([0, 4, 8, 12], [4, 8, 12, 16], [60, 61, 64, 71])
+    assert Chords("| C C C G |").measure(melody) == ["3/3 chord tones"]
+    assert Chords("| C F C G |").measure(melody) == ["3/4 chord tones"]
+
+
+def test_a_guess_is_told_as_one():
+    rule = Chords(" estimated |C|G| ")
+    assert str(rule) == "estimated | C | G |" == str(Chords(str(rule)))
+    assert rule.bars == Chords("| C | G |").bars
+
+
+def test_a_chord_that_is_not_known_is_the_nearest_one_that_is():
+    names = ["C7alt", "Cmaj11", "Am7omit5", "Bbb", "C#m7b5/E", "Gno3/D", "Verse"]
+    assert [nearest_chord(name).name for name in names] == ["C7", "C", "Am7", "A", "C#m7b5/E", "G/D", "N.C."]

@@ -1,9 +1,11 @@
 """The server without a browser: what it answers, to whom, and what it does with what is wrong."""
 
 import base64
+import io
 import json
 import struct
 import time
+import zipfile
 
 import pytest
 from starlette.testclient import TestClient
@@ -11,6 +13,9 @@ from starlette.testclient import TestClient
 from cantilena.codec import decode, with_sources
 from cantilena.composer import Composer, load
 from cantilena.music.midi import read_song, to_midi
+from cantilena.notation.from_abc import read_abc
+from cantilena.notation.playing import play
+from cantilena.notation.to_musicxml import to_musicxml
 from cantilena.sources import Source
 from cantilena.studio.app import make_app
 from cantilena.studio.files import Files
@@ -93,6 +98,45 @@ def test_a_result_can_be_gone_on_from_and_a_forgotten_file_is_named(client, comp
     assert answer.json()["error"].startswith("lost.mid: is not kept here")
 
 
+ABC = b'X:1\nT:One\nM:4/4\nL:1/4\nK:G\n|:"G"GBdB|"C"cege|"D7"dfaf|"G"gdBG:|\n\nX:2\nT:Two\nM:4/4\nL:1/4\nK:C\nCDEF|\n'
+
+
+def notation() -> list[tuple[str, str, bytes]]:
+    """A tune of eight bars, twice the four that are written: name, content type, bytes."""
+    sheet = read_abc(ABC.decode(), "one.abc")
+    melody, _ = Source.of(play(sheet, "one.abc")).tune()
+    xml = to_musicxml(melody, title="One", key="G major")
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("META-INF/container.xml", CONTAINER)
+        archive.writestr("one.xml", xml)
+    return [
+        ("one.abc", "text/vnd.abc", ABC),
+        ("one.musicxml", "application/vnd.recordare.musicxml+xml", xml),
+        ("one.mxl", "audio/midi", packed.getvalue()),
+    ]
+
+
+CONTAINER = '<container><rootfiles><rootfile full-path="one.xml"/></rootfiles></container>'
+
+
+@pytest.mark.parametrize("k", range(3))
+def test_notation_is_kept_as_the_midi_file_that_is_played(client, k):
+    name, kind, data = notation()[k]
+    stored = client.post(f"/api/files?name={name}", content=data, headers={"content-type": kind}).json()
+    assert (stored["name"], len(stored["song"]["bars"])) == (name, 9)  # the repeat is unfolded
+    assert [pitch for _, _, pitch, _ in stored["song"]["tracks"][0]["notes"]][:4] == [67, 71, 74, 71]
+    kept = client.get(f"/api/files/{stored['sha256']}").content
+    assert kept == Source(name, "", data).data
+    assert kept[:4] == b"MThd"
+    assert stored["remarks"] == (["one.abc: holds 2 tunes; the first, One, is read"] if k == 0 else [])
+    source = {"name": name, "sha256": stored["sha256"]}
+    made = events_of(perform(client, verb="infill", song=source, bars="3-4", steps=2))[-1]
+    assert made["event"] == "done"
+    followed = (made["result"]["receipt"]["request"]["rules"] or {}).get("chords")
+    assert followed == ("| D7 | G |" if k == 0 else None)
+
+
 def test_sound_and_picture_of_a_file(client):
     stored = client.post("/api/files", content=to_midi(random_melody(2).slice(1, 8)), headers=MIDI).json()
     svg = client.get(f"/api/files/{stored['sha256']}?as=svg&title=My+tune")
@@ -129,6 +173,10 @@ BROKEN = [
     ("/api/perform", b" " * 2_000_001, JSON, 413, "2,000,000 bytes"),
     ("/api/files", b"no midi at all", MIDI, 422, "not a MIDI file"),
     ("/api/files", b"", MIDI, 422, "empty"),
+    ("/api/files?name=a.abc", b"X:1\nnothing", MIDI, 422, "a.abc"),
+    ("/api/files?name=a.mxl", b"PK\x03\x04broken", MIDI, 422, "a.mxl"),
+    ("/api/files", b"<!DOCTYPE x [<!ENTITY a 'b'>]><score-partwise>&a;</score-partwise>", MIDI, 422, ""),
+    ("/api/files", b"", {"content-type": "text/html"}, 415, "audio/midi"),
     ("/api/files", b"MThd" + struct.pack(">IHHH", 6, 1, 1, 96) + b"MTrk\xff\xff", MIDI, 422, ""),
     ("/api/notes", b'{"song": 3}', JSON, 422, "not a change"),
 ]

@@ -104,7 +104,7 @@ def test_a_receipt_holds_every_default_as_it_was_used(composer, here, verb, file
     request = told(edit(composer, verb, files, given))
     steered = "density" in given.get("rules", {})
     unused = {"style", "settle"} if steered else {"style", "branches"}
-    unused |= {name for name in ("rules", "keep") if name in request and name not in {**files, **given}}
+    unused |= {name for name in ("rules", "keep", "chords") if name in request and name not in {**files, **given}}
     assert {name for name, value in request.items() if value is None} == unused
     assert (request["steps"], request["guidance"], request["sampler"]) == (20, 1.0, "ddpm")
     assert request["temperature"] == (0.985 if steered else 0.97)

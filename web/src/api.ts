@@ -3,6 +3,9 @@
 import { toBytes } from "./song";
 import type { Event, Note, Request, Source, Stored } from "./types";
 
+/** The endings of files that the server reads. */
+export const SONGS = /\.(midi?|kar|rmi|musicxml|xml|mxl|abc)$/i;
+
 /** The server said no; the message is one line for people. */
 export class Refusal extends Error {
   constructor(message: string, readonly status: number, readonly missing: string[] = []) {
@@ -78,6 +81,11 @@ export class Api {
     return (await this.fetch(asked, { method: "POST", body: data, headers: { "content-type": "audio/midi" } })).json();
   }
 
+  /** A file that the server keeps. */
+  async bytes(song: Source): Promise<Uint8Array> {
+    return new Uint8Array(await (await this.fetch(`/api/files/${song.sha256}`)).arrayBuffer());
+  }
+
   /** The song with notes of a track changed. */
   async change(song: Source, track: number, gone: Note[], fresh: Note[]): Promise<Stored> {
     const body = JSON.stringify({ song, track, gone, new: fresh });
@@ -86,7 +94,7 @@ export class Api {
   }
 
   async file(song: Source, kind: "mid" | "svg" | "wav", track: number | null): Promise<Blob> {
-    const asked = new URLSearchParams({ as: kind, title: song.name.replace(/\.midi?$/i, "") });
+    const asked = new URLSearchParams({ as: kind, title: song.name.replace(SONGS, "") });
     if (track !== null) asked.set("track", `${track}`);
     return (await this.again(() => this.fetch(`/api/files/${song.sha256}?${asked}`))).blob();
   }

@@ -1,5 +1,6 @@
 /** The page: what is on it, and what hands and keys do. */
 
+import { SONGS } from "./api";
 import { h, svg } from "./dom";
 import { Form, type Schema, type Schemas } from "./form";
 import { pitchName } from "./ink";
@@ -51,7 +52,7 @@ export class Page {
   private readonly play = h("button.play", { type: "button", title: "Play (space)" });
   private readonly undo = h("button.icon", { type: "button", title: "Undo (Ctrl+Z)", "aria-label": "Undo" }, "↶");
   private readonly redo = h("button.icon", { type: "button", title: "Redo (Ctrl+Shift+Z)", "aria-label": "Redo" }, "↷");
-  private readonly chooser = h("input", { type: "file", accept: ".mid,.midi,.kar,.rmi,audio/midi", hidden: true, "aria-label": "A file" });
+  private readonly chooser = h("input", { type: "file", accept: ".mid,.midi,.kar,.rmi,.musicxml,.xml,.mxl,.abc,audio/midi", hidden: true, "aria-label": "A file" });
   private readonly help = h("dialog.help", { "aria-label": "Keys" });
   private readonly midi = h("a.button", { href: "#", draggable: true, title: "Click to download, or drag it into your DAW" }, "MIDI");
 
@@ -137,7 +138,7 @@ export class Page {
         h("div.title", {}, this.name, this.meta),
         h(
           "div.files", { role: "group", "aria-label": "Files" },
-          button("Open …", "A MIDI file; or drop it anywhere on the page", () => {
+          button("Open …", "A MIDI, MusicXML or ABC file; or drop it anywhere on the page", () => {
             this.picked = null;
             this.chooser.click();
           }),
@@ -557,7 +558,7 @@ export class Page {
   }
 
   private filed(): string {
-    return (this.work.step?.song.name ?? "tune").replace(/\.midi?$/i, "").replace(/[^\p{L}\p{N} ,_-]/gu, "").trim() || "tune";
+    return (this.work.step?.song.name ?? "tune").replace(SONGS, "").replace(/[^\p{L}\p{N} ,_-]/gu, "").trim() || "tune";
   }
 
   private save(blob: Blob, ending: string): void {

@@ -177,6 +177,11 @@ function ascii(text: string): number[] {
   return [...text].map((letter) => letter.charCodeAt(0));
 }
 
+/** Whether a file is MIDI, plain or in an .rmi wrapper, by what it holds. */
+export function isMidi(data: ArrayBuffer): boolean {
+  return ["MThd", "RIFF"].includes(String.fromCharCode(...new Uint8Array(data, 0, Math.min(4, data.byteLength))));
+}
+
 export function toBytes(base64: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
 }

@@ -39,6 +39,8 @@ export interface Made extends Source {
 
 export interface Stored extends Source {
   song: Song;
+  /** What the reader of notation would say about the file. */
+  remarks: string[];
 }
 
 export type Request = { verb: string; [field: string]: unknown };

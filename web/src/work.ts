@@ -2,7 +2,7 @@
 
 import { Api, Away, Refusal } from "./api";
 import { History } from "./history";
-import { barAt, barCount, changedBars, keyOf, melodyOf, midiOf, onTicks, spans, splice, toBase64, toBytes } from "./song";
+import { barAt, barCount, changedBars, isMidi, keyOf, melodyOf, midiOf, onTicks, spans, splice, toBase64, toBytes } from "./song";
 import type { Heard, Made, Note, Request, Song, Source, Step } from "./types";
 
 export interface Candidate {
@@ -149,13 +149,13 @@ export class Work {
     try {
       const data = await file.arrayBuffer();
       const stored = await this.api.keep(data, file.name);
-      const midi = toBase64(new Uint8Array(data));
+      const midi = toBase64(isMidi(data) ? new Uint8Array(data) : await this.api.bytes(stored)); // as the server has it
       const before = this.step?.id;
       await this.enter({ ...stored, midi }, `open ${file.name}`, {}, true);
       const step = this.step;
       if (beside && before) this.go(before);
       else if (stored.song.why) this.say(stored.song.why, "error");
-      else this.say(`${file.name}: ${stored.song.tracks.length} tracks, ${barCount(stored.song)} bars`);
+      else this.say([`${file.name}: ${stored.song.tracks.length} tracks, ${barCount(stored.song)} bars`, ...stored.remarks].join(". "));
       return step;
     } catch (error) {
       this.fail(error);

@@ -9,7 +9,7 @@ from cantilena.vocabulary import Formats, formats
 
 __all__ = ["BlendPlan", "Output", "Shell", "Steps", "Tunes"]
 
-_FORMATS = "mid, svg, wav, html, musicxml, abc, score joined by commas"
+_FORMATS = "mid, svg, wav, html, musicxml, mxl, abc, score joined by commas"
 
 
 class Output(Described, frozen=True, kw_only=True):
@@ -21,8 +21,8 @@ class Output(Described, frozen=True, kw_only=True):
     formats: Annotated[
         Formats,
         about(
-            "Write these formats: mid, svg (a roll), wav, html (picture and sound), musicxml, abc, score (typeset), "
-            "joined by commas.",
+            "Write these formats: mid, svg (a roll), wav, html (picture and sound), musicxml, mxl (packed), abc, score "
+            "(typeset), joined by commas.",
             flag="--format", says=f"--format is {_FORMATS}", read=formats,
         ),
     ] = ("mid",)  # fmt: skip

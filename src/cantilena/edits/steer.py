@@ -52,6 +52,7 @@ class Steering:
     bars: NDArray[np.bool_]  # (bars,) of the whole melody: which ones are judged
     tokens: NDArray[np.int8]  # (steps,) the whole melody, in which what is composed is judged
     first: int = 0  # phrase of it at which what is composed begins
+    spared: NDArray[np.bool_] | None = None  # (steps, 90) of the whole melody: allowed whatever the rules say
 
     @classmethod
     def alone(cls, model: Model, rules: Rules, phrases: int, bars: int) -> Steering:
@@ -144,6 +145,8 @@ class Steering:
         judged, size = np.repeat(self.bars, self.metre.bar_steps), self.metre.phrase_steps
         allowed = np.ones((judged.size, VOCABULARY), np.bool_)
         allowed[judged] = self.rules.allowed(int(judged.sum()), self.metre)
+        if self.spared is not None:
+            allowed |= self.spared
         begin, sounding = self.first * size, bounds.sounding.copy()
         sounding[:, :size] &= allowed[begin : begin + len(x_0) * size].reshape(len(x_0), size, -1)
         heard = replace(bounds, sounding=sounding)

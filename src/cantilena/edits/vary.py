@@ -26,15 +26,18 @@ from cantilena.diffusion.samplers import SeededNoise
 from cantilena.diffusion.schedule import NoiseSchedule
 from cantilena.diffusion.shared_phrases import SharedPhrases
 from cantilena.edits.bound_sampler import WINDOW, BoundSampler
+from cantilena.edits.steer import Steering
 from cantilena.edits.window import Window, filled, own_seed
 from cantilena.model import Model
 from cantilena.music.bars import Bars, bar_lines
 from cantilena.music.extract import extract, regions, to_steps
 from cantilena.music.locks import Locks
-from cantilena.music.melody import Melody
+from cantilena.music.melody import MIN_PITCH, VOCABULARY, Melody
 from cantilena.music.metre import Metres
 from cantilena.music.midi import Song
 from cantilena.music.passage import Passage
+from cantilena.rules.rule import sounding
+from cantilena.rules.weighted import Rules
 
 __all__ = ["changed_steps", "level_of", "melody_bars", "noise_level", "varied_file", "vary"]
 
@@ -47,12 +50,20 @@ _HELD = 0.75  # share of phrases that were held then
 
 
 def vary(
-    model: Model, locks: Locks, sample: BoundSampler, *, strength: float, seed: int, lead: int = 0
+    model: Model,
+    locks: Locks,
+    sample: BoundSampler,
+    *,
+    strength: float,
+    seed: int,
+    lead: int = 0,
+    rules: Rules | None = None,
 ) -> tuple[Locks, NDArray[np.int8]]:
     """New tokens (steps,), and the locks to paste into them: what was locked, and whatever else stays.
 
     The song is what `locks.tokens` hold. Phrases begin at bar 0, or `lead` bars earlier. The same seed draws
-    the same noise at every strength. Raises ValueError for a strength outside 0..1.
+    the same noise at every strength.
+    Hard `rules` bind new notes; those of the song may stay. Raises ValueError for a strength outside 0..1.
     """
     metre, free = locks.metre, ~locks.locked
     song = Melody.from_tokens(locks.tokens, metre=metre)
@@ -73,13 +84,43 @@ def vary(
     x_t = model.schedule.q_sample(x_0, level, SeededNoise([own_seed(seed, 1)])(x_0.shape))
     shared = _shared(window.tokens, within, 1 - strength**3)
     at = part.start * size - front
-    drawn = window.sample(sample, own_seed(seed, 2), x_t=x_t.astype(np.float32), start=level, shared=shared, at=at)
+    asked = {"x_t": x_t.astype(np.float32), "start": level, "shared": shared, "at": at}
     new, was = np.zeros(len(phrases) * size, np.int8), np.zeros(len(phrases) * size, np.int8)
     steps = slice(part.start * size, part.stop * size)
-    new[steps], was[steps] = drawn, window.decode(x_0[0])
+    was[steps] = window.decode(x_0[0])
+    steering = (
+        None if rules is None else _binding(window.model, rules, np.pad(free, pad), part.start, metre.join(phrases))
+    )
+    new[steps] = window.sample(sample, own_seed(seed, 2), steering=steering, **asked)
     new, was = (song.like(tokens).events[front : front + free.size] for tokens in (new, was))
     changes = changed_steps(song.like(was), song.like(new))
+    if rules is not None:
+        changes &= ~_breaking(rules, song.like(new), free)
     return Locks.around(song.notes, changes & free, metre=metre), np.asarray(new, np.int8)
+
+
+def _binding(
+    model: Model, rules: Rules, free: NDArray[np.integer | np.bool_], first: int, tokens: NDArray[np.int8]
+) -> Steering:  # fmt: skip
+    """Hard rules on the bars with free steps of a melody, in which what sounds there may stay."""
+    metre = model.manner.metre
+    judged = np.asarray(free.reshape(-1, metre.bar_steps).any(axis=1))
+    spared = np.zeros((tokens.size, VOCABULARY), np.bool_)
+    pitch = sounding(Melody.from_tokens(tokens, metre=metre)).reshape(-1)
+    sounds = np.flatnonzero(pitch)
+    spared[sounds, pitch[sounds] - MIN_PITCH + 2] = True
+    return Steering(model, rules, judged, tokens, first, spared)
+
+
+def _breaking(rules: Rules, new: Melody, free: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Where a note sounds that breaks the hard rules on the bars with free steps: there the song stays. (steps,)."""
+    judged = np.repeat(free.reshape(-1, new.metre.bar_steps).any(axis=1), new.metre.bar_steps)
+    allowed = np.ones((free.size, VOCABULARY), np.bool_)
+    allowed[judged] = rules.allowed(int(judged.sum()), new.metre)
+    broken = np.zeros(free.size, np.bool_)
+    for start, end, pitch in zip(*(a.tolist() for a in new.notes), strict=True):
+        broken[start:end] = not allowed[start:end, pitch - MIN_PITCH + 2].all()
+    return broken
 
 
 def varied_file(passage: Passage, locks: Locks, tokens: NDArray[np.int8]) -> tuple[bytes, Melody]:

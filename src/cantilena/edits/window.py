@@ -58,7 +58,7 @@ class Window:
         every = np.arange(len(self.tokens))
         if steering is not None:
             asked["cost"] = steering.cost(lambda phrases: self._paste(phrases, every))
-            asked["shared"] = steering.shared(len(every))
+            asked["shared"] = steering.shared(len(every)) or asked.get("shared")
         known = self.known[:, : self.metre.phrase_steps]
         whole = np.asarray(known.all(1))
         partial = np.flatnonzero(known.any(1) & ~whole)

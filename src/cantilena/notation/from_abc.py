@@ -43,6 +43,7 @@ _TOKEN = re.compile(  # each part is bounded, so that a line without an end take
     """,
     re.VERBOSE,
 )
+_OVER = re.compile(r"""(?:\s|"[^"]{0,300}"|![^!|\s][^!]{0,100}!){0,20}[\^_=]{0,2}[A-Ga-gzx\[(]""")
 _JUMPS = {"D.C.": "D.C.", "dacapo": "D.C.", "D.C.alfine": "D.C.", "D.C.alcoda": "D.C.",
           "D.S.": "D.S.", "dalsegno": "D.S.", "D.S.alfine": "D.S.", "D.S.alcoda": "D.S."}  # fmt: skip
 
@@ -175,16 +176,17 @@ class _Tune:
                     voice = self.voice()
                     voice.line, voice.verse = [], 0
             else:
-                self.token(voice, found)
+                self.token(voice, found, over=bool(_OVER.match(line, at)))
 
-    def token(self, voice: Voice, found: re.Match[str]) -> None:
+    def token(self, voice: Voice, found: re.Match[str], *, over: bool) -> None:
+        """Take one in; `over` says whether it stands over a note or a rest, as signs may."""
         unit = voice.length_unit
         if found["text"] is not None:
             if chord := normal_chord(found["text"]):
                 bar = voice.bar()
                 bar.chords.append((voice.now, chord))
         elif sign := found["sign"] or found["old"]:
-            self.sign(voice, sign)
+            self.sign(voice, sign, over)
         elif found["ends"] is not None:
             self.line(voice, len(found["ends"]), bool(found["begins"]), found["nth"], found[0])
         elif found["both"]:
@@ -226,19 +228,29 @@ class _Tune:
         elif found["overlay"]:
             voice.now, voice.last, voice.length = Fraction(0), [], Fraction(0)
 
-    def sign(self, voice: Voice, text: str) -> None:
+    def sign(self, voice: Voice, text: str, over: bool) -> None:
         text = text.replace(" ", "")
-        last = voice.bars[-1] if voice.bars and not voice.open else voice.bar()
+        over = over and text.lower() in ("fine", "tocoda")
+        last = voice.bars[-1] if voice.bars and not voice.open and not over else voice.bar()
         if text in _JUMPS:
             last.signs.jump = _JUMPS[text]
         elif text.lower() == "fine":
             last.signs.fine = True
+            self.place(voice, "fine")
         elif text.lower() == "segno":
             voice.bar().signs.segno = True
+            self.place(voice, "segno")
         elif text.lower() == "coda":
             voice.bar().signs.coda = True
+            self.place(voice, "coda")
         elif text.lower() == "tocoda":
             last.signs.to_coda = True
+            self.place(voice, "to_coda")
+
+    def place(self, voice: Voice, sign: str) -> None:
+        """Note where in its bar a sign stands."""
+        if voice.open:
+            voice.bars[-1].signs.at[sign] = voice.now
 
     def line(self, voice: Voice, ends: int, begins: bool, nth: str | None, drawn: str) -> None:
         voice.close()

@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element
 
 from cantilena.errors import MidiError
 from cantilena.notation.chords import chord_name, normal_chord
-from cantilena.notation.musicxml_fields import lines_of, lyrics_in, metre_in, place_of, tempo_in
+from cantilena.notation.musicxml_fields import lines_of, lyrics_in, metre_in, place_of, repeat_bar, tempo_in
 from cantilena.notation.sheet import Bar, KeySignature, Note, Part, Sheet
 from cantilena.notation.spelling import spell
 from cantilena.notation.xml_files import number_in, tag_of, text_in, xml_tree
@@ -78,6 +78,7 @@ class _Reader:
         self.metre: tuple[int, int] | None = (4, 4)
         self.key: KeySignature | None = None
         self.ending: frozenset[int] = frozenset()
+        self.repeated = 0  # a bar is the one so many before it, as a % says
 
         part = Part(name, program if 0 <= program <= 127 else 0, drums)
         lines = lines_of(measures)
@@ -93,6 +94,8 @@ class _Reader:
                 sheet.bars.append(Bar(key=self.key))
             bar = sheet.bars[k]
             self.measure(measure, bar, line, pitches)
+            if 0 < self.repeated <= k and not any(bar.notes.get(number) for number in numbers.values()):
+                repeat_bar(bar, sheet.bars[k - self.repeated], list(numbers.values()))
             if self.first:
                 bar.metre, bar.key = self.metre, self.key
         self.first = False
@@ -159,6 +162,8 @@ class _Reader:
             if self.transposed:
                 concert = (concert + 7 * self.transposed + 5) % 12 - 5
             self.key = KeySignature(concert, minor)
+        if (sign := element.find("measure-style/measure-repeat")) is not None:
+            self.repeated = int(text_in(sign) or 1) if sign.get("type") == "start" else 0
         if (time := element.find("time")) is not None:
             self.metre = metre_in(time)
 
@@ -197,7 +202,7 @@ class _Reader:
         return step + "#" * max(alter, 0) + "b" * max(-alter, 0)
 
     def direction(self, element: Element, bar: Bar, at: Fraction, sound_jump: bool) -> None:
-        signs = bar.signs
+        signs, before = bar.signs, replace(bar.signs)
         for sound in element.iter("sound"):
             signs.segno |= sound.get("segno") is not None
             signs.coda |= sound.get("coda") is not None
@@ -213,6 +218,9 @@ class _Reader:
         if re.search(r"\bto\s+coda", words, re.IGNORECASE):
             signs.to_coda = True
         signs.fine |= re.fullmatch(r"\W*fine\W*", words, re.IGNORECASE) is not None
+        for sign in ("segno", "coda", "to_coda", "fine"):
+            if getattr(signs, sign) and not getattr(before, sign):
+                signs.at[sign] = at
         if not sound_jump:
             signs.jump = signs.jump or next((jump for pattern, jump in _JUMPS if pattern.search(words)), "")
         if self.first and (tempo := tempo_in(element)):

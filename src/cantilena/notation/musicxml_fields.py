@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from xml.etree.ElementTree import Element
 
+from cantilena.notation.sheet import Bar
 from cantilena.notation.xml_files import text_in
 
-__all__ = ["Place", "lines_of", "lyrics_in", "metre_in", "place_of", "tempo_in"]
+__all__ = ["Place", "lines_of", "lyrics_in", "metre_in", "place_of", "repeat_bar", "tempo_in"]
 
 Place = tuple[str, str]  # staff and voice
 _FEW = 4  # a voice with less than a quarter of the notes of its staff's main one is no line of its own
@@ -74,3 +76,12 @@ def lyrics_in(note: Element) -> Iterator[tuple[int, str]]:
         if text:
             joined = text_in(lyric.find("syllabic")) in ("begin", "middle")
             yield int(number[0]) if number else k, text + "-" * joined
+
+
+def repeat_bar(bar: Bar, other: Bar, parts: Sequence[int]) -> None:
+    """Let parts play in a bar what they play in the other, with its chords where the bar has none; no words."""
+    for part in parts:
+        if part in other.notes:
+            bar.notes[part] = [replace(note, lyrics={}) for note in other.notes[part]]
+    bar.chords = bar.chords or list(other.chords)
+    bar.length = max(bar.length, other.length)

@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from cantilena.errors import MidiError
 from cantilena.music.chunks import Event, track_chunk, write_number
+from cantilena.notation.halves import cut_bars
 from cantilena.notation.sheet import Bar, Note, Part, Sheet
 from cantilena.notation.unfold import played_order
 
@@ -27,15 +28,16 @@ def play(sheet: Sheet, name: str) -> bytes:
     A short first bar is a pickup: it becomes a full bar that begins with rest. Where neighbouring short bars make a
     full one, they are one; any other bar that is shorter or longer than its metre has a metre of its own.
     """
-    order = played_order(sheet.bars, name, sheet.order)
-    begins, metres = _laid_out([sheet.bars[i] for i in order])
+    bars = cut_bars(sheet.bars)
+    order = played_order(bars, name, sheet.order)
+    begins, metres = _laid_out([bars[i] for i in order])
     conductor: list[Event] = [_meta(0, _NAME, sheet.title.encode())] if sheet.title else []
     conductor += [Event(_ticks(at), _metre(*metre), False) for at, metre in metres]
     lines: dict[int, list[tuple[Fraction, Note, str]]] = defaultdict(list)
     times: Counter[int] = Counter()
     key, total = None, 0
     for index, begin in zip(order, begins, strict=True):
-        bar = sheet.bars[index]
+        bar = bars[index]
         times[index] += 1
         if bar.key is not None and bar.key != key:
             key = bar.key

@@ -40,6 +40,7 @@ class Signs:
     fine: bool = False
     jump: str = ""  # "D.C." or "D.S.", after this bar
     part: str = ""  # the letter of the part that begins here (of ABC)
+    at: dict[str, Fraction] = field(default_factory=dict)  # where in the bar segno, coda, to_coda and fine stand
 
     def join(self, other: Signs) -> None:
         """Take over what another part's bar says: a sign may stand in one part only."""
@@ -52,6 +53,7 @@ class Signs:
         self.fine |= other.fine
         self.jump = self.jump or other.jump
         self.part = self.part or other.part
+        self.at = {**other.at, **self.at}
 
 
 @dataclass

@@ -15,12 +15,13 @@ from cantilena.notation.sheet import KeySignature
 from cantilena.notation.spelling import key_of_signature
 from cantilena.notation.to_abc import to_abc
 from cantilena.notation.to_musicxml import to_musicxml
-from cantilena.rules.chords import Chords, chord_notes
+from cantilena.notation.xml_files import packed
+from cantilena.rules.chords import Chords, played_chords
 
 __all__ = ["ENDINGS", "asked_chords", "ending_of", "write_notation"]
 
 _SIGNATURE = b"\xff\x59"
-ENDINGS = {"musicxml": ".musicxml", "abc": ".abc", "score": ".score.svg"}  # by format
+ENDINGS = {"musicxml": ".musicxml", "mxl": ".mxl", "abc": ".abc", "score": ".score.svg"}  # by format
 
 
 def ending_of(name: str) -> str:
@@ -53,6 +54,8 @@ def write_notation(
     key = _signed_key(song) if key is None else key
     writer = to_abc if ending == ENDINGS["abc"] else to_musicxml
     written = writer(melody, title=title, key=key, chords=placed, program=program or 0)
+    if ending == ENDINGS["mxl"]:
+        return packed(written)
     return engrave(written, title) if ending == ENDINGS["score"] else written
 
 
@@ -62,10 +65,8 @@ def asked_chords(text: str, melody: Melody) -> list[Placed]:
     >>> asked_chords("| C | F G |", Melody.from_notes([0], [32], [60]))
     [Placed(bar=1, share=0.0, name='C'), Placed(bar=2, share=0.0, name='F'), Placed(bar=2, share=0.5, name='G')]
     """
-    rule, bar = Chords(text), melody.metre.bar_steps
-    names = [chord.name for k in range(melody.bars) for chord in rule.bars[k % len(rule.bars)]]
-    starts = [played.start for played in chord_notes(rule, melody.bars, melody.metre)]
-    return [Placed(s // bar + 1, s % bar / bar, name) for s, name in zip(starts, names, strict=True)]
+    bar, played = melody.metre.bar_steps, played_chords(Chords(text), melody.bars, melody.metre)
+    return [Placed(notes.start // bar + 1, notes.start % bar / bar, chord.name) for chord, notes in played]
 
 
 def _signed_key(song: Song) -> str | None:

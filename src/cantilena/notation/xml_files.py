@@ -13,10 +13,17 @@ from xml.parsers import expat
 
 from cantilena.errors import MidiError
 
-__all__ = ["MAX_BYTES", "number_in", "tag_of", "text_in", "unpacked", "xml_tree"]
+__all__ = ["MAX_BYTES", "number_in", "packed", "tag_of", "text_in", "unpacked", "xml_tree"]
 
 MAX_BYTES = 32 << 20  # of a file, packed or not
 _MAX_DEPTH = 64
+_CONTAINER = b"""<?xml version="1.0" encoding="UTF-8"?>
+<container>
+  <rootfiles>
+    <rootfile full-path="score.musicxml" media-type="application/vnd.recordare.musicxml+xml"/>
+  </rootfiles>
+</container>
+"""
 
 
 def unpacked(data: bytes, name: str) -> bytes:
@@ -33,6 +40,15 @@ def unpacked(data: bytes, name: str) -> bytes:
             return _member(archive, root, MAX_BYTES, name)
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError, ValueError) as error:
         raise MidiError(f"{name}: broken .mxl archive ({error})") from error
+
+
+def packed(musicxml: bytes) -> bytes:
+    """The inverse of `unpacked`: an .mxl archive of a score. The same score is the same bytes."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for member, data in (("META-INF/container.xml", _CONTAINER), ("score.musicxml", musicxml)):
+            archive.writestr(zipfile.ZipInfo(member), data, zipfile.ZIP_DEFLATED, 9)
+    return file.getvalue()
 
 
 def _member(archive: zipfile.ZipFile, member: str, limit: int, name: str) -> bytes:

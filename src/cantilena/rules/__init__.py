@@ -1,6 +1,15 @@
 """Rules: what a melody is asked to be, measured bar by bar. Music theory on `Melody`; knows no network."""
 
-from cantilena.rules.chords import Chord, ChordNotes, Chords, chord_notes, parse_chord
+from cantilena.rules.chords import (
+    ESTIMATED,
+    NO_CHORD,
+    Chord,
+    ChordNotes,
+    Chords,
+    chord_notes,
+    nearest_chord,
+    parse_chord,
+)
 from cantilena.rules.contour import Contour
 from cantilena.rules.form import Form, similarity
 from cantilena.rules.pitch import Key, Range, estimate_key
@@ -10,6 +19,8 @@ from cantilena.rules.text import RULES, parse_rule
 from cantilena.rules.weighted import Row, Rules
 
 __all__ = [
+    "ESTIMATED",
+    "NO_CHORD",
     "RULES",
     "Chord",
     "ChordNotes",
@@ -28,6 +39,7 @@ __all__ = [
     "Rules",
     "chord_notes",
     "estimate_key",
+    "nearest_chord",
     "parse_chord",
     "parse_rule",
     "similarity",

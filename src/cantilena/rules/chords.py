@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple
 
@@ -11,68 +11,18 @@ from numpy.typing import NDArray
 
 from cantilena.music.melody import Melody
 from cantilena.music.metre import COMMON, Metre
-from cantilena.rules.pitch import pitch_class
+from cantilena.rules.chord_names import NO_CHORD, QUALITIES, Chord, nearest_chord, parse_chord
 from cantilena.rules.rule import Costs, HardRule, pitch_tokens, share, sounding
 
-__all__ = ["QUALITIES", "Chord", "ChordNotes", "Chords", "chord_notes", "parse_chord"]
+__all__ = [
+    "ESTIMATED", "MOST_CHORDS", "NO_CHORD", "QUALITIES", "Chord", "ChordNotes", "Chords", "chord_notes", "lasting",
+    "nearest_chord", "parse_chord", "played_chords",
+]  # fmt: skip
 
-QUALITIES: dict[str, tuple[int, ...]] = {  # semitones above the root
-    "": (0, 4, 7),
-    "m": (0, 3, 7),
-    "dim": (0, 3, 6),
-    "aug": (0, 4, 8),
-    "sus2": (0, 2, 7),
-    "sus4": (0, 5, 7),
-    "5": (0, 7),
-    "6": (0, 4, 7, 9),
-    "m6": (0, 3, 7, 9),
-    "7": (0, 4, 7, 10),
-    "maj7": (0, 4, 7, 11),
-    "m7": (0, 3, 7, 10),
-    "mmaj7": (0, 3, 7, 11),
-    "7sus4": (0, 5, 7, 10),
-    "dim7": (0, 3, 6, 9),
-    "m7b5": (0, 3, 6, 10),
-    "add9": (0, 2, 4, 7),
-    "9": (0, 2, 4, 7, 10),
-    "maj9": (0, 2, 4, 7, 11),
-    "m9": (0, 2, 3, 7, 10),
-    "69": (0, 2, 4, 7, 9),
-    "11": (0, 2, 4, 5, 7, 10),
-    "m11": (0, 2, 3, 5, 7, 10),
-    "13": (0, 2, 4, 7, 9, 10),
-    "maj13": (0, 2, 4, 7, 9, 11),
-    "7b5": (0, 4, 6, 10),
-    "aug7": (0, 4, 8, 10),
-    "7b9": (0, 1, 4, 7, 10),
-    "7#9": (0, 3, 4, 7, 10),
-    "7#11": (0, 4, 6, 7, 10),
-    "maj7#11": (0, 4, 6, 7, 11),
-    "9sus4": (0, 2, 5, 7, 10),
-}
-_SPELLINGS = (  # other ways to write the beginning of a quality
-    (r"(\u0394|\u25b3)$", "maj7"),
-    (r"(Maj|MAJ|Ma|MA|M|major|\u0394|\u25b3)", "maj"), (r"(minor|min|Min|mi|-)(?!n)", "m"), (r"mM(aj)?", "mmaj"),
-    (r"(\u00f8|\u00d8)7?", "m7b5"), (r"(\u00b0|o)", "dim"), (r"\+", "aug"), (r"dom", ""), (r"sus(?![24])", "sus4"),
-    (r"7\+|7#5", "aug7"), (r"7sus(?!4)", "7sus4"), (r"6/9", "69"), (r"maj$", ""), (r"maj(?=6|9sus)", ""),
-)  # fmt: skip
-_EQUAL_PARTS = 4  # chords of a bar, at most
+MOST_CHORDS = 8  # of a bar
+ESTIMATED = "estimated"  # before a progression that nobody wrote
 _LOW, _HIGH = 48, 72  # C3 to C5, where chords are voiced; the bass is in the octave below
 _MIDDLE = 60
-
-
-class Chord(NamedTuple):
-    """A chord by pitch classes."""
-
-    name: str
-    root: int
-    bass: int  # the root unless the name has a slash
-    tones: tuple[int, ...]  # from the root up; a bass of its own is none of them
-
-    @property
-    def fits(self) -> frozenset[int]:
-        """The pitch classes that a melody may have over it: its tones and its bass."""
-        return frozenset((*self.tones, self.bass))
 
 
 class ChordNotes(NamedTuple):
@@ -83,45 +33,14 @@ class ChordNotes(NamedTuple):
     pitches: tuple[int, ...]  # MIDI numbers, from the bass up
 
 
-def parse_chord(name: str) -> Chord:
-    """A chord from its name: a root, one of QUALITIES, and maybe a bass ("C/E"); ValueError for any other.
-
-    Usual spellings are understood, and written in one way.
-
-    >>> parse_chord("Dm7").tones, parse_chord("C/E").bass
-    ((2, 5, 9, 0), 4)
-    >>> [parse_chord(name).name for name in ("CM7", "C-7", "F#\u00f8", "Bb7(b9)", "C+", "Csus")]
-    ['Cmaj7', 'Cm7', 'F#m7b5', 'Bb7b9', 'Caug', 'Csus4']
-    """
-    plain = name.replace("\u266d", "b").replace("\u266f", "#")
-    match = re.fullmatch(r"([A-G][#b]?)((?:[^/]|6/9)*)(?:/([A-G][#b]?))?", plain)
-    quality = _quality(match[2]) if match else ""
-    if not match or quality not in QUALITIES:
-        kinds = ", ".join(f"C{quality}" for quality in QUALITIES)
-        raise ValueError(f"{name!r} is not a chord; known are {kinds} on any root, and a bass as in C/E")
-    root = pitch_class(match[1])
-    tones = tuple((root + s) % 12 for s in QUALITIES[quality])
-    written = match[1] + quality + (f"/{match[3]}" if match[3] else "")
-    return Chord(written, root, pitch_class(match[3]) if match[3] else root, tones)
-
-
-def _quality(text: str) -> str:
-    """A quality in the spelling of QUALITIES, where it is one."""
-    text = re.sub(r"[()\s,]", "", text)
-    for other, ours in _SPELLINGS:
-        if text in QUALITIES:
-            break
-        text = re.sub(f"^(?:{other})", ours, text, count=1)
-    return text
-
-
 @dataclass(frozen=True)
 class Chords(HardRule):
     """Chord tones on strong beats: "| Dm7 | G7 | C |", over and over; "%" or nothing: the bar before once more.
 
-    A bar has one chord, or up to four ("| C G | Am F |") that share its beats, the first ones what is left over: three
-    in 4/4 last two beats, one and one. Judged is the note that starts, or rings through, on the strong beats of the
-    metre and wherever a new chord begins; the cost of a bar is the share of these that is no chord tone.
+    A bar has one chord, or up to eight ("| C G | Am F |") that share its beats, the first ones what is left over: three
+    in 4/4 last two beats, one and one. "N.C." is no chord, and asks nothing. Judged is the note that starts, or rings
+    through, on the strong beats of the metre and wherever another chord begins; the cost of a bar is the share of these
+    that is no chord tone. "estimated" before it all says that a song's chords were guessed from its notes.
 
     >>> melody = Melody.from_notes([0, 8], [8, 16], [62, 64])
     >>> Chords("Dm7")(melody), Chords("| Dm7 | G7 | C |").measure(melody), str(Chords("|C G|%|"))
@@ -132,7 +51,10 @@ class Chords(HardRule):
     bars: tuple[tuple[Chord, ...], ...] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        text = self.asked.strip()
+        before, guessed, text = self.asked.strip().partition(ESTIMATED)
+        if before or not guessed:
+            guessed, text = "", self.asked.strip()
+        text = text.strip()
         found: list[tuple[Chord, ...]] = []
         for bar in text.removeprefix("|").removesuffix("|").split("|"):
             names = bar.split()
@@ -141,16 +63,17 @@ class Chords(HardRule):
                     raise ValueError(f"chords: {self.asked!r} begins with no chord; for example | Dm7 | G7 | C |")
                 found.append(found[-1])
                 continue
-            if len(names) > _EQUAL_PARTS:
+            if len(names) > MOST_CHORDS:
                 raise ValueError(
-                    f"chords: a bar has 1 to {_EQUAL_PARTS} chords, not {len(names)} ({' '.join(names)[:60]}); "
+                    f"chords: a bar has 1 to {MOST_CHORDS} chords, not {len(names)} ({' '.join(names)[:60]}); "
                     "bars are parted by |"
                 )
             try:
-                found.append(tuple(parse_chord(name) for name in names))
+                found.append(tuple(_chord(name) for name in names))
             except ValueError as error:
                 raise ValueError(f"chords: {error}") from None
         asked = "".join(f"| {' '.join(chord.name for chord in bar)} " for bar in found) + "|"
+        asked = f"{guessed} {asked}" if guessed else asked
         self._set(asked=asked, bars=tuple(found))
 
     def __call__(self, melody: Melody) -> Costs:  # noqa: D102
@@ -177,11 +100,31 @@ class Chords(HardRule):
         fits = np.zeros((len(self.bars), metre.bar_steps, 12), np.bool_)
         judged[:, metre.strong_steps] = True
         for i, bar in enumerate(self.bars):
-            for chord, (begin, end) in zip(bar, _parts(len(bar), metre), strict=True):
+            for chord, begin, end in lasting(bar, metre):
                 judged[i, begin] = True
                 fits[i, begin:end, list(chord.fits)] = True
+                if chord == NO_CHORD:
+                    judged[i, begin:end] = False
         over = np.arange(bars) % len(self.bars)
         return judged[over], fits[over]
+
+
+def _chord(name: str) -> Chord:
+    return NO_CHORD if name in (NO_CHORD.name, "NC") else parse_chord(name)
+
+
+def lasting(bar: Sequence[Chord], metre: Metre) -> list[tuple[Chord, int, int]]:
+    """The chords of a bar with the steps, begin and end, that each lasts; one that comes twice in a row lasts longer.
+
+    >>> [(chord.name, end) for chord, _, end in lasting([parse_chord(name) for name in ("C", "C", "C", "G")], COMMON)]
+    [('C', 12), ('G', 16)]
+    """
+    found: list[tuple[Chord, int, int]] = []
+    for chord, (begin, end) in zip(bar, _parts(len(bar), metre), strict=True):
+        if found and found[-1][0] == chord:
+            begin = found.pop()[1]
+        found.append((chord, begin, end))
+    return found
 
 
 def _parts(chords: int, metre: Metre) -> list[tuple[int, int]]:
@@ -209,14 +152,21 @@ def chord_notes(chords: Chords, bars: int, metre: Metre = COMMON) -> list[ChordN
     >>> chord_notes(Chords("| C | Am |"), 2)
     [ChordNotes(start=0, end=16, pitches=(36, 55, 60, 64)), ChordNotes(start=16, end=32, pitches=(45, 57, 60, 64))]
     """
-    played: list[ChordNotes] = []
+    return [notes for _, notes in played_chords(chords, bars, metre)]
+
+
+def played_chords(chords: Chords, bars: int, metre: Metre = COMMON) -> list[tuple[Chord, ChordNotes]]:
+    """As `chord_notes`, each with the chord that it is."""
+    played: list[tuple[Chord, ChordNotes]] = []
     before: tuple[int, ...] = ()
     for i in range(bars):
         bar = chords.bars[i % len(chords.bars)]
-        for chord, (begin, end) in zip(bar, _parts(len(bar), metre), strict=True):
+        for chord, begin, end in lasting(bar, metre):
+            if chord == NO_CHORD:
+                continue
             before = min(_voicings(chord), key=lambda v: (_movement(before, v), abs(sum(v) / len(v) - _MIDDLE)))
             at = i * metre.bar_steps
-            played.append(ChordNotes(at + begin, at + end, (_LOW - 12 + chord.bass, *before)))
+            played.append((chord, ChordNotes(at + begin, at + end, (_LOW - 12 + chord.bass, *before))))
     return played
 
 

@@ -23,6 +23,9 @@ from cantilena.rules.rule import Costs, HardRule, MusicRule, Rule, onsets
 __all__ = ["Row", "Rules"]
 
 
+_SHOWN = 60  # characters
+
+
 class Row(NamedTuple):
     """What one rule says of one bar."""
 
@@ -95,7 +98,7 @@ class Rules:
         for k, (rule, name) in enumerate(zip(self.rules, self.names, strict=True)):
             cost = self._cost(k, melody)
             if isinstance(rule, MusicRule):
-                asked, measured, met = str(rule), rule.measure(melody), rule.met(melody)
+                asked, measured, met = _shown(str(rule)), rule.measure(melody), rule.met(melody)
             else:
                 asked, measured, met = "", [f"cost {c:.2f}" for c in cost], cost == 0
             columns.append(
@@ -133,6 +136,11 @@ class Rules:
         if not ((cost >= 0) & (cost <= 1)).all():
             raise ValueError(f"{self.names[k]}: the costs of a rule are 0..1, not {cost.min():g}..{cost.max():g}")
         return cost
+
+
+def _shown(asked: str) -> str:
+    """What is asked, for each bar's row; of a whole song's chords the first: the request has all of them."""
+    return asked if len(asked) <= _SHOWN else f"{asked[:_SHOWN].rpartition(' ')[0]} ..."
 
 
 def _name(rule: Rule) -> str:

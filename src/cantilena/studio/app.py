@@ -29,7 +29,7 @@ from cantilena.studio.events import Done, Error, Event
 from cantilena.studio.files import Files
 from cantilena.studio.guard import Guard
 from cantilena.studio.jobs import Jobs
-from cantilena.studio.songs import change_notes, show
+from cantilena.studio.songs import Shown, change_notes, show
 from cantilena.studio.turns import BusyError
 
 __all__ = ["LOOPBACK", "make_app"]
@@ -39,7 +39,10 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 STATIC = Path(__file__).parent / "static"
 _JSON_BYTES, _FILE_BYTES = 2_000_000, 16_000_000
 _BODY_SECONDS = 30
-_MIDI_KINDS = ("audio/midi", "audio/mid", "audio/x-midi", "application/octet-stream")
+_SONG_KINDS = (
+    "audio/midi", "audio/mid", "audio/x-midi", "application/octet-stream", "application/vnd.recordare.musicxml+xml",
+    "application/vnd.recordare.musicxml", "text/vnd.abc",
+)  # fmt: skip
 _KINDS = {"mid": "audio/midi", "svg": "image/svg+xml", "wav": "audio/wav"}
 
 
@@ -121,12 +124,17 @@ class _Studio:
         return _json(last)
 
     async def keep(self, request: Request) -> Response:
-        """A MIDI file, kept for a while; what it holds."""
-        data = await _body(request, _FILE_BYTES, _MIDI_KINDS)
+        """A song, kept for a while as a MIDI file, which notation is turned into; what it holds."""
+        body = await _body(request, _FILE_BYTES, _SONG_KINDS)
         name = (request.query_params.get("name") or "song.mid")[:255]
-        shown = await self._call(request, lambda: show(read_song(data, name=name)))
-        source = self.files.keep(data, name)
-        return _json(Stored(source.name, source.sha256, shown))
+        source = Source(name, "", body)  # known by the hash of its MIDI
+
+        def read() -> tuple[bytes, Shown]:
+            return source.data, show(source.song)
+
+        data, shown = await self._call(request, read)
+        kept = self.files.keep(data, name)
+        return _json(Stored(kept.name, kept.sha256, shown, source.remarks))
 
     async def give(self, request: Request) -> Response:
         """A file that is kept, or the sound or the picture of its melody."""

@@ -35,6 +35,7 @@ class Stored(msgspec.Struct, frozen=True):
     name: str
     sha256: str
     song: Shown
+    remarks: tuple[str, ...] = ()  # what the reader of notation would say about it
 
 
 def describe(version: str) -> dict[str, Any]:
@@ -87,7 +88,7 @@ def describe(version: str) -> dict[str, Any]:
             },
             "/api/files": {
                 "post": {
-                    "summary": "Keep a MIDI file for a while, by its hash.",
+                    "summary": "Keep a song (MIDI, MusicXML or ABC) for a while: as a MIDI file, by the hash of that.",
                     "parameters": [{"name": "name", "in": "query", "schema": {"type": "string"}}],
                     "requestBody": {
                         "required": True,

@@ -20,6 +20,7 @@ from cantilena.music.locks import lock_melody
 from cantilena.music.passage import read_passage
 from cantilena.requests import Bridge, Extend, Infill, Vary
 from cantilena.sources import Source
+from cantilena.verbs.following import following
 from cantilena.verbs.known import known_of
 from cantilena.verbs.outcome import RESAMPLE, Outcome, drawn_by, settled
 from cantilena.verbs.site import Site
@@ -29,7 +30,7 @@ __all__ = ["bridge", "extend", "infill", "vary"]
 
 def infill(engine: Engine, request: Infill) -> Outcome:
     """The bars that are asked for composed anew, around the notes to keep. Rules see them as one melody."""
-    spans, rules = parse_bars(request.bars), asked_rules(request.rules)
+    spans = parse_bars(request.bars)
     song, keep = Source.of(request.song), None if request.keep is None else Source.of(request.keep)
     if song.melody is not None:
         if request.track is not None or (keep is not None and keep.melody is None):
@@ -41,6 +42,8 @@ def infill(engine: Engine, request: Infill) -> Outcome:
     else:
         kept = None if keep is None else keep.song
         site = Site.within(read_passage(song.song, spans, track=request.track, keep=kept, metres=engine.model.metres))
+    request = replace(request, rules=following(request.rules, song, site))
+    rules = asked_rules(request.rules)
     if rules is not None:
         check_held(rules, site.locks, site.first)
     grid = _grid(spans, request.grid)
@@ -53,7 +56,7 @@ def infill(engine: Engine, request: Infill) -> Outcome:
 
 def extend(engine: Engine, request: Extend) -> Outcome:
     """New bars after a melody, or before it. However many they are, they have no seam; rules see them alone."""
-    rules, song = asked_rules(request.rules), Source.of(request.song)
+    song = Source.of(request.song)
     if song.melody is not None:
         _no_track(request.track)
         melody = song.melody
@@ -62,6 +65,8 @@ def extend(engine: Engine, request: Extend) -> Outcome:
     else:
         room = insert_before if request.before else insert_after
         site = Site.within(room(song.song, request.bars, track=request.track, metres=engine.model.metres))
+    request = replace(request, rules=following(request.rules, song, site, beyond=True))
+    rules = asked_rules(request.rules)
     request = settled(request, rules, voice=site.voice, resample=RESAMPLE, track=site.track)
     model, sample = _drawing(engine, request, site)
     tokens = extending.extend(model, site.locks, sample, seed=request.seed, rules=rules)
@@ -99,11 +104,16 @@ def vary(engine: Engine, request: Vary) -> Outcome:
         spans = spans or varying.melody_bars(song.song, request.track, engine.model.metres)
         site = Site.within(read_passage(song.song, spans, track=request.track, metres=engine.model.metres))
     grid = _grid(spans, request.grid)
+    followed = following(None if request.chords is None else {"chords": request.chords}, song, site)
+    rules = asked_rules(followed)
     request = settled(request, voice=site.voice, resample=1, track=site.track, grid=grid)
+    request = replace(request, chords=None if followed is None else followed.chords)
     model, sample = _drawing(engine, request, site)
     lead = _lead(site, spans, grid)
-    locks, tokens = varying.vary(model, site.locks, sample, strength=request.strength, seed=request.seed, lead=lead)
-    return site.outcome(replace(request, bars=spans), tokens, locks=locks)
+    locks, tokens = varying.vary(
+        model, site.locks, sample, strength=request.strength, seed=request.seed, lead=lead, rules=rules
+    )
+    return site.outcome(replace(request, bars=spans), tokens, rules, locks=locks)
 
 
 def _drawing(engine: Engine, request: Infill | Extend | Bridge | Vary, site: Site) -> tuple[Model, BoundSampler]:

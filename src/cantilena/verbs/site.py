@@ -57,7 +57,7 @@ class Site:
     ) -> Outcome:
         """The whole with new tokens (steps,) on its free steps; `locks` hold more than its own, if given.
 
-        What rules say is said of the bars that were free, as one melody.
+        What rules say is said of the bars that were free, as one melody; with `locks`, of their new notes alone.
         """
         name = f"Cantilena, {request.title}"
         if self.passage is None:
@@ -70,6 +70,12 @@ class Site:
             midi, after = varied_file(self.passage, locks, tokens)
         bar = self.metre.bar_steps
         new = np.flatnonzero((~self.locks.locked).reshape(-1, bar).any(axis=1))
-        judged = after.like(after.events.reshape(-1, bar)[new].reshape(-1)) if new.size else after
+        if locks is not None:
+            start, end, pitch = after.notes
+            fresh = ~locks.locked[start]
+            heard = Melody.from_notes(start[fresh], end[fresh], pitch[fresh], bars=after.bars, metre=self.metre)
+        else:
+            heard = after
+        judged = after.like(heard.events.reshape(-1, bar)[new].reshape(-1)) if new.size else heard
         rows = measured(rules, judged, (new + self.first).tolist())
         return Outcome(request, after, midi, name, self.track or 0, self.before, self.passage is not None, rows)
