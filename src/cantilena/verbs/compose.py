@@ -129,10 +129,9 @@ def _tune(engine: Engine, counted: _Counted, request: Compose, length: Length, r
     bars, metre, model, form, seed = length.bars, length.metre, engine.model, _form(rules), request.seed
     letters = None if form is None else form.letters(bars, metre)
     letters = letters or draw_form(model.forms, request.style, length.phrases, seed)
-    key = None if rules is None else rules.key
-    home = draw_home(model.homes, request.style, seed) if key is None else key.home
-    drawn = _drawn(request, home)
+    drawn = _drawn(request, draw_home(model.homes, request.style, seed))
     sample, told = partial(counted.sample, **drawn), partial(engine.told, drawn)
+    key, home = None if rules is None else rules.key, drawn["known"].home
     key = Key.at_home(*home) if key is None and home is not None else key
     hard = None if rules is None else rules.hard
     return compose_tune(sample, told, seed, bars, metre, letters, key=key, rules=hard)
