@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cantilena import hub
 from cantilena.diffusion.schedule import NoiseSchedule, Prediction
 from cantilena.errors import ModelError
 from cantilena.labels import PLACE_NULLS, PLACES, LabelKind, TuneLabels, VoiceLabels, kind_of_labels
@@ -49,12 +50,16 @@ def find_model(name: str | Path) -> Path:
     """The folder of a known model by its name, or any folder with a model in it. ModelError where there is none.
 
     A name, as text, is never a folder of where one happens to work: that one is called ./NAME. A Path is a folder.
+    A name like user/model@revision that is no folder is a model of the hub (`hub.fetch`).
     """
     known = known_models()
     folders = (known.get(str(name)), Path(name))
     for folder in folders if isinstance(name, str) else reversed(folders):
         if folder is not None and (folder / "model.json").is_file():
             return folder
+    named = hub.NAME.fullmatch(name) if isinstance(name, str) and not Path(name).exists() else None
+    if named and (named["revision"] or not Path(name).parent.exists()):
+        return hub.fetch(str(name))
     names = ", ".join(known) or "missing"
     if name == RESEARCH_MODEL:
         where = f"it is for research only and no part of the package: put it into {_own_models()}"
