@@ -252,7 +252,7 @@ def test_files_are_bounded(composer):
 
 def test_forms_are_told_the_styles_and_metres_that_the_model_knows(client, composer):
     compose = client.get("/api/schema").json()["components"]["schemas"]["Compose"]["properties"]
-    assert compose["style"]["examples"] == list(composer.model.styles)
+    assert compose["style"]["examples"] == list(composer.model.tunes.styles)
     assert {"3/4", "6/8"} <= set(compose["metre"]["examples"])
     assert "x-group" not in compose["style"]  # beside the bars, not among the settings of the sampler
     with TestClient(make_app(load("pop-64")), base_url="http://127.0.0.1") as other:

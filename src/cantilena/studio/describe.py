@@ -44,7 +44,7 @@ def describe(version: str, model: Model) -> dict[str, Any]:
 
     These are voices, and the styles and metres of a model.
     """
-    names = {"voice": list(VOICES), "style": list(model.styles), "metre": [str(metre) for metre in model.metres]}
+    names = {"voice": list(VOICES), "style": list(model.tunes.styles), "metre": [str(metre) for metre in model.metres]}
     kinds = [AnyRequest, Done, Error, Queued, Step, Shown, Change, Stored]
     refs, schemas = msgspec.json.schema_components(kinds, schema_hook=_hook, ref_template=_REF)
     sampled = set(Sampled.__struct_fields__) - {"voice", "style"} | {"sampling_steps", "grid", "loop_resample"}
