@@ -4,9 +4,9 @@ import random
 import signal
 
 import pytest
+from entries import ENTRIES
 
 import fuzz
-from entries import ENTRIES
 
 FEW = {"model": 40, "notation": 150}  # others: more
 
