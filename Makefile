@@ -4,14 +4,16 @@
 #   make test      every check; installs the training and development extras first
 #   make docs      the guides, the findings and the API reference as a site: site/index.html
 #   make oldest    the tests with the oldest dependencies that pyproject.toml allows, in a place of their own
+#   make fuzz      mutants to every way in, for MINUTES=10: what is not refused in a line is kept in fuzz/
 #   make reference docs/reference.md, out of the requests
 PYTHON ?= python3
 BIN := .venv/bin
 OLDEST := .oldest
+MINUTES := 10
 TESTS := # those of `make oldest`: all
 export OMP_NUM_THREADS := 1
 
-.PHONY: compose studio test lint reference docs oldest clean
+.PHONY: compose studio test lint fuzz reference docs oldest clean
 
 compose: .venv/running
 	$(BIN)/cantilena compose
@@ -37,6 +39,9 @@ oldest:
 	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(OLDEST)/constraints.txt \
 		--editable '.[train,dev]'
 	$(OLDEST)/bin/python -m pytest $(TESTS)
+
+fuzz: .venv/developing
+	$(BIN)/python tests/fuzz/fuzz.py $(MINUTES)
 
 reference: .venv/running
 	$(BIN)/python docs/make_reference.py

@@ -1,11 +1,13 @@
-"""Tunes of a model of tunes beside real ones: `python benchmarks/open_tunes.py TUNES.npz [MODEL] [NUMBER] [SVG]`.
+"""Tunes of a model of tunes beside real ones: `python benchmarks/open_tunes.py TUNES.npz [MODEL] [NUMBER] [SVG BLIND]`.
 
-For each style and metre that has ten unseen human tunes or more, NUMBER (24) fresh tunes of 16 phrases, and the unseen
-ones: means, and whether each mean of ours lies within the quartiles of theirs (*). Of each tune what `tunes.py` shows,
-leaps beyond a fifth, notes in one scale, and notes a quarter. Then how far the form that was asked is heard (share of
-pairs of phrases that are alike where they should be, and only there), the longest runs that are shared with training
-tunes beside the 95th percentile of human tunes, and the time of a tune.
-SVG is a file for twelve tunes, one of each style and metre in turn.
+First ten times NUMBER default tunes, as `compose` makes them (64 bars of 4/4, a style drawn). For each style and metre
+that has ten unseen human tunes or more, NUMBER (24) fresh tunes of 16 phrases, and the unseen ones: means, and whether
+each mean of ours lies within the quartiles of theirs (*). Of each tune what `tunes.py` shows, leaps beyond a fifth,
+notes in one scale, and notes a quarter. Then how far the form that was asked is heard (share of pairs of phrases that
+are alike where they should be, and only there), the longest runs that are shared with training tunes beside the 95th
+percentile of human tunes, and the time of a tune.
+SVG is a file for twelve tunes, one of each style and metre in turn; BLIND one for three of ours among three unseen
+human ones, in an order that is printed.
 """
 
 from __future__ import annotations
@@ -64,11 +66,15 @@ def row(name: str, rows: list[list[float]], marks: list[bool] | None = None) -> 
     print(f"{name:26}" + "".join(f"{m:9.3f}{s}" for m, s in zip(means, stars, strict=True)), flush=True)
 
 
-def main(tunes_file: str, name: str = DEFAULT_MODEL, number: str = "24", svg: str | None = None) -> None:
+def main(
+    tunes_file: str, name: str = DEFAULT_MODEL, number: str = "24", svg: str | None = None, blind: str | None = None
+) -> None:  # fmt: skip
     tunes, composer = Tunes.open(Path(tunes_file)), load(name)
     known = KnownTunes.load(composer.model.folder, composer.model.about)
     print(f"{composer.model.name} {composer.model.fingerprint}\n{'':26}" + "".join(f"{head:>9} " for head in HEADS))
-    every, heard, copied, seconds, shown = [], [], [], [], []
+    defaults = [composer.compose(seed=seed).melody for seed in range(SEED, SEED + 10 * int(number))]
+    row(f"default, {len(defaults)}", [figures(melody) for melody in defaults])
+    every, heard, copied, seconds, shown, human = [], [], [], [], [], []
     for (style, metre), real in kinds(tunes).items():
         if metre not in composer.model.metres:
             continue
@@ -80,7 +86,7 @@ def main(tunes_file: str, name: str = DEFAULT_MODEL, number: str = "24", svg: st
             tune = tune_of(composer, seed, style, metre)
             seconds.append(time.perf_counter() - began)
             made.append(tune)
-            asked = np.array(draw_form(composer.model.forms, style, PHRASES, seed))
+            asked = np.array(draw_form(composer.model.tunes.forms, style, PHRASES, seed))
             got = form_letters(tune.phrases())
             one, other = np.triu_indices(PHRASES, 1)
             heard.append(float(((asked[one] == asked[other]) == (got[one] == got[other])).mean()))
@@ -90,6 +96,7 @@ def main(tunes_file: str, name: str = DEFAULT_MODEL, number: str = "24", svg: st
         means = np.nanmean(np.array(ours), axis=0)
         row(f"  ours, {number}", ours, ((means >= low - 1e-9) & (means <= high + 1e-9)).tolist())
         every += ours
+        human.append((f"human {style}, {metre}", real[len(shown) % len(real)]))
         shown.append((f"{style}, {metre}, seed {SEED}", made[0]))
         shown.append((f"{style}, {metre}, seed {SEED + 1}", made[1]))
     row("all of ours", every)
@@ -99,12 +106,25 @@ def main(tunes_file: str, name: str = DEFAULT_MODEL, number: str = "24", svg: st
     print(f"longest runs: median {np.median(copied):g}, at most {max(copied)} notes; human 95th percentile {limit:g}")
     print(f"a tune takes {np.median(seconds):.2f} s in the median, {max(seconds):.2f} s at most, on one core")
     if svg is not None:
-        sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
-        from rolls import Roll, inks, picture
+        draw(svg, "Twelve tunes", "the first two seeds of each kind", shown[:12])
+    if blind is not None:
+        both = [*shown[1:7:2], *human[:3]]
+        order = np.random.default_rng(SEED).permutation(len(both)).tolist()
+        names = [f"{'ABCDEF'[k]}: {both[i][0]}" for k, i in enumerate(order)]
+        draw(
+            blind, "Three and three", "which are the model's?", [("ABCDEF"[k], both[i][1]) for k, i in enumerate(order)]
+        )
+        print("; ".join(names))
 
-        some = [(title, tune.slice(1, min(32, tune.bars))) for title, tune in shown[:12]]
-        rolls = [Roll(title, tune, inks(tune, rest="kept")) for title, tune in some]
-        Path(svg).write_text(picture("Twelve tunes", "the first two seeds of each kind", rolls, {}))
+
+def draw(svg: str, title: str, note: str, tunes: list[tuple[str, Melody]]) -> None:
+    """Draw tunes, 32 bars of each at most, one below the other."""
+    sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
+    from rolls import Roll, inks, picture
+
+    some = [(name, tune.slice(1, min(32, tune.bars))) for name, tune in tunes]
+    rolls = [Roll(name, tune, inks(tune, rest="kept")) for name, tune in some]
+    Path(svg).write_text(picture(title, note, rolls, {}))
 
 
 def tune_of(composer: Composer, seed: int, style: str, metre: Metre) -> Melody:

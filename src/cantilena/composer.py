@@ -32,7 +32,10 @@ P = ParamSpec("P")
 
 
 def load(name: str | Path | None = None, *, threads: int = 1) -> Composer:
-    """A composer with a shipped model, by name (open-64), or one in a folder. ModelError where there is none."""
+    """A composer with a shipped model, by name (open-64), one in a folder, or one of the hub (user/model@revision).
+
+    ModelError (one line) where there is none.
+    """
     return Composer(Model.load(DEFAULT_MODEL if name is None else name, threads=threads))
 
 

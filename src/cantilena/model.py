@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cantilena import hub
 from cantilena.diffusion.schedule import NoiseSchedule, Prediction
 from cantilena.errors import ModelError
-from cantilena.labels import PLACE_NULLS, PLACES, LabelKind, TuneLabels, VoiceLabels, kind_of_labels
+from cantilena.labels import PLACE_NULLS, PLACES, LabelKind, TuneLabels, VoiceLabels, kind_of_labels, letters_of
 from cantilena.latent import LatentSpace
 from cantilena.model_checks import check_arrays, check_network, read_about
 from cantilena.music.metre import COMMON, FOUR_FOUR, Metre, names_of
@@ -41,7 +42,6 @@ FORMAT = 2  # 1 had a decoder that did not hear what it wrote
 DEFAULT_MODEL = "open-64"  # anyone may use it
 RESEARCH_MODEL = "pop-64"  # that of the paper's table; in a checkout of the source, not in the package
 PARTS = ("encoder", "decoder", "decoder_start", "decoder_step", "denoiser")  # .onnx
-READING = ("sigma", "temperature", "floor", "leanings")  # of model.json's "decoder": how composed latents are read
 LABEL_NULLS = VoiceLabels().nulls
 
 
@@ -49,12 +49,16 @@ def find_model(name: str | Path) -> Path:
     """The folder of a known model by its name, or any folder with a model in it. ModelError where there is none.
 
     A name, as text, is never a folder of where one happens to work: that one is called ./NAME. A Path is a folder.
+    A name like user/model@revision that is no folder is a model of the hub (`hub.fetch`).
     """
     known = known_models()
     folders = (known.get(str(name)), Path(name))
     for folder in folders if isinstance(name, str) else reversed(folders):
         if folder is not None and (folder / "model.json").is_file():
             return folder
+    named = hub.NAME.fullmatch(name) if isinstance(name, str) and not Path(name).exists() else None
+    if named and (named["revision"] or not Path(name).parent.exists()):
+        return hub.fetch(str(name))
     names = ", ".join(known) or "missing"
     if name == RESEARCH_MODEL:
         where = f"it is for research only and no part of the package: put it into {_own_models()}"
@@ -82,6 +86,33 @@ def _own_models() -> Path:
     return Path(given) if given else Path.home() / ".local" / "share" / "cantilena" / "models"
 
 
+@dataclass(frozen=True)
+class Repertoire:
+    """What a model knows of the tunes that it learned from: forms, homes and styles only of a model of tunes."""
+
+    metres: tuple[Metre, ...]
+    forms: dict[str, list[str]]  # of real tunes by style, a letter for each phrase
+    homes: dict[str, list[tuple[int, int, int]]]  # by style: scale, tonic, and how many real tunes are at home there
+    styles: dict[str, dict[str, int]]  # how many real tunes of each style are in each metre, where they are many
+
+    @classmethod
+    def of(cls, about: Mapping[str, Any]) -> Repertoire:
+        """From model.json; KeyError, TypeError, ValueError or AttributeError where it is malformed."""
+        forms = {str(style): [str(form) for form in some] for style, some in about.get("forms", {}).items()}
+        for form in (form for some in forms.values() for form in some):
+            letters_of(form)
+        homes = {
+            str(style): [(int(scale) % 12, int(tonic) % 12, max(0, int(n))) for scale, tonic, n in some]
+            for style, some in about.get("homes", {}).items()
+        }
+        styles = {
+            str(style): {str(metre): int(n) for metre, n in count.items()}
+            for style, count in about.get("styles", {}).items()
+        }
+        metres = tuple(Metre.parse(metre) for metre in about["metres"]) if "metres" in about else FOUR_FOUR
+        return cls(metres, forms, homes, styles)
+
+
 @dataclass(frozen=True, eq=False)
 class Model:
     """The networks of a model folder, with their latent space and noise schedule.
@@ -97,6 +128,7 @@ class Model:
     manner: Manner  # of writing composed latents
     leanings: Mapping[int, Mapping[str, Any]]  # role, or none -> "intervals" and "foreign" of `Manner`
     labels: LabelKind
+    tunes: Repertoire
     threads: int
     _sessions: dict[str, onnxruntime.InferenceSession] = field(repr=False)
 
@@ -120,6 +152,8 @@ class Model:
             manner = Manner(nulls, sigma, temperature, floor, **leanings.get(nulls[0], {}))
             if prediction not in ("eps", "x0", "v"):
                 raise ValueError(f"prediction {prediction!r}")
+            tunes = Repertoire.of(about)
+            str(about.get("name", "")).encode()
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ModelError(f"{folder}/model.json: cannot be understood ({type(error).__name__}: {error})") from error
         check_arrays(folder / "latent.npz")
@@ -130,34 +164,17 @@ class Model:
             )
         sessions = {part: open_network(folder / f"{part}.onnx", threads) for part in PARTS if part != "encoder"}
         check_network(folder / "encoder.onnx")  # it is opened when music is read
-        return cls(folder, about, space, schedule, prediction, manner, leanings, labels, threads, sessions)
+        return cls(folder, about, space, schedule, prediction, manner, leanings, labels, tunes, threads, sessions)
 
     @property
     def name(self) -> str:
         """The model's name."""
         return str(self.about.get("name", self.folder.name))
 
-    @cached_property
+    @property
     def metres(self) -> tuple[Metre, ...]:
         """The metres that it knows; model.json lists them, or they are the paper's."""
-        return tuple(map(Metre.parse, self.about["metres"])) if "metres" in self.about else FOUR_FOUR
-
-    @cached_property
-    def forms(self) -> dict[str, list[str]]:
-        """The forms of real tunes by style, a letter for each phrase; none of a model that is not told places."""
-        return {str(style): list(map(str, forms)) for style, forms in self.about.get("forms", {}).items()}
-
-    @cached_property
-    def homes(self) -> dict[str, list[tuple[int, int, int]]]:
-        """How many real tunes of each style are at home in which major scale, on which tonic; none of other models."""
-        found = self.about.get("homes", {}).items()
-        return {str(style): [(int(a), int(b), int(n)) for a, b, n in some] for style, some in found}
-
-    @cached_property
-    def styles(self) -> dict[str, dict[str, int]]:
-        """How many real tunes of each style are in each metre, where they are many; none of other models."""
-        found = self.about.get("styles", {}).items()
-        return {str(style): {str(metre): int(n) for metre, n in count.items()} for style, count in found}
+        return self.tunes.metres
 
     @property
     def places_phrases(self) -> bool:
@@ -193,9 +210,10 @@ class Model:
 
     @cached_property
     def fingerprint(self) -> str:
-        """16 hexadecimal digits over all that a composed note depends on: every file, and how latents are read."""
-        reading = json.dumps({k: v for k, v in self.about["decoder"].items() if k in READING}, sort_keys=True).encode()
-        return self._digest(*(f"{part}.onnx" for part in PARTS), "latent.npz", more=reading)
+        """16 hexadecimal digits over all that a composed note depends on: every file, and what model.json says."""
+        about = {k: v for k, v in self.about.items() if k not in ("name", "provenance", "sources")}
+        said = json.dumps(about, sort_keys=True).encode()
+        return self._digest(*(f"{part}.onnx" for part in PARTS), "latent.npz", more=said)
 
     def _digest(self, *parts: str, more: bytes = b"") -> str:
         digest = hashlib.sha256(more)

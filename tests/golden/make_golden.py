@@ -81,7 +81,8 @@ def piece_overlaps(piece: Piece) -> dict[str, list[float]]:
         summed = [[n[2] for n in inside], [n[1] - n[0] for n in inside]]
         windows.append([NormalDist(fmean(v), pstdev(v) + 1e-6) if v else NormalDist(1, 1e-6) for v in summed])
     pairs = list(pairwise(windows))
-    return {kind: [a[i].overlap(b[i]) for a, b in pairs] for i, kind in enumerate(("pitch", "duration"))}
+    sounds = bool(piece["notes"])  # a piece without a note is like nothing
+    return {kind: [sounds * a[i].overlap(b[i]) for a, b in pairs] for i, kind in enumerate(("pitch", "duration"))}
 
 
 def moments(rows: list[list[float]]) -> list[float]:

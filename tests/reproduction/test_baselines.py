@@ -22,11 +22,14 @@ from cantilena.reproduction.baselines import (
     sample_mixture,
     slerp,
 )
+from cantilena.reproduction.decoding import NETWORKS, Decoding, Decodings
 from cantilena.reproduction.row_cache import RowCache
 from cantilena.reproduction.spurious import Spurious
 from melodies import random_melody
 from oracles import Deaf
 
+CALM = Decoding(steps=3, temperature=0.8, settle=0.5, resample=2, clamp=True)
+TUNED_SO = Decodings({row: dict.fromkeys(("unconditional", "infilling"), CALM) for row in NETWORKS}, {})
 SPURIOUS = Spurious({kind: Moments(0.8, 0.01, 0.05) for kind in ("pitch", "duration")})
 
 
@@ -39,7 +42,7 @@ def bench(toy_model, toy_baselines):
     )
     composer = load(toy_model)
     networks = BaselineNetworks.load(toy_baselines, composer.model)
-    return Bench(composer, train, test, range(4), lambda _: {"steps": 3}, {"steps": 3}, SPURIOUS, networks)
+    return Bench(composer, train, test, range(4), lambda _: Decoding(steps=3), SPURIOUS, TUNED_SO, networks)
 
 
 def phrases(pieces):
@@ -83,18 +86,36 @@ def test_a_mixture_is_drawn_by_its_weights_and_its_gaussians():
 
 
 def test_a_melody_drawn_phrase_by_phrase_is_the_same_alone_and_in_a_batch(bench):
-    space = bench.composer.model.space
-    alone, batch = (sample_autoregressive(bench.networks, space, seeds) for seeds in ([7], [1, 7, 3]))
-    assert alone.shape == (1, 32, space.D)
+    model = bench.composer.model
+    for how in ({}, {"temperature": 0.5, "clamp": True}):
+        alone, batch = (sample_autoregressive(bench.networks, model, seeds, **how) for seeds in ([7], [1, 7, 3]))
+        assert alone.shape == (1, 32, model.space.D)
+        np.testing.assert_allclose(alone[0], batch[1], atol=1e-5)
+    alone, batch = (sample_autoregressive(bench.networks, model, seeds) for seeds in ([7], [1, 7, 3]))
     np.testing.assert_array_equal(alone[0], batch[1])
 
 
 def test_each_phrase_is_drawn_from_what_the_network_says_of_those_before(bench):
     space, noise = bench.composer.model.space, SeededNoise([5])
-    x_0 = sample_autoregressive(bench.networks, space, [5])
+    x_0 = sample_autoregressive(bench.networks, bench.composer.model, [5])
     for t in range(32):
         expected = space.clip(sample_mixture(bench.networks.next_phrase(x_0[:, :t]), noise))
         np.testing.assert_array_equal(expected, x_0[:, t])
+
+
+def test_a_clamped_phrase_is_what_its_notes_encode_to_and_the_next_is_drawn_from_that(bench):
+    model, noise = bench.composer.model, SeededNoise([5])
+    x_0 = sample_autoregressive(bench.networks, model, [5], temperature=0.5, clamp=True)
+    for t in range(32):
+        drawn = model.space.clip(sample_mixture(bench.networks.next_phrase(x_0[:, :t]), noise, 0.5))[:, None]
+        expected = model.to_latents(model.decode(model.space.denormalize(drawn)))
+        np.testing.assert_array_equal(expected[:, 0], x_0[:, t])
+
+
+def test_a_mixture_at_temperature_0_is_the_mean_of_a_component():
+    mean = np.array([[[-90.0, 0], [0, 90]]], np.float32)
+    drawn = sample_mixture(Mixture(np.log([[0.5, 0.5]]).astype(np.float32), mean, 0 * mean), SeededNoise([3]), 0.0)
+    assert drawn[0].tolist() in mean[0].tolist()
 
 
 # -- the rows ----------------------------------------------------------------------------------------

@@ -49,7 +49,7 @@ def test_a_dot_stands_where_its_score_is():
     results = invented_results()
     svg = figures(results)["scores.svg"]
     dots = iter(titled(svg, r"(.*): (.*) \[(.*), (.*)\]"))
-    for setting, rows in (("unconditional", 10), ("infilling", 4)):
+    for setting, rows in (("unconditional", 13), ("infilling", 5)):
         for attribute in ("pitch", "duration"):
             for name in ("C", "var_pieces"):
                 panel = [next(dots) for _ in range(rows)]
@@ -115,8 +115,8 @@ def test_labels_at_the_right_do_not_cover_each_other():
             places.setdefault(text.get("x"), []).append(float(text.get("y")))
     for y in places.values():
         assert min(np.diff(sorted(y)), default=99) > 0  # columns of labels
-    assert max(map(len, places.values())) == 14  # 10 rows unconditional, 4 infilling
-    first = sorted(next(iter(places.values())))[:10]
+    assert max(map(len, places.values())) == 18  # 13 rows unconditional, 5 infilling
+    first = sorted(next(iter(places.values())))[:13]
     assert np.diff(first).min() >= 12.9
     assert first[0] > 90  # below the title
 

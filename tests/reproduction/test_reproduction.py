@@ -1,6 +1,7 @@
 """The whole table on a toy corpus with toy networks: complete, the same for any number of workers, fair."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,14 +10,21 @@ from cantilena.composer import load
 from cantilena.errors import CantilenaError, CorpusError
 from cantilena.metrics.scores import overlaps, scores
 from cantilena.music.midi import read_song
-from cantilena.reproduction import sweep
+from cantilena.reproduction import sweep, tuning
 from cantilena.reproduction.baseline_networks import BaselineNetworks
 from cantilena.reproduction.baselines import ROWS, Bench
+from cantilena.reproduction.decoding import FILE, NETWORKS, Decoding, Decodings
 from cantilena.reproduction.page import notes
 from cantilena.reproduction.publish import publish, publish_sweep, published
 from cantilena.reproduction.reproduction import Reproduction
 from cantilena.reproduction.results import PUBLISHED, add_rows, check_added
 from cantilena.reproduction.sampling_config import SamplingConfig
+from cantilena.reproduction.tuning import TRIALS, tune
+
+CALM = Decoding(steps=3, temperature=0.8, settle=0.5, resample=2, clamp=True)
+TUNED_SO = Decodings(
+    {row: dict.fromkeys(("unconditional", "infilling"), CALM) for row in NETWORKS}, {"how": "By hand."}
+)
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +32,7 @@ def whole(corpus, toy_model, toy_baselines):
     """A table with every row, by its settings."""
     composer = load(toy_model)
     networks = BaselineNetworks.load(toy_baselines, composer.model)
-    return lambda **config: Reproduction(composer, corpus, SamplingConfig(**config), networks)
+    return lambda **config: Reproduction(composer, corpus, SamplingConfig(tuned=TUNED_SO, **config), networks)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +90,8 @@ def test_the_cells_are_those_of_evaluate(made):
 
 def test_more_seeds_are_more_melodies_and_each_is_told(corpus, toy_networks, toy_model):
     made = Reproduction(load(toy_model), corpus, SamplingConfig(n=10, seeds=2, steps=1))
-    assert {row for row, _ in made.places()} == set(ROWS) - {"autoregression", "paper"}  # no baselines
+    tuned = {f"{row}-tuned" for row in NETWORKS}  # how they are decoded was not chosen
+    assert {row for row, _ in made.places()} == set(ROWS) - {"autoregression", "paper"} - tuned  # no baselines
     results = made.run()
     cell = results["rows"]["prior"]["unconditional"]["pitch"]["C"]
     assert len(cell["by_seed"]) == 2
@@ -146,14 +155,15 @@ def test_settings_are_checked(wrong):
 def test_rows_made_later_join_those_that_are_there(made, corpus, whole, toy_model, tmp_path):
     _, results = made
     without = Reproduction(
-        load(toy_model), corpus, SamplingConfig(n=12, steps=2)
+        load(toy_model), corpus, SamplingConfig(n=12, steps=2, tuned=TUNED_SO)
     )  # the same model before it had baselines
     older = without.run()
     publish(tmp_path, older, without.samples(3), without.reference.windows)
     assert "paper" not in older["rows"]
     later = whole(n=12, steps=2, paper_steps=3)
-    newer = later.run(rows=["paper", "autoregression"])
-    assert set(newer["rows"]) == {"paper", "autoregression"}
+    networks = ["paper", "autoregression", "paper-tuned", "autoregression-tuned"]
+    newer = later.run(rows=networks)
+    assert set(newer["rows"]) == set(networks)
     held, samples = published(tmp_path)
     assert held == older
     both = add_rows(held, newer)
@@ -167,7 +177,7 @@ def test_rows_made_later_join_those_that_are_there(made, corpus, whole, toy_mode
         assert rows[0]["autoregression"] == rows[1]["autoregression"]
     assert both["rows"]["paper"] != results["rows"]["paper"]
     assert both["curves"]["overlap_along"].keys() == results["curves"]["overlap_along"].keys()
-    assert set(samples) == set(ROWS) - {"paper", "autoregression"}
+    assert set(samples) == set(ROWS) - set(networks)
 
 
 @pytest.mark.parametrize(
@@ -243,3 +253,53 @@ def test_a_table_that_cannot_be_added_to_says_so(tmp_path):
     (tmp_path / "results.json").write_text("{}")
     with pytest.raises(CantilenaError, match="holds no table that can be added to"):
         published(tmp_path)
+
+
+# -- tuning -----------------------------------------------------------------------------------------
+
+
+def test_each_network_is_tuned_alike_on_validation_songs_with_seeds_that_are_no_tables(whole, monkeypatch, tmp_path):
+    made, seen = whole(n=12, steps=2), []
+    real = Bench.make
+
+    def watched(self, row, setting, *rest):
+        seen.append((row, setting, self.seeds[0], self.decoding(row, setting), self.test.groups.tolist()))
+        return real(self, row, setting, *rest)
+
+    monkeypatch.setattr(Bench, "make", watched)
+    monkeypatch.setattr(
+        tuning, "TRIALS", {place: [replace(how, steps=2) for how in some[:2]] for place, some in TRIALS.items()}
+    )
+    found = tune(made, n=4)
+    networks = {row for row, *_ in seen}
+    assert networks == {f"{row}-tuned" for row in NETWORKS}
+    assert {first for _, _, first, *_ in seen} == {tuning.SEED}
+    assert len(seen) == 2 * len(TRIALS)
+    groups = made.corpus.table["group"][made.corpus.windows("validation")[:, 0]]
+    assert {g for *_, some in seen for g in some} <= set(groups.tolist())
+    for (row, setting), some in tuning.TRIALS.items():
+        assert found.of(row, setting) in [replace(how, temperature=found.of(row, setting).temperature) for how in some]
+    found.save(tmp_path)
+    again = Decodings.load(tmp_path / FILE)
+    assert again.chosen == found.chosen
+    assert again.text() == found.text()
+    assert "validation songs" in again.text()
+
+
+def test_of_trials_the_one_with_the_highest_sum_is_chosen(whole, monkeypatch):
+    worth = iter([0.1, 0.3, 0.2] * 20)
+    monkeypatch.setattr(tuning, "_sum", lambda pieces, target: next(worth))
+    monkeypatch.setattr(Bench, "make", lambda self, row, setting: None)
+    trials = {("diffusion", "unconditional"): [Decoding(temperature=t) for t in (1.0, 0.9, 0.8)],
+              ("diffusion", "infilling"): [Decoding(steps=s) for s in (4, 3, 2)]}  # fmt: skip
+    monkeypatch.setattr(tuning, "TRIALS", trials)
+    chosen = tune(whole(n=12, steps=2), n=2).chosen["diffusion"]
+    assert chosen["unconditional"] == Decoding(temperature=0.9)
+    assert chosen["infilling"] == Decoding(temperature=0.9, steps=3)  # of what was chosen before
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"chosen": {"diffusion": {"unconditional": {"warmth": 1}}}}'])
+def test_what_is_no_file_of_decodings_is_refused_in_a_line(text, tmp_path):
+    (tmp_path / FILE).write_text(text)
+    with pytest.raises(CantilenaError, match=r"decodings\.json: no decodings there"):
+        Decodings.load(tmp_path / FILE)

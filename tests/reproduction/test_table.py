@@ -23,7 +23,8 @@ def test_every_cell_of_the_table_is_the_figure_of_its_row_setting_and_attribute(
     results = invented_results()
     titles = {"var_pieces": "over the means of pieces", "var_pooled": "over all windows pooled"}
     lines = read_markdown(table_markdown(results), f"Scores, variance {titles[reading]} ({reading})")
-    names = {"the paper's own choices": "paper"}
+    names = {"the paper's own choices": "paper", "the paper's, tuned": "paper-tuned",
+             "diffusion, tuned": "diffusion-tuned", "autoregression, tuned": "autoregression-tuned"}  # fmt: skip
     ours = {names.get(name, name): cells for name, *cells in lines if "*" not in name}
     assert list(ours) == list(ROWS)
     for row, cells in ours.items():
@@ -74,19 +75,22 @@ def test_each_cell_where_a_baseline_is_ahead_is_listed_and_no_other():
     results["rows"]["prior"]["infilling"]["duration"]["C"].update(value=0.95, low=0.92, high=0.96)
     results["rows"]["paper"]["unconditional"]["pitch"]["var_pooled"].update(value=0.905, low=0.9, high=0.91)
     results["rows"]["interpolation"]["infilling"]["pitch"]["var_pieces"].update(value=0.2, low=0.1, high=0.3)
+    results["rows"]["diffusion-tuned"]["infilling"]["pitch"]["C"].update(value=0.97)  # plain baselines are not its own
+    results["rows"]["autoregression-tuned"]["unconditional"]["duration"]["C"].update(value=0.93, low=0.915, high=0.94)
     results["rows"]["spurious"]["unconditional"]["pitch"]["C"].update(value=1.0)  # a control row, not a baseline
     results["rows"]["test"]["unconditional"]["pitch"]["C"].update(value=1.0)
     found = ahead(results)
     assert [tuple(cell)[:4] for cell in found] == [
-        ("prior", "infilling", "duration", "C"),
         ("paper", "unconditional", "pitch", "var_pooled"),
+        ("autoregression-tuned", "unconditional", "duration", "C"),
+        ("prior", "infilling", "duration", "C"),
     ]
     assert isinstance(found[0], Ahead)
-    assert [cell.by for cell in found] == pytest.approx([0.05, 0.005])
-    assert [cell.clear for cell in found] == [True, False]
+    assert [cell.by for cell in found] == pytest.approx([0.005, 0.03, 0.05])
+    assert [cell.clear for cell in found] == [False, True, True]
     listed = read_markdown(table_markdown(results), "Cells where a baseline is ahead of diffusion")
-    assert listed[0] == ["prior", "infilling", "duration", "C", "+0.050", "apart"]
-    assert len(listed) == 2
+    assert listed[2] == ["prior", "infilling", "duration", "C", "+0.050", "apart"]
+    assert len(listed) == 3
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 120, 200])

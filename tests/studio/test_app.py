@@ -248,3 +248,14 @@ def test_files_are_bounded(composer):
         ]
         assert client.get(f"/api/files/{hashes[0]}").status_code == 404
         assert client.get(f"/api/files/{hashes[-1]}").status_code == 200
+
+
+def test_forms_are_told_the_styles_and_metres_that_the_model_knows(client, composer):
+    compose = client.get("/api/schema").json()["components"]["schemas"]["Compose"]["properties"]
+    assert compose["style"]["examples"] == list(composer.model.tunes.styles)
+    assert {"3/4", "6/8"} <= set(compose["metre"]["examples"])
+    assert "x-group" not in compose["style"]  # beside the bars, not among the settings of the sampler
+    with TestClient(make_app(load("pop-64")), base_url="http://127.0.0.1") as other:
+        compose = other.get("/api/schema").json()["components"]["schemas"]["Compose"]["properties"]
+    assert "examples" not in compose["style"]
+    assert compose["metre"]["examples"] == ["4/4", "2/2"]

@@ -34,32 +34,7 @@ def reproduce(
         int, typer.Option(min=1, help="Repeat everything this many times, with other noise and test windows.")
     ] = 1,
     steps: Annotated[
-        int | None, typer.Option(min=1, max=1000, help="Sample the diffusion row in this many steps; by default 100.")
-    ] = None,
-    temperature: Annotated[
-        float | None,
-        typer.Option(min=0, max=1.5, help="Scale the noise of each step of the diffusion row; by default .99."),
-    ] = None,
-    settle: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            max=1,
-            help="Add no noise in this last share of the levels, and decide the notes there; by default .3.",
-        ),
-    ] = None,
-    resample: Annotated[
-        int | None, typer.Option(min=1, max=10, help="Visit each level this many times; by default 1.")
-    ] = None,
-    infill_steps: Annotated[
-        int | None,
-        typer.Option(
-            min=1, max=1000, help="Sample in this many steps when infilling; by default 20, or --steps if fewer."
-        ),
-    ] = None,
-    infill_resample: Annotated[
-        int | None,
-        typer.Option(min=1, max=10, help="Visit each level this many times when infilling (RePaint); by default 6."),
+        int | None, typer.Option(min=1, max=1000, help="Sample plain diffusion in this many steps; by default 100.")
     ] = None,
     paper_steps: Annotated[
         int | None,
@@ -75,6 +50,19 @@ def reproduce(
         Path | None,
         typer.Option(
             metavar="FOLDER", help="Take the model's baselines from here; by default from a checkout's `baselines`."
+        ),
+    ] = None,
+    tune: Annotated[
+        bool,
+        typer.Option(
+            "--tune",
+            help="Choose instead how each network is decoded in the tuned rows, on validation songs.",
+        ),
+    ] = False,
+    decodings: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Decode the tuned rows as --tune wrote it here; by default DIR/decodings.json."
         ),
     ] = None,
     rows: Annotated[
@@ -97,6 +85,7 @@ def reproduce(
     from cantilena.model import RESEARCH_MODEL
     from cantilena.reproduction.baseline_networks import BaselineNetworks, checkout_baselines
     from cantilena.reproduction.baselines import ROWS
+    from cantilena.reproduction.decoding import FILE, TUNED, Decodings
     from cantilena.reproduction.layout import table_text
     from cantilena.reproduction.page import Samples
     from cantilena.reproduction.publish import publish, publish_sweep, published
@@ -107,11 +96,10 @@ def reproduce(
     from cantilena.reproduction.table import row_names
     from cantilena.sampling import chosen
 
-    how = chosen(
-        steps=steps, temperature=temperature, settle=settle, resample=resample, infill_steps=infill_steps,
-        infill_resample=infill_resample, paper_steps=paper_steps,
-    )  # fmt: skip
-    config, composer = SamplingConfig(number, seeds, workers=workers, **how), load(model or RESEARCH_MODEL)
+    composer, how = load(model or RESEARCH_MODEL), chosen(steps=steps, paper_steps=paper_steps)
+    place = decodings or output / FILE
+    tuned = Decodings.load(place) if decodings or place.exists() else None
+    config = SamplingConfig(number, seeds, tuned=tuned, workers=workers, **how)
     networks, lacking = None, ""
     try:
         networks = BaselineNetworks.load(baselines or checkout_baselines(), composer.model)
@@ -120,6 +108,14 @@ def reproduce(
             raise
         lacking = str(error)
     made = Reproduction(composer, Corpus.open(corpus), config, networks)
+    if tune:
+        from cantilena.reproduction.tuning import tune as choose
+
+        output.mkdir(parents=True, exist_ok=True)
+        found = choose(made, say=print)
+        found.save(output)
+        print(f"{output / FILE}: {found.text()}")
+        return
     if sweep:
         output.mkdir(parents=True, exist_ok=True)  # before the work, so that a bad place is known at once
         publish_sweep(output, made.about(), make_sweep(made, say=print))
@@ -135,6 +131,8 @@ def reproduce(
     left_out = [] if asked else [row for row in ROWS if row not in dict(places)]
     if left_out:
         why = f"{networks.folder} does not hold the network" if networks else lacking
+        if all(row.endswith(TUNED) for row in left_out):
+            why = "with --tune it is chosen how they are decoded"
         print(f"{', '.join(left_out)}: left out ({why})")
     print(f"{number * seeds:,} melodies a row on {workers} worker(s): about {made.seconds(places) / 60:.0f} min")
     try:

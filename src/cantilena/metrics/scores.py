@@ -25,7 +25,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.metrics.overlap import framewise_overlap
+from cantilena.metrics.overlap import Formula, framewise_overlap
 from cantilena.metrics.pieces import Pieces
 
 __all__ = ["Estimate", "Moments", "Overlaps", "consistency", "moments", "overlaps", "scores", "variance"]
@@ -64,18 +64,20 @@ class Overlaps:
         return {"pitch": moments(self.pitch), "duration": moments(self.duration)}
 
 
-def overlaps(pieces: Pieces) -> Overlaps:
+def overlaps(pieces: Pieces, formula: Formula = "exact") -> Overlaps:
     """Measure the framewise overlap of every piece, in the order of `pieces`; pieces may differ in length.
 
+    `formula` is that of the overlapping area: see `framewise_overlap`.
+
     >>> from cantilena.metrics.pieces import Pieces
-    >>> overlaps(Pieces.of(np.zeros((1, 128), np.int8))).pitch  # two empty windows are alike
-    [array([1., 1.])]
+    >>> overlaps(Pieces.of(np.zeros((1, 128), np.int8))).pitch  # a piece without a note is like nothing
+    [array([0., 0.])]
     """
     pitch: dict[int, NDArray[np.float64]] = {}
     duration: dict[int, NDArray[np.float64]] = {}
     for indices, events in pieces.batches():
         for begin in range(0, len(indices), _BATCH):
-            found = framewise_overlap(events[begin : begin + _BATCH])
+            found = framewise_overlap(events[begin : begin + _BATCH], formula)
             few = indices[begin : begin + _BATCH].tolist()
             pitch.update(zip(few, found.pitch, strict=True))
             duration.update(zip(few, found.duration, strict=True))

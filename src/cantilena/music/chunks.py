@@ -133,7 +133,9 @@ def track_chunk(events: Sequence[Event], rest: bytes = b"") -> bytes:
 
 
 def write_number(number: int) -> bytes:
-    """A number of variable length: groups of seven bits, the highest first."""
+    """A number of variable length: groups of seven bits, the highest first. ValueError for one below 0."""
+    if number < 0:
+        raise ValueError(f"a file says no number below 0, such as {number}")
     groups = [number & 0x7F]
     while number := number >> 7:
         groups.append(number & 0x7F | 0x80)

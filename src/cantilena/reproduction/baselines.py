@@ -3,8 +3,9 @@
 A row is made unconditionally, from nothing, or infilling: phrases 0..7 and 24..31 of real melodies (bars 1-16 and
 49-64) are held and the middle 16 made. What is held stays as it was written: real tokens, never decoded ones.
 
-Every row's latents are read alike, and literally (`Model.decode`), as the paper's decoder reads them: no doubt, no
-chance and no leaning of our decoder, which are tuned to our denoiser, comes between a network and its figures.
+A network is drawn from plainly, as the paper has it, and as tuned for it (`decoding`). Every row's latents are read
+alike, and literally (`Model.decode`), as the paper's decoder reads them: no doubt, no chance and no leaning of our
+decoder, which are tuned to our denoiser, comes between a network and its figures.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ from cantilena.corpus.store import WINDOW_PHRASES
 from cantilena.diffusion.condition import Condition
 from cantilena.diffusion.samplers import SeededNoise
 from cantilena.errors import ModelError
-from cantilena.latent import LatentSpace
 from cantilena.metrics.pieces import Pieces
+from cantilena.model import Model
 from cantilena.music.melody import Melody
 from cantilena.reproduction.baseline_networks import BaselineNetworks, Mixture
+from cantilena.reproduction.decoding import NETWORKS, TUNED, Decoding, Decodings
 from cantilena.reproduction.row_cache import RowCache
 from cantilena.reproduction.spurious import Spurious
 from cantilena.sampling import Sampling, Voice
@@ -55,20 +57,23 @@ ROWS: dict[str, tuple[Setting, ...]] = {  # in the table's order
     "test": ("unconditional", "infilling"),
     "diffusion": ("unconditional", "infilling"),
     "autoregression": ("unconditional",),
+    "paper": ("unconditional", "infilling"),
+    "diffusion-tuned": ("unconditional", "infilling"),
+    "autoregression-tuned": ("unconditional",),
+    "paper-tuned": ("unconditional", "infilling"),
     "interpolation": ("unconditional", "infilling"),
     "prior": ("unconditional", "infilling"),
-    "paper": ("unconditional", "infilling"),
     "reconstruction": ("unconditional", "infilling"),
     "spurious": ("unconditional", "infilling"),
     "shuffled": ("unconditional", "infilling"),
 }
-_FROM_NOTHING = ("diffusion", "autoregression", "prior", "paper", "spurious")  # unconditional, without a real note
+_FROM_NOTHING = (*NETWORKS, "prior", "spurious")  # unconditional, without a real note
 _BATCH = 64  # melodies made together, and kept together
 
 
 def is_invented(row: str, setting: Setting) -> bool:
     """Say whether no note of a row comes from real music: each piece is then its own song, and may be passed on."""
-    return setting == "unconditional" and row in _FROM_NOTHING
+    return setting == "unconditional" and row.removesuffix(TUNED) in _FROM_NOTHING
 
 
 class Stopped(Exception):
@@ -88,9 +93,9 @@ class Bench:
     train: Pieces
     test: Pieces
     seeds: Sequence[int]  # one for each piece of `test`
-    sampling: Callable[[Setting], Sampling]  # of the diffusion row
-    paper_sampling: Sampling
+    plain: Callable[[str], Decoding]  # of each row of a network
     spurious: Spurious
+    tuned: Decodings | None = None
     networks: BaselineNetworks | None = None  # of the rows autoregression and paper
     stopping: Callable[[], bool] = field(default=lambda: False)  # asked at each step; `make` then raises Stopped
 
@@ -122,7 +127,10 @@ class Bench:
         """Events of some melodies of a row, (1024,) each."""
         self._go_on()
         real = self._real[some]
-        tokens = getattr(self, f"_{row}")(real, setting, self.seeds[some])
+        if row.removesuffix(TUNED) in NETWORKS:
+            tokens = self._drawn(row.removesuffix(TUNED), real, setting, self.seeds[some], self.decoding(row, setting))
+        else:
+            tokens = getattr(self, f"_{row}")(real, setting, self.seeds[some])
         if setting == "infilling":
             held = HELD.copy()
             if row == "interpolation":
@@ -145,15 +153,28 @@ class Bench:
             raise ModelError("the rows autoregression and paper need a folder of baselines, and none was given")
         return self.networks
 
-    # -- one method a row: real (B, 32, 32) and B seeds -> tokens (B, 32, 32) --------------------
+    def decoding(self, row: str, setting: Setting) -> Decoding:
+        """How the network of a row is decoded. ValueError for a tuned row for which nothing was chosen."""
+        network = row.removesuffix(TUNED)
+        if row == network:
+            return self.plain(network)
+        found = None if self.tuned is None else self.tuned.of(network, setting)
+        if found is None:
+            raise ValueError(f"the row {row} is not tuned {setting}: `cantilena reproduce --tune` chooses how")
+        return found
 
-    def _diffusion(self, real: Tokens, setting: Setting, seeds: Sequence[int]) -> Tokens:
-        return self._compose(self.composer, real, setting, seeds, self.sampling(setting))
+    # -- what makes a row: real (B, 32, 32) and B seeds -> tokens (B, 32, 32) ------------------
 
-    def _paper(self, real: Tokens, setting: Setting, seeds: Sequence[int]) -> Tokens:
-        return self._compose(
-            Composer(self._networks.paper_model(self.composer.model)), real, setting, seeds, self.paper_sampling
-        )
+    def _drawn(self, network: str, real: Tokens, setting: Setting, seeds: Sequence[int], how: Decoding) -> Tokens:
+        """Decode what a network draws."""
+        if network == "autoregression":
+            model = self.composer.model
+            x_0 = sample_autoregressive(self._networks, model, seeds, temperature=how.temperature, clamp=how.clamp)
+            return model.decode(model.space.denormalize(x_0))
+        composer = self.composer
+        if network == "paper":
+            composer = Composer(self._networks.paper_model(composer.model))
+        return self._compose(composer, real, setting, seeds, how.sampling)
 
     def _compose(
         self, composer: Composer, real: Tokens, setting: Setting, seeds: Sequence[int], sampling: Sampling
@@ -166,11 +187,6 @@ class Bench:
         asked: Sampling = {**sampling, "voice": voice, "on_step": self._go_on}
         x_0 = composer.sample(seeds, condition=condition, **asked)
         return composer.model.decode(composer.model.space.denormalize(x_0))
-
-    def _autoregression(self, real: Tokens, setting: Setting, seeds: Sequence[int]) -> Tokens:
-        model = self.composer.model
-        x_0 = sample_autoregressive(self._networks, model.space, seeds)
-        return model.decode(model.space.denormalize(x_0))
 
     def _prior(self, real: Tokens, setting: Setting, seeds: Sequence[int]) -> Tokens:
         model = self.composer.model
@@ -204,27 +220,33 @@ class Bench:
 # -- autoregression ------------------------------------------------------------------------------
 
 
-def sample_autoregressive(networks: BaselineNetworks, space: LatentSpace, seeds: Sequence[int]) -> Latents:
+def sample_autoregressive(
+    networks: BaselineNetworks, model: Model, seeds: Sequence[int], *, temperature: float = 1.0, clamp: bool = False
+) -> Latents:
     """Sample latents (seeds, 32, D) phrase by phrase, each from the mixture that the ones before it call for.
 
-    Melody i depends on its seed alone. Raises ModelError where there is no mdn.onnx.
+    `temperature` scales the deviations. With `clamp` each phrase is what the notes that it means encode to, before the
+    next one is drawn. Melody i depends on its seed alone. Raises ModelError where there is no mdn.onnx.
     """
-    noise = SeededNoise(seeds)
+    noise, space = SeededNoise(seeds), model.space
     x_0 = np.zeros((len(seeds), 0, space.D), np.float32)
     for _ in range(WINDOW_PHRASES):
-        sampled = sample_mixture(networks.next_phrase(x_0), noise)
-        x_0 = np.concatenate([x_0, space.clip(sampled)[:, None]], axis=1)
+        sampled = space.clip(sample_mixture(networks.next_phrase(x_0), noise, temperature))[:, None]
+        if clamp:
+            sampled = model.to_latents(model.decode(space.denormalize(sampled)))
+        x_0 = np.concatenate([x_0, sampled], axis=1)
     return x_0
 
 
-def sample_mixture(mixture: Mixture, noise: SeededNoise) -> Latents:
-    """Sample (B, D) from each mixture: a component by its weight, then its Gaussian."""
+def sample_mixture(mixture: Mixture, noise: SeededNoise, temperature: float = 1.0) -> Latents:
+    """Sample (B, D) from each mixture: a component by its weight, then its Gaussian, of scaled deviation."""
     uniform = [[0.5 * (1 + math.erf(v / math.sqrt(2)))] for v in noise((len(mixture.mean), 1))[:, 0].tolist()]
     reached = np.cumsum(np.exp(mixture.log_pi), axis=1)
     k = (reached < uniform * reached[:, -1:]).sum(1)
     rows = np.arange(len(k))
     eps = noise((len(k), mixture.mean.shape[-1]))
-    return np.asarray(mixture.mean[rows, k] + np.exp(mixture.log_std[rows, k]) * eps, np.float32)
+    deviation = temperature * np.exp(mixture.log_std[rows, k])
+    return np.asarray(mixture.mean[rows, k] + deviation * eps, np.float32)
 
 
 # -- interpolation -------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from cantilena.corpus.store import WINDOW_PHRASES
 from cantilena.model import Model
 from cantilena.reproduction.baseline_networks import BaselineNetworks
 from cantilena.reproduction.baselines import ROWS, Setting
+from cantilena.reproduction.decoding import TUNED
 from cantilena.reproduction.sampling_config import SamplingConfig
 
 __all__ = ["BEGINNING", "costs"]
@@ -32,13 +33,14 @@ def costs(
     found = {}
     for row, setting in ((row, setting) for row, settings in ROWS.items() for setting in settings):
         cost = _MEASURING + decode + encode
-        if row in ("diffusion", "paper"):
-            how = config.sampling(setting) if row == "diffusion" else config.paper_sampling
-            visits = how["steps"] * how.get("resample", 1)
-            cost += visits * (denoise + how.get("settle", 0.0) * (decode + _CHANGED * encode))
-        elif row == "autoregression" and networks is not None and "mdn" in networks.parts:
+        network = row.removesuffix(TUNED)
+        tuned = config.tuned.of(network, setting) if config.tuned and row != network else None
+        how = tuned or config.plain(network)
+        if network in ("diffusion", "paper"):
+            cost += how.steps * how.resample * (denoise + how.settle * (decode + _CHANGED * encode))
+        elif network == "autoregression" and networks is not None and "mdn" in networks.parts:
             following = _timed(lambda: networks.next_phrase(x[:, : WINDOW_PHRASES // 2])) / 16
-            cost += WINDOW_PHRASES * following
+            cost += WINDOW_PHRASES * following + how.clamp * (decode + encode)
         found[row, setting] = cost
     return found
 

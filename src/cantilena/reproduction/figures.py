@@ -23,9 +23,10 @@ from cantilena.reproduction.table import (
 __all__ = ["COLOURS", "figures", "sweep"]
 
 COLOURS = {
-    "train": "#737882", "test": "#22242a", "diffusion": "#d55e00", "autoregression": "#0072b2",
-    "interpolation": "#009e73", "prior": "#bd5f96", "paper": "#b98200", "reconstruction": "#3f93cc",
-    "spurious": "#8c7a00", "shuffled": "#7a5195",
+    "train": "#737882", "test": "#22242a", "diffusion": "#d55e00", "autoregression": "#0072b2", "paper": "#b98200",
+    "diffusion-tuned": "#e58a4e", "autoregression-tuned": "#5b9fd0", "paper-tuned": "#d0a64a",
+    "interpolation": "#009e73", "prior": "#bd5f96", "reconstruction": "#3f93cc", "spurious": "#8c7a00",
+    "shuffled": "#7a5195",
 }  # fmt: skip
 _OTHER = "#d55e00"  # a row that the table does not know
 _SAMPLERS = ("#d55e00", "#0072b2", "#009e73", "#bd5f96")

@@ -39,8 +39,9 @@ class Measures:
         *,
         index: NoveltyIndex | None = None,
         parts: int = 1,
+        magenta: Mapping[str, Moments] | None = None,  # of the overlaps by the authors' code
     ):
-        self.model, self.moments, self.index, self.parts = model, moments, index, parts
+        self.model, self.moments, self.index, self.parts, self.magenta = model, moments, index, parts, magenta
         some = _every(reference, 2 * n)
         latents = self.neighbours(some)
         self.real = latents.reshape(len(some), NEIGHBOURS, -1)[::2].reshape(-1, latents.shape[-1])
@@ -55,6 +56,9 @@ class Measures:
             kind: {name: cell._asdict() for name, cell in cells.items()}
             for kind, cells in scores(found, self.moments).items()
         }
+        if self.magenta is not None:
+            for kind, cells in scores(overlaps(pieces, "magenta"), self.magenta).items():
+                table[kind] |= {"C_magenta": cells["C"]._asdict(), "var_magenta": cells["var_pieces"]._asdict()}
         if self.parts > 1:
             for k in range(self.parts):
                 for kind, cells in scores(_part(found, k, self.parts), self.moments, resamples=1).items():

@@ -56,6 +56,11 @@ class Reference:
         """Means and variances of the reference's overlaps."""
         return overlaps(self.pieces).moments
 
+    @cached_property
+    def magenta(self) -> dict[str, Moments]:
+        """The same by the formula of the authors' code (`metrics.overlap.magenta_overlap`)."""
+        return overlaps(self.pieces, "magenta").moments
+
     def train(self, n: int) -> Pieces:
         """Return `n` training windows besides the reference, or as many as there are."""
         return window_pieces(self.corpus, self._windows[1][:n], "train")

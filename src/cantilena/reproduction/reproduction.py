@@ -13,7 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
@@ -28,6 +28,7 @@ from cantilena.music.melody import Melody
 from cantilena.reproduction.baseline_networks import BaselineNetworks
 from cantilena.reproduction.baselines import ROWS, Bench, Setting, is_invented
 from cantilena.reproduction.cost import BEGINNING, costs
+from cantilena.reproduction.decoding import NETWORKS, TUNED
 from cantilena.reproduction.measures import Measures
 from cantilena.reproduction.reference import Reference, test_windows
 from cantilena.reproduction.results import PUBLISHED, assemble
@@ -39,6 +40,7 @@ __all__ = ["Reproduction", "Say"]
 
 Place: TypeAlias = tuple[str, Setting]  # a row and a setting of it
 Say: TypeAlias = Callable[[str], None]
+_PARTS = {"autoregression": "mdn", "paper": "paper"}  # of the folder of baselines
 OnMade: TypeAlias = Callable[[str, Setting, int], None]  # row, setting, and how many of its melodies are made
 
 
@@ -73,8 +75,7 @@ class Reproduction:
         test = test_windows(self.corpus if corpus is None else corpus, size)
         spurious = Spurious(self.reference.moments)
         return Bench(
-            self.composer, train, test, range(size), config.sampling, config.paper_sampling, spurious, self.networks,
-            stopping,
+            self.composer, train, test, range(size), config.plain, spurious, config.tuned, self.networks, stopping,
         )  # fmt: skip
 
     def places(self, rows: Sequence[str] | None = None) -> list[Place]:
@@ -82,16 +83,21 @@ class Reproduction:
 
         Raises ValueError for a row that does not exist, and for one that was asked for and cannot be made.
         """
-        needs = {"autoregression": "mdn", "paper": "paper"}
         held = self.networks.parts if self.networks else ()
-        can = [row for row in ROWS if needs.get(row) in (None, *held)]
+        can = [row for row in ROWS if _PARTS.get(row.removesuffix(TUNED)) in (None, *held)]
         for row in rows or ():
             if row not in ROWS:
                 raise ValueError(f"a row is one of {', '.join(ROWS)}, not {row!r}")
             if row not in can:
                 where = self.networks.folder if self.networks else "no folder of baselines given, or it"
-                raise ValueError(f"the row {row} cannot be made: {where} holds no {needs[row]}.onnx; see --baselines")
-        return [(row, setting) for row in can if not rows or row in rows for setting in ROWS[row]]
+                missing = _PARTS[row.removesuffix(TUNED)]
+                raise ValueError(f"the row {row} cannot be made: {where} holds no {missing}.onnx; see --baselines")
+        return [(row, s) for row in can if not rows or row in rows for s in ROWS[row] if self._is_chosen(row, s)]
+
+    def _is_chosen(self, row: str, setting: Setting) -> bool:
+        """Whether it is known how a row is decoded."""
+        tuned = self.config.tuned
+        return not row.endswith(TUNED) or (tuned is not None and tuned.of(row.removesuffix(TUNED), setting) is not None)
 
     # -- running -------------------------------------------------------------------------------
 
@@ -120,7 +126,8 @@ class Reproduction:
         def prepare() -> Measures:
             index = NoveltyIndex.build(self.corpus)
             say(f"reference: {len(self.reference.pieces):,} training windows, index of {len(index.phrases):,} phrases")
-            return self.measures(config.n * config.seeds, index=index, parts=config.seeds)
+            size, magenta = config.n * config.seeds, self.reference.magenta
+            return self.measures(size, index=index, parts=config.seeds, magenta=magenta)
 
         def one(place: Place) -> _Made:
             start = time.perf_counter()
@@ -145,7 +152,10 @@ class Reproduction:
                 raise
         return {
             "about": {**self.about(), "seconds": round(time.perf_counter() - began, 1)},
-            "reference": {"overlap": {kind: m._asdict() for kind, m in self.reference.moments.items()}},
+            "reference": {
+                "overlap": {kind: m._asdict() for kind, m in self.reference.moments.items()},
+                "overlap_magenta": {kind: m._asdict() for kind, m in self.reference.magenta.items()},
+            },
             "published": PUBLISHED,
             **assemble({place: found[place] for place in places}, measure.result()),
         }
@@ -156,15 +166,14 @@ class Reproduction:
         depends: dict[str, Any] = {"row": row, "setting": setting, "corpus": self.corpus.fingerprint}
         depends["reading"] = "literal"
         depends |= {"model": model.fingerprint, "cantilena": version("cantilena")}
-        match row:
-            case "diffusion":
-                depends |= config.sampling(setting)
-            case "paper" if networks:
-                depends |= {"network": networks.fingerprint("paper"), **config.paper_sampling}
-            case "autoregression" if networks:
-                depends |= {"network": networks.fingerprint("mdn")}
-            case "spurious":
-                depends |= {kind: list(m) for kind, m in self.reference.moments.items()}
+        network = row.removesuffix(TUNED)
+        if network in NETWORKS:
+            how = config.tuned.of(network, setting) if config.tuned and row != network else config.plain(network)
+            depends |= asdict(how) if how else {}
+        if network in _PARTS and networks:
+            depends["network"] = networks.fingerprint(_PARTS[network])
+        if row == "spurious":
+            depends |= {kind: list(m) for kind, m in self.reference.moments.items()}
         return depends
 
     def samples(self, n: int = 20, listen: Corpus | None = None) -> dict[str, dict[str, list[Melody]]]:
@@ -194,14 +203,11 @@ class Reproduction:
             "corpus": self.corpus.fingerprint,
             "n": config.n * config.seeds,
             "seeds": config.seeds,
+            "means": "over pieces",
             "sampler": "ddpm",
             "steps": config.steps,
-            "temperature": config.temperature,
-            "settle": config.settle,
-            "resample": config.resample,
-            "infill_steps": min(config.steps, config.infill_steps),
-            "infill_resample": config.infill_resample,
             "paper_steps": config.paper_steps or config.steps,
             "reference": len(self.reference.pieces),
+            **({"tuned": config.tuned.text()} if config.tuned else {}),
             "training": {"diffusion": model.about.get("provenance", {}), **baselines},
         }

@@ -35,10 +35,7 @@ PUBLISHED: dict[str, dict[str, dict[str, dict[str, float]]]] = {  # Mittal et al
     }.items()
 }
 _OF_ALL = ("fingerprint", "corpus", "n", "seeds", "sampler", "reference")  # of `about`: what all rows share
-_OF_ROW = {  # what one row alone depends on
-    **dict.fromkeys(("steps", "temperature", "settle", "resample", "infill_steps", "infill_resample"), "diffusion"),
-    "paper_steps": "paper",
-}
+_OF_ROW = {"steps": "diffusion", "paper_steps": "paper", "tuned": "diffusion-tuned"}  # what one row alone depends on
 
 
 def assemble(figures: Mapping[tuple[str, str], Mapping[str, Any]], measures: Measures) -> dict[str, Any]:

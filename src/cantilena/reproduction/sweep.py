@@ -28,7 +28,7 @@ def sweep(made: Reproduction, n: int = 200, say: Say = lambda _: None) -> list[d
     for sampler, steps in SWEEP:
         asked: Sampling = {"sampler": sampler, "steps": steps, "voice": Voice(rests=0)}
         if sampler == "ddpm":
-            asked["temperature"] = made.config.temperature
+            asked["temperature"] = 1.0
         began = time.perf_counter()
         tokens = made.composer.decode(made.composer.sample(range(n), **asked), range(n), voice=Voice(rests=0))
         seconds = (time.perf_counter() - began) / n

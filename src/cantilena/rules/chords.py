@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cantilena.music.melody import Melody
 from cantilena.music.metre import COMMON, Metre
+from cantilena.music.scales import MAJOR_SCALES
 from cantilena.rules.chord_names import NO_CHORD, QUALITIES, Chord, nearest_chord, parse_chord
 from cantilena.rules.rule import Costs, HardRule, pitch_tokens, share, sounding
 
@@ -75,6 +76,28 @@ class Chords(HardRule):
         asked = "".join(f"| {' '.join(chord.name for chord in bar)} " for bar in found) + "|"
         asked = f"{guessed} {asked}" if guessed else asked
         self._set(asked=asked, bars=tuple(found))
+
+    @property
+    def home(self) -> tuple[int, int] | None:
+        """The major scale that holds most chord tones, and the tonic: the root of the last chord, or of the first.
+
+        As `music.scales.home_of` has them; None where there is no chord.
+
+        >>> Chords("| Dm7 | G7 | C |").home, Chords("| Am | Dm | E7 | Am |").home
+        ((0, 0), (0, 9))
+        """
+        every = [chord for bar in self.bars for chord in bar if chord != NO_CHORD]
+        if not every:
+            return None
+        tones = np.bincount([tone % 12 for chord in every for tone in chord.tones], minlength=12)
+        held = MAJOR_SCALES @ tones
+        roots = [every[-1].root, every[0].root]
+        _, _, _, scale, tonic = max(
+            (held[scale], MAJOR_SCALES[scale, root], -k, scale, root)
+            for scale in range(12)
+            for k, root in enumerate(roots)
+        )
+        return scale, tonic
 
     def __call__(self, melody: Melody) -> Costs:  # noqa: D102
         pitch = sounding(melody)

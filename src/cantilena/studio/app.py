@@ -91,7 +91,7 @@ class _Studio:
         from cantilena import __version__
 
         self.about = {"cantilena": __version__, "model": jobs.composer.model.name}
-        self.described = msgspec.json.encode(describe(__version__))
+        self.described = msgspec.json.encode(describe(__version__, jobs.composer.model))
 
     async def health(self, _: Request) -> Response:
         """That it is well, and how busy."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from cantilena.model import Model
 from cantilena.requests import AnyRequest, Sampled
 from cantilena.sources import Source
 from cantilena.studio.asks import Change
@@ -38,17 +39,21 @@ class Stored(msgspec.Struct, frozen=True):
     remarks: tuple[str, ...] = ()  # what the reader of notation would say about it
 
 
-def describe(version: str) -> dict[str, Any]:
-    """OpenAPI 3.1. A request's own keys say more for forms: `x-group` "sampling", and `examples` of names."""
+def describe(version: str, model: Model) -> dict[str, Any]:
+    """OpenAPI 3.1. A request's own keys say more for forms: `x-group` "sampling", and `examples` of names.
+
+    These are voices, and the styles and metres of a model.
+    """
+    names = {"voice": list(VOICES), "style": list(model.tunes.styles), "metre": [str(metre) for metre in model.metres]}
     kinds = [AnyRequest, Done, Error, Queued, Step, Shown, Change, Stored]
     refs, schemas = msgspec.json.schema_components(kinds, schema_hook=_hook, ref_template=_REF)
-    sampled = set(Sampled.__struct_fields__) - {"voice"} | {"sampling_steps", "grid", "loop_resample"}
+    sampled = set(Sampled.__struct_fields__) - {"voice", "style"} | {"sampling_steps", "grid", "loop_resample"}
     for schema in schemas.values():
         for name, field in schema.get("properties", {}).items():
             if "verb" in schema["properties"] and name in sampled:
                 field["x-group"] = "sampling"
-            if name == "voice":
-                field["examples"] = list(VOICES)
+            if names.get(name):
+                field["examples"] = names[name]
     schemas["AskedRules"]["properties"].pop("own", None)
     schemas["Source"] = _MUSIC
     request, done, error, queued, step, _, change, stored = refs

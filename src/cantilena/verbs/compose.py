@@ -112,7 +112,7 @@ def _styled(engine: Engine, request: Compose) -> Compose:
     """The request with a style, of a model that knows some: one of its metre, by the seed's chance."""
     if request.style is not None:
         return request
-    return replace(request, style=draw_style(engine.model.styles, request.metre, request.seed))
+    return replace(request, style=draw_style(engine.model.tunes.styles, request.metre, request.seed))
 
 
 def _songs(engine: Engine, requests: Sequence[Compose], length: Length, rules: Rules | None) -> list[Melody]:
@@ -128,11 +128,10 @@ def _tune(engine: Engine, counted: _Counted, request: Compose, length: Length, r
     """A tune in the form and the key that are asked for, or in a real tune's of the style."""
     bars, metre, model, form, seed = length.bars, length.metre, engine.model, _form(rules), request.seed
     letters = None if form is None else form.letters(bars, metre)
-    letters = letters or draw_form(model.forms, request.style, length.phrases, seed)
-    key = None if rules is None else rules.key
-    home = draw_home(model.homes, request.style, seed) if key is None else key.home
-    drawn = _drawn(request, home)
+    letters = letters or draw_form(model.tunes.forms, request.style, length.phrases, seed)
+    drawn = _drawn(request, draw_home(model.tunes.homes, request.style, seed))
     sample, told = partial(counted.sample, **drawn), partial(engine.told, drawn)
+    key, home = None if rules is None else rules.key, drawn["known"].home
     key = Key.at_home(*home) if key is None and home is not None else key
     hard = None if rules is None else rules.hard
     return compose_tune(sample, told, seed, bars, metre, letters, key=key, rules=hard)

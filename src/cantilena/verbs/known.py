@@ -6,13 +6,16 @@ from cantilena.labels import Home, Known
 from cantilena.music.melody import Melody
 from cantilena.music.metre import Metre
 from cantilena.music.scales import home_of
-from cantilena.rules import Density, Range, Rules
+from cantilena.rules import Chords, Density, Range, Rules
 
 __all__ = ["known_of"]
 
 
 def known_of(rules: Rules | None, metre: Metre, *, song: Melody | None = None, home: Home | None = None) -> Known:
-    """Its home, density and register: as `rules` ask, else those of the `song` that it goes into, or this home."""
+    """Its home, density and register: as `rules` ask, else those of the `song` that it goes into, or this home.
+
+    Chords ask for a home, too, where no key does, and there is no song.
+    """
     density = register = None
     if song is not None and song.notes.pitch.size:
         home = home_of(song)
@@ -20,6 +23,8 @@ def known_of(rules: Rules | None, metre: Metre, *, song: Melody | None = None, h
     for rule in () if rules is None else rules.rules:
         if isinstance(rule, Density):
             density = (rule.low + rule.high) / 2 * metre.quarter_steps / metre.bar_steps
+        elif isinstance(rule, Chords) and song is None:
+            home = rule.home or home
         elif isinstance(rule, Range):
             register = (rule.low + rule.high) / 2
     key = None if rules is None else rules.key
