@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 import typer
 
 from cantilena.asked import AskedRules
+from cantilena.cli.streams import STREAM, is_stream, song_at
 from cantilena.fields import Described, Field, fields_of
 from cantilena.sources import Source
 
@@ -40,6 +41,8 @@ def command(
 
 def given_to(kind: type[D], given: Mapping[str, Any]) -> D:
     """Make a struct from what was given; ValueError for a wrong value, or one that is missing."""
+    given = dict(given)
+    _read_streams(kind, given)
     mine = {field.name: given[field.name] for field in fields_of(kind) if field.name in given}
     names = {field.name for field in fields_of(kind)}
     asked = {field.name: given[field.name] for field in fields_of(AskedRules) if field.name in given}
@@ -49,6 +52,27 @@ def given_to(kind: type[D], given: Mapping[str, Any]) -> D:
         if field.required and field.name not in mine:
             raise ValueError(f"{' or '.join(flags(field))} is missing (--help says more)")
     return kind(**mine)
+
+
+def _read_streams(kind: type[Described], given: dict[str, Any]) -> None:
+    """Put what standard input holds, which is read once, in the place of each song of a request that is `-`."""
+    names = [
+        field.name for field in _flat(kind)
+        if _is_of_songs(field) and ((value := given.get(field.name)) == STREAM or STREAM in _several(value))
+    ]  # fmt: skip
+    source = song_at(STREAM) if names else None
+    for name in names:
+        value = given[name]
+        given[name] = [source if is_stream(one) else one for one in value] if isinstance(value, list) else source
+
+
+def _several(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _is_of_songs(field: Field) -> bool:
+    """Whether a field holds a song, or several."""
+    return field.plain is Source or (get_origin(field.plain) is tuple and get_args(field.plain)[0] is Source)
 
 
 def _flat(kind: type[Described]) -> list[Field]:
@@ -76,7 +100,7 @@ def _kind(field: Field) -> Any:
     """Return the type that the command line reads; the struct turns texts into what its field holds."""
     if field.plain in (int, float, bool):
         return field.plain
-    return list[str] if get_origin(field.plain) is tuple and get_args(field.plain)[0] is Source else str
+    return list[str] if field.plain is not Source and _is_of_songs(field) else str
 
 
 def flags(field: Field) -> list[str]:
