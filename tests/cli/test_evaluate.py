@@ -110,7 +110,7 @@ def test_it_needs_neither_pytorch_nor_a_model(desk):
     code = (
         "import sys, cantilena.metrics.report, cantilena.metrics.report_plot\n"
         "assert not {'torch', 'onnx', 'onnxruntime', 'scipy'} & set(sys.modules), 'too much is loaded'\n"
-        "from cantilena.cli import app\n"
+        "from cantilena.cli.app import app\n"
         f"app({command!r}, standalone_mode=False)\n"
         "assert not {'torch', 'onnx', 'scipy'} & set(sys.modules), 'too much is loaded'\n"
     )

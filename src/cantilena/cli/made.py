@@ -7,12 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from cantilena.cli.shell import Output
 from cantilena.cli.streams import check_stream, is_stream, write_stream
 from cantilena.codec import sources_of
 from cantilena.music.texts import printable
+from cantilena.notation.endings import ENDINGS
 from cantilena.requests import Request
 
 if TYPE_CHECKING:
@@ -45,8 +44,6 @@ def check_streamed(output: Output) -> None:
 
 def ending(format: str) -> str:
     """Return the ending of a format's files, without its dot."""
-    from cantilena.notation.writing import ENDINGS
-
     return ENDINGS.get(format, format).removeprefix(".")
 
 
@@ -90,4 +87,4 @@ def end(failed: list[int]) -> None:
     if failed:
         seeds = ", ".join(map(str, failed[:5]))
         print(f"cantilena: a rule is kept in fewer than half of its bars (seed {seeds}): ask for less", file=sys.stderr)
-        raise typer.Exit(3)
+        raise SystemExit(3)

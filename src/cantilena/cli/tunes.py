@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cantilena.cli.command import given_to
 from cantilena.cli.made import check_streamed, end, ending, failed, open_made, remark, save, say, seeded
+from cantilena.cli.options import given_to
 from cantilena.cli.places import check_place, free_stem
 from cantilena.cli.progress import Tell, progress
 from cantilena.cli.shell import Output, Tunes

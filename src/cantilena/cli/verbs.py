@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from cantilena.cli.command import command, given_to
 from cantilena.cli.made import check_streamed, end, ending, failed, open_made, remark, save, say, seeded
+from cantilena.cli.options import Verb, given_to
 from cantilena.cli.places import check_new, check_output, check_place
 from cantilena.cli.progress import progress
 from cantilena.cli.shell import BlendPlan, Output, Shell, Steps, Tunes
@@ -21,7 +21,7 @@ from cantilena.requests import Blend, Bridge, Extend, Infill, Morph, Pick, Reque
 if TYPE_CHECKING:
     from cantilena.result import Result
 
-__all__ = ["COMMANDS"]
+__all__ = ["VERBS"]
 
 
 class _PlanFile(msgspec.Struct, forbid_unknown_fields=True):
@@ -100,20 +100,19 @@ def _told(result: Result) -> str:
     return f"{told}  seed {r.seed}"
 
 
-def _verb(kind: type[Request], shell: type[Shell] = Shell, **more: Any) -> Callable[..., None]:
+def _verb(kind: type[Request], shell: type[Shell] = Shell, **more: Any) -> Verb:
     tag = str(kind.__struct_config__.tag)
-    return command(_edit(kind, shell), tag, kind.__doc__ or "", [kind, Output, shell], needs=["where"], **more)
+    return Verb(tag, _edit(kind, shell), kind.__doc__ or "", (kind, Output, shell), needs=["where"], **more)
 
 
-COMMANDS = {
-    "compose": command(
-        compose, "compose", "Compose new melodies: tune.mid, tune.svg, tune.wav; several are named tune-SEED.*.",
-        [Pick, Output, Tunes], may_lack=["k"],
-    ),
-    "infill": _verb(Infill),
-    "extend": _verb(Extend),
-    "bridge": _verb(Bridge),
-    "vary": _verb(Vary),
-    "morph": _verb(Morph, Steps),
-    "blend": _verb(Blend, BlendPlan, may_lack=["songs", "weights"]),
-}  # fmt: skip
+_COMPOSE = "Compose new melodies: tune.mid, tune.svg, tune.wav; several are named tune-SEED.*."
+_EVERY = (
+    Verb("compose", compose, _COMPOSE, (Pick, Output, Tunes), may_lack=["k"]),
+    _verb(Infill),
+    _verb(Extend),
+    _verb(Bridge),
+    _verb(Vary),
+    _verb(Morph, Steps),
+    _verb(Blend, BlendPlan, may_lack=["songs", "weights"]),
+)
+VERBS = {verb.name: verb for verb in _EVERY}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cantilena.music import draw, midi, render
+from cantilena.music import midi
 from cantilena.music.melody import Melody
 
 __all__ = ["WRITERS", "Piece", "write_piece"]
@@ -39,14 +39,24 @@ def _midi(piece: Piece, _: str) -> bytes:
 
 
 def _svg(piece: Piece, stem: str) -> bytes:
+    from cantilena.music import draw
+
     changed = None if piece.before is None else draw.changed_bars(piece.before, piece.melody)
     svg = draw.to_svg(piece.melody, title=piece.name or stem, highlight=changed, before=piece.before)
     return svg.encode()
 
 
 def _html(piece: Piece, stem: str) -> bytes:
+    from cantilena.music import draw, render
+
     sound = render.to_wav(piece.melody, rate=22_050, mono=True)
     return draw.to_page(_svg(piece, stem).decode(), sound, piece.name or stem).encode()
+
+
+def _wav(piece: Piece, _: str) -> bytes:
+    from cantilena.music import render
+
+    return render.to_wav(piece.melody)
 
 
 # ending -> what makes the bytes of a piece, of a file with that stem
@@ -55,5 +65,5 @@ WRITERS: Mapping[str, Callable[[Piece, str], bytes]] = {
     ".midi": _midi,
     ".svg": _svg,
     ".html": _html,
-    ".wav": lambda piece, _: render.to_wav(piece.melody),
+    ".wav": _wav,
 }
