@@ -10,7 +10,6 @@ import pytest
 
 from cantilena.music.midi import read_song
 
-
 UP = "import os; os.write(1, b'up\\n'); from cantilena.__main__ import main; main()"
 
 
