@@ -30,6 +30,9 @@ def main() -> NoReturn:
     except KeyboardInterrupt:
         _fail("stopped", 130)
     except Exception as error:
+        if isinstance(error, BrokenPipeError) and error.filename is None:  # nobody reads on
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            raise SystemExit(1) from None
         if os.environ.get("CANTILENA_DEBUG"):
             raise
         _fail(*_explained(error))

@@ -42,5 +42,5 @@ def play(
         return
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "sound.wav"
-        file.write_bytes(sound)
+        write_whole(file, sound)
         play_sound(file)

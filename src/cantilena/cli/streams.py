@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from cantilena.sources import Source
@@ -32,8 +33,8 @@ def check_stream() -> None:
         raise ValueError("-o -: standard output is a terminal; lead it to a file or a program")
 
 
-def write_stream(data: bytes) -> None:
-    """Write to standard output, and have it written: a pipe that is closed is an OSError here, not at the end."""
+def write_stream(data: bytes | Iterable[bytes]) -> None:
+    """Write data, or its blocks, to standard output, now: a pipe that is closed is an OSError here, not at the end."""
     sys.stdout.flush()
-    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.writelines([data] if isinstance(data, bytes) else data)
     sys.stdout.buffer.flush()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,14 +53,14 @@ def _html(piece: Piece, stem: str) -> bytes:
     return draw.to_page(_svg(piece, stem).decode(), sound, piece.name or stem).encode()
 
 
-def _wav(piece: Piece, _: str) -> bytes:
+def _wav(piece: Piece, _: str) -> Iterable[bytes]:
     from cantilena.music import render
 
-    return render.to_wav(piece.melody)
+    return render.wav_blocks(piece.melody)
 
 
-# ending -> what makes the bytes of a piece, of a file with that stem
-WRITERS: Mapping[str, Callable[[Piece, str], bytes]] = {
+# ending -> what makes the bytes of a piece, or blocks of them, of a file with that stem
+WRITERS: Mapping[str, Callable[[Piece, str], bytes | Iterable[bytes]]] = {
     ".mid": _midi,
     ".midi": _midi,
     ".svg": _svg,

@@ -7,7 +7,7 @@ import os
 import secrets
 import shutil
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -190,24 +190,27 @@ def _written(
     return track_chunk([Event(tick, message, True) for tick, message in [*timed, (last, b"\xff\x2f\x00")]])
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write `data` to `path` in one step: a full disk or Ctrl-C leaves what was there before.
+def write_whole(path: Path, data: bytes | Iterable[bytes]) -> None:
+    """Write `data`, or its blocks as they come, to `path` in one step.
 
-    A link is written through, and a pipe or a device written to. A new file may be read by whom the umask allows, one
-    that was there by those who could before. OSError, with the name that was given, where it cannot be written.
+    A full disk or Ctrl-C leaves what was there before. A link is written through, and a pipe or a device written to. A
+    new file may be read by whom the umask allows, one that was there by those who could before. OSError, with the name
+    that was given, where it cannot be written.
     """
     temporary = None
+    blocks = [data] if isinstance(data, bytes) else data
     try:
         target = Path(os.path.realpath(path))
         if target.is_symlink():  # it leads to itself
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.exists() and not target.is_file():
-            target.write_bytes(data)
+            with open(target, "wb") as file:
+                file.writelines(blocks)
             return
         temporary = target.with_name(f".{secrets.token_hex(8)}")  # no longer than a name may be
         with open(temporary, "xb") as file:
-            file.write(data)
+            file.writelines(blocks)
             file.flush()
             os.fsync(file.fileno())
         if target.exists():
