@@ -47,10 +47,9 @@ def _svg(piece: Piece, stem: str) -> bytes:
 
 
 def _html(piece: Piece, stem: str) -> bytes:
-    from cantilena.music import draw, render
+    from cantilena.music.page import to_page
 
-    sound = render.to_wav(piece.melody, rate=22_050, mono=True)
-    return draw.to_page(_svg(piece, stem).decode(), sound, piece.name or stem).encode()
+    return to_page(piece.melody, _svg(piece, stem).decode(), piece.name or stem).encode()
 
 
 def _wav(piece: Piece, _: str) -> Iterable[bytes]:

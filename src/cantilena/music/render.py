@@ -26,7 +26,7 @@ from cantilena.music.melody import Melody
 from cantilena.music.midi import Song, seconds_of
 from cantilena.music.splice import read_notes
 
-__all__ = ["TAIL_SECONDS", "song_to_wav", "to_samples", "to_wav", "wav_blocks"]
+__all__ = ["TAIL_SECONDS", "Strokes", "song_to_wav", "strokes_of", "to_samples", "to_wav", "wav_blocks"]
 
 Samples = NDArray[np.float32]
 
@@ -57,7 +57,7 @@ def to_samples(melody: Melody, *, rate: int = 44_100, mono: bool = False) -> Sam
     """
     if not 8_000 <= rate <= 192_000:
         raise ValueError(f"rate (samples a second) must be 8000..192000, not {rate}")
-    return np.concatenate(list(_levelled(lambda: _staged(_strokes(melody, rate), mono))))
+    return np.concatenate(list(_levelled(lambda: _staged(strokes_of(melody, rate), mono))))
 
 
 def to_wav(melody: Melody, *, rate: int = 44_100, mono: bool = False, bits: Literal[8, 16] = 16) -> bytes:
@@ -66,12 +66,12 @@ def to_wav(melody: Melody, *, rate: int = 44_100, mono: bool = False, bits: Lite
     >>> to_wav(Melody.from_notes([0], [16], [69]), rate=8000)[:4]
     b'RIFF'
     """
-    return b"".join(_wav(_strokes(melody, rate), mono, bits))
+    return b"".join(_wav(strokes_of(melody, rate), mono, bits))
 
 
 def wav_blocks(melody: Melody) -> Iterator[bytes]:
     """`to_wav` block by block."""
-    return _wav(_strokes(melody, 44_100), False, 16)
+    return _wav(strokes_of(melody, 44_100), False, 16)
 
 
 def song_to_wav(song: Song, *, rate: int = 44_100) -> Iterator[bytes]:
@@ -87,10 +87,10 @@ def song_to_wav(song: Song, *, rate: int = 44_100) -> Iterator[bytes]:
     begin, stop = np.rint(seconds * rate).astype(np.int64)
     accent = np.clip(np.rint(velocity / 12.7) / 10, 0.2, 1)
     size = int(stop.max()) + round(TAIL_SECONDS * rate)
-    return _wav(_Strokes(begin, stop - begin, pitch, accent, size, rate), False, 16)
+    return _wav(Strokes(begin, stop - begin, pitch, accent, size, rate), False, 16)
 
 
-def _wav(strokes: _Strokes, mono: bool, bits: Literal[8, 16]) -> Iterator[bytes]:
+def _wav(strokes: Strokes, mono: bool, bits: Literal[8, 16]) -> Iterator[bytes]:
     """A WAV file in blocks. ValueError where it would be longer than one may be."""
     channels, width = 1 if mono else 2, bits // 8
     align, rate = channels * width, strokes.rate
@@ -126,7 +126,7 @@ def _levelled(make: Callable[[], Iterator[Samples]]) -> Iterator[Samples]:
         yield block
 
 
-def _staged(strokes: _Strokes, mono: bool) -> Iterator[Samples]:
+def _staged(strokes: Strokes, mono: bool) -> Iterator[Samples]:
     """The sound of all notes on its stage and in its room, (n, 2) or (n,), in blocks."""
     rate = strokes.rate
     factor = max(1, rate // 11_025)  # of the room's own, lower rate; a block begins on one of its samples
@@ -151,18 +151,18 @@ def _staged(strokes: _Strokes, mono: bool) -> Iterator[Samples]:
 # -- notes -------------------------------------------------------------------------------------
 
 
-def _strokes(melody: Melody, rate: int) -> _Strokes:
+def strokes_of(melody: Melody, rate: int) -> Strokes:
     """The notes of a melody, struck harder on the beats."""
     step = 60 / melody.qpm / melody.metre.quarter_steps * rate  # samples
     start, end, pitch = melody.notes
     begin = np.rint(start * step).astype(np.int64)
     hold = np.rint(end * step).astype(np.int64) - begin
     accent = _ACCENT[-np.tile(melody.metre.weights, melody.bars)[start]]
-    return _Strokes(begin, hold, pitch, accent, round((melody.seconds + TAIL_SECONDS) * rate), rate)
+    return Strokes(begin, hold, pitch, accent, round((melody.seconds + TAIL_SECONDS) * rate), rate)
 
 
 @dataclass(frozen=True, eq=False)
-class _Strokes:
+class Strokes:
     """Notes as they are struck: when each begins and how long it is held, in samples, its pitch, and how hard."""
 
     begin: NDArray[np.int64]
