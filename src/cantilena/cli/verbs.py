@@ -90,7 +90,7 @@ def _told(result: Result) -> str:
         case Bridge() as r:
             told = f"{r.bars} bars between, on track {result.track}"
         case Vary() as r:
-            told = f"track {result.track}  strength {r.strength:g}"
+            told = f"bars {r.bars} of track {result.track}  strength {r.strength:g}"
         case Morph() as r:
             told = f"{r.steps} steps of {result.bars // r.steps} bars" if not r.step else f"step {r.step} of {r.steps}"
         case Blend() as r:
