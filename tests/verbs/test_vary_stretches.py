@@ -74,6 +74,6 @@ def test_two_bars_get_a_hint(tmp_path):
     for verb in (["extend"], ["vary"], ["infill", "--bars", "1"]):
         done = run(*verb, "short.mid", "-o", "out.mid", cwd=tmp_path)
         assert (done.returncode, done.stdout) == (1, "")
-        assert f"(1 track: 1 shorter than 4 bars); {hint}" in done.stderr
+        assert f"(1 tracks: 1 shorter than 4 bars); {hint}" in done.stderr
     assert hint not in run("extend", "drums.mid", "-o", "out.mid", cwd=tmp_path).stderr
     assert read_notes(read_song(tmp_path / "short.mid"))

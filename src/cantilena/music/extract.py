@@ -105,7 +105,7 @@ def extract(song: Song, track: int | None = None, metres: Metres = None) -> Cand
         reasons = [c.reason for c in found] or [f"no bars in {names_of(metres)}"]
         summary = ", ".join(f"{reasons.count(r)} {r}" for r in dict.fromkeys(reasons))
         hint = "; `cantilena compose --motif` makes a tune of two bars" if _SHORT in reasons else ""
-        told = f"{len(song.tracks)} track{'' if len(song.tracks) == 1 else 's'}: {summary}"
+        told = f"{len(song.tracks)} tracks: {summary}"
         raise MidiError(f"{song.name}: no melody of {MIN_BARS} bars or more ({told}){hint}")
     order = {"lead": 0, "other": 1, "bass": 2}
     return min(melodies, key=lambda c: (order[c.role], -(c.melody.bars if c.melody else 0), c.dropped))
