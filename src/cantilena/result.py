@@ -14,7 +14,7 @@ from cantilena.files import write_whole
 from cantilena.music.formats import Piece, write_piece
 from cantilena.music.melody import Melody, Notes
 from cantilena.music.metre import Metre
-from cantilena.notation.writing import ending_of, write_notation
+from cantilena.notation.endings import ending_of
 from cantilena.receipt import Receipt, write_receipt
 from cantilena.requests import Extend
 from cantilena.sources import Source
@@ -47,6 +47,8 @@ class Result:
         """
         path = Path(path)
         if ending := ending_of(path.name):
+            from cantilena.notation.writing import write_notation
+
             rules = AskedRules.of(getattr(self.receipt.request, "rules", None) or {})
             write_whole(path, write_notation(
                 self.melody, ending, midi=self.midi, track=self.track, title=self.name,
