@@ -8,7 +8,7 @@ from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 from cantilena.asked import AskedRules
-from cantilena.cli.command import flags
+from cantilena.cli.options import flags
 from cantilena.cli.shell import BlendPlan, Output, Steps, Tunes
 from cantilena.fields import Described, Field, fields_of
 from cantilena.requests import Blend, Bridge, Compose, Extend, Infill, Morph, Pick, Sampled, Vary

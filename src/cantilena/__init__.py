@@ -7,10 +7,10 @@ Melody(1 bar, 2 notes, C4-G4, 120 qpm)
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # what type checkers read; `typing` itself takes longer to import than all of this
 if TYPE_CHECKING:
+    from typing import Any
+
     from cantilena.composer import Composer as Composer
     from cantilena.composer import load as load
     from cantilena.corpus.store import Corpus as Corpus
@@ -69,6 +69,8 @@ __all__ = [  # noqa: RUF022 - sorted as people read, not by case
 
 
 def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
     if name == "__version__":
         return import_module("importlib.metadata").version("cantilena")
     if name not in _WHERE:

@@ -78,7 +78,11 @@ class Again:
 
 
 def perform_again(
-    path: str | Path, *, given: Iterable[Music] = (), model: str | Path | None = None, load: Load = load_composer
+    tune: str | Path | Source,
+    *,
+    given: Iterable[Music] = (),
+    model: str | Path | None = None,
+    load: Load = load_composer,
 ) -> Again:
     """Perform the request in a MIDI file with the shipped model that it names, or another `model`, and compare.
 
@@ -86,10 +90,10 @@ def perform_again(
     (one line) where the file has no receipt, the model is not the one that it was made with, what it was made from has
     changed or is missing, or its request cannot be performed.
     """
-    name = Path(path).name
-    data = Source.of(path).data
+    source = Source.of(tune)
+    name, data = source.name, source.data
     receipt = read_receipt(data, name)
-    request, inputs = _found(receipt.request, Path(path), [Source.of(one) for one in given])
+    request, inputs = _found(receipt.request, source.path or Path(name), [Source.of(one) for one in given])
     composer = load(_named(receipt, name) if model is None else model)
     if model is None and composer.model.fingerprint != receipt.fingerprint:
         other = f"the {receipt.model} of here is {composer.model.fingerprint}; give its folder with --model"

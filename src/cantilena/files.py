@@ -7,7 +7,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from glob import escape
 from pathlib import Path
@@ -15,14 +15,15 @@ from pathlib import Path
 __all__ = ["new_file", "new_folder", "write_whole"]
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write `data` to `path` in one step: a full disk or Ctrl-C leaves what was there before.
+def write_whole(path: Path, data: bytes | Iterable[bytes]) -> None:
+    """Write `data`, or its blocks as they come, to `path` in one step.
 
-    A link is written through, and a pipe or a device written to. A new file may be read by whom the umask allows, one
-    that was there by those who could before. OSError, with the name that was given, where it cannot be written.
+    A full disk or Ctrl-C leaves what was there before. A link is written through, and a pipe or a device written to. A
+    new file may be read by whom the umask allows, one that was there by those who could before. OSError, with the name
+    that was given, where it cannot be written.
     """
-    with new_file(path) as file:
-        file.write_bytes(data)
+    with new_file(path) as place, open(place, "wb") as file:
+        file.writelines([data] if isinstance(data, bytes) else data)
 
 
 @contextmanager

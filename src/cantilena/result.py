@@ -15,7 +15,7 @@ from cantilena.files import write_whole
 from cantilena.music.formats import Piece, write_piece
 from cantilena.music.melody import Melody, Notes
 from cantilena.music.metre import Metre
-from cantilena.notation.writing import ending_of, write_notation
+from cantilena.notation.endings import ending_of
 from cantilena.receipt import Receipt, write_receipt
 from cantilena.requests import Compose, Extend
 from cantilena.sources import Source
@@ -48,6 +48,8 @@ class Result:
         """
         path = Path(path)
         if ending := ending_of(path.name):
+            from cantilena.notation.writing import write_notation
+
             rules = AskedRules.of(getattr(self.receipt.request, "rules", None) or {})
             chords = None if rules.chords == NONE or not self._chord_bars else rules.chords
             write_whole(path, write_notation(

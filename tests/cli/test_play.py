@@ -57,7 +57,7 @@ def test_the_sound_can_be_kept_and_replaces_nothing_unasked(here):
 def test_a_song_sounds_at_all_of_its_tempos():
     data = midi(chunk([(0, tempo(60)), (4 * 480, tempo(240))]), track([(0, 16, 60), (16, 48, 62)]), division=480)
     assert seconds_of(read_song(data), np.array([0, 480, 1920, 5760])).tolist() == [0, 1, 4, 6]
-    with wave.open(io.BytesIO(song_to_wav(read_song(data), rate=8_000))) as file:
+    with wave.open(io.BytesIO(b"".join(song_to_wav(read_song(data), rate=8_000)))) as file:
         assert file.getnframes() == (6 + TAIL_SECONDS) * 8_000
 
 

@@ -64,7 +64,7 @@ EDITS = [
      "out.mid  4 bars between, on track 1  seed 3  Melody(40 bars, "),
     (["vary", "song.mid", "--strength", 0.6, "--bars", "5-8", "--grid", "even", "--guidance", 1.5], "vary",
      ["song.mid", 0.6], {"bars": "5-8", "grid": "even", "guidance": 1.5},
-     "out.mid  track 1  strength 0.6  seed 3  Melody(20 bars, "),
+     "out.mid  bars 5-8 of track 1  strength 0.6  seed 3  Melody(20 bars, "),
 ]  # fmt: skip
 
 

@@ -2,13 +2,16 @@
 
 import io
 import time
+import tracemalloc
 import wave
 
 import numpy as np
 import pytest
 
+from cantilena.music import render
 from cantilena.music.melody import Melody
 from cantilena.music.render import TAIL_SECONDS, to_samples, to_wav
+from melodies import random_melody
 
 RATE = 44_100
 STEP = 0.125  # seconds of a sixteenth at 120 qpm
@@ -229,3 +232,35 @@ def test_64_busy_bars_take_no_time():
     start = time.process_time()
     to_wav(melody)
     assert time.process_time() - start < 2.5
+
+
+# -- in blocks ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mono", [False, True])
+def test_no_block_is_heard(mono, monkeypatch):
+    notes = [(0, 4, 60), (4, 60, 72), (60, 62, 60), (70, 90, 40), (91, 160, 90)]
+    melody = Melody.from_notes(*map(list, zip(*notes, strict=True)), bars=11)
+    whole = np.frombuffer(to_wav(melody, mono=mono)[44:], "<i2").astype(int)
+    monkeypatch.setattr(render, "_BLOCK_SECONDS", 0.37)  # shorter than the room rings
+    monkeypatch.setattr(render, "_KEPT_BYTES", 10_000)  # made twice
+    monkeypatch.setattr(render, "_LONG_SECONDS", 1)  # long tones are made in parts
+    cut = np.frombuffer(to_wav(melody, mono=mono)[44:], "<i2").astype(int)
+    assert cut.shape == whole.shape
+    assert np.abs(cut - whole).max() <= 1
+    assert np.abs(whole).max() > 20_000
+
+
+def test_memory_does_not_grow_with_length():
+    melody = random_melody(1, 500)
+    tracemalloc.start()
+    size = sum(map(len, render.wav_blocks(melody)))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert size > 170_000_000
+    assert peak < 130_000_000
+
+
+def test_more_than_a_wav_file_holds_is_refused():
+    with pytest.raises(ValueError, match=r"240,002 seconds of sound are more than a WAV file holds"):
+        render.wav_blocks(Melody.from_notes([0], [4], [60], bars=1000, qpm=1))

@@ -9,62 +9,16 @@ from __future__ import annotations
 import os
 import sys
 from io import TextIOWrapper
-from typing import Annotated, NoReturn
+from typing import Any, NoReturn
 
-import typer
-
-from cantilena.cli.adapt import adapt
-from cantilena.cli.again import again
-from cantilena.cli.corpus import app as corpus_app
-from cantilena.cli.evaluate import evaluate
-from cantilena.cli.export import export
-from cantilena.cli.inspect import inspect
-from cantilena.cli.play import play
-from cantilena.cli.provenance import provenance
-from cantilena.cli.reproduce import reproduce
-from cantilena.cli.studio import studio
-from cantilena.cli.train import app as train_app
-from cantilena.cli.verbs import COMMANDS
 from cantilena.errors import CantilenaError
-from cantilena.music.texts import printable
 
-__all__ = ["app", "main"]
+__all__ = ["main"]
 
-app = typer.Typer(
-    name="cantilena",
-    help="Composes melodies with latent diffusion.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
+_COMPLETE = "_CANTILENA_COMPLETE"  # in the environment where a shell asks how a command line may go on
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        from importlib.metadata import version
-
-        print(f"cantilena {version('cantilena')}")
-        raise typer.Exit
-
-
-@app.callback()
-def _options(
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
-    ] = False,
-) -> None:
-    """Composes melodies with latent diffusion."""
-
-
-for command in COMMANDS.values():
-    app.command()(command)
-for other in (adapt, again, play, provenance, evaluate, inspect, export, reproduce, studio):
-    app.command()(other)
-app.add_typer(corpus_app, name="corpus")
-app.add_typer(train_app, name="train")
-
-
-def main() -> None:
+def main() -> NoReturn:
     """Run the command line, and print whatever goes wrong in one line. CANTILENA_DEBUG=1 shows where it came from."""
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # what a console cannot show must not stop it
@@ -72,14 +26,33 @@ def main() -> None:
     if arguments[:1] == ["morph"] and "--plan" in arguments:  # what `blend` does now
         arguments[0] = "blend"
     try:
-        code = app(arguments, standalone_mode=False)
+        code = _run(arguments)
+    except KeyboardInterrupt:
+        _fail("stopped", 130)
     except Exception as error:
+        if isinstance(error, BrokenPipeError) and error.filename is None:  # nobody reads on
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            raise SystemExit(1) from None
         if os.environ.get("CANTILENA_DEBUG"):
             raise
         _fail(*_explained(error))
     if code == 130:
         _fail("stopped", 130)
     raise SystemExit(code if isinstance(code, int) else 0)
+
+
+def _run(arguments: list[str]) -> Any:
+    """Run a verb at once where its command line is plain, or else leave that to the library for it."""
+    if arguments and _COMPLETE not in os.environ:
+        from cantilena.cli.options import read_plainly
+        from cantilena.cli.verbs import VERBS
+
+        verb = VERBS.get(arguments[0])
+        if verb and (given := read_plainly(verb, arguments[1:])) is not None:
+            return verb.run(given)
+    from cantilena.cli.app import app
+
+    return app(arguments, standalone_mode=False)
 
 
 def _explained(error: Exception) -> tuple[str, int]:
@@ -91,8 +64,8 @@ def _explained(error: Exception) -> tuple[str, int]:
             return f"{error.filename or 'files'}: {error.strerror or error}", 1
         case ValueError():
             return str(error), 2
-        case typer.Abort():
-            return "stopped", 130
+    if type(error).__name__ == "Abort":
+        return "stopped", 130
     if type(error).__name__ == "NoArgsIsHelpError":  # a family of verbs without a verb: its help, as it stands
         print(error, file=sys.stderr)
         raise SystemExit(2)
@@ -102,5 +75,7 @@ def _explained(error: Exception) -> tuple[str, int]:
 
 
 def _fail(message: str, code: int) -> NoReturn:
+    from cantilena.music.texts import printable
+
     print(f"cantilena: {printable(' '.join(message.split()))}", file=sys.stderr)
     raise SystemExit(code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +15,10 @@ __all__ = ["again"]
 
 def again(
     tune: Annotated[
-        Path, typer.Argument(metavar="TUNE.mid", help="Read the receipt in this file, which Cantilena wrote.")
+        Path,
+        typer.Argument(
+            metavar="TUNE.mid", help="Read the receipt in this file, which Cantilena wrote; - is standard input."
+        ),
     ],
     given: Annotated[
         list[Path] | None,
@@ -31,14 +35,20 @@ def again(
     ] = None,
 ) -> None:
     """Make a tune or an edit again from the receipt in its file, and say whether the notes are the same."""
-    if output is not None:
+    from cantilena.cli.streams import check_stream, is_stream, song_at, write_stream
+
+    if streamed := is_stream(output):
+        check_stream()
+    elif output is not None:
         check_output(output, [tune])
     from cantilena.again import perform_again
 
-    done = perform_again(tune, given=given or (), model=model)
-    if output is not None:
+    done = perform_again(song_at(tune), given=[song_at(song) for song in given or ()], model=model)
+    if streamed:
+        write_stream(done.made.file)
+    elif output is not None:
         check_output(output, done.inputs)
         done.made.save(output)
-    print(done.verdict)
+    print(done.verdict, file=sys.stderr if streamed else sys.stdout)
     if not done.same:
         raise typer.Exit(1)

@@ -1,102 +1,162 @@
-"""`cantilena inspect`: shows what a song, or a model folder, holds."""
+"""`cantilena inspect`: shows what songs, or a model folder, hold, for people or as JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from cantilena.model import Model
     from cantilena.music.bars import Stretch
     from cantilena.music.extract import Candidate
+    from cantilena.sources import Source
 
 __all__ = ["inspect"]
 
 _LOOSE = 0.04  # quarters: notes that lie further from sixteenths and from triplets, on average, fit neither
+_SUFFIXES = (".mid", ".midi", ".rmi", ".kar", ".musicxml", ".xml", ".mxl", ".abc")
 
 
 def inspect(
-    source: Annotated[
-        Path,
-        typer.Argument(metavar="SONG|MODEL", help="Look at this MIDI, MusicXML or ABC file, or at this model."),
+    sources: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="SONG|MODEL...",
+            help="Look at these MIDI, MusicXML or ABC files, or at this model; - is standard input.",
+        ),
     ],
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object a file, each on a line.")] = False,
 ) -> None:
     """List the tracks of a song with what they are and why, or show what a model is."""
-    if source.is_dir() and not (source / "model.json").exists():
-        raise ValueError(f"{source.resolve()}: is a folder without a model; a song is a file")
-    is_file = source.exists() and not source.is_dir()
-    if is_file or source.suffix.lower() in (".mid", ".midi", ".rmi", ".kar", ".musicxml", ".xml", ".mxl", ".abc"):
-        _song(source)
-    else:
-        _model(source)
+    from json import dumps
+
+    from cantilena.cli.streams import is_stream, song_at
+
+    found: dict[str, Any]
+    show: Callable[[dict[str, Any]], None]
+    for number, source in enumerate(sources):
+        if source.is_dir() and not (source / "model.json").exists():
+            raise ValueError(f"{source.resolve()}: is a folder without a model; a song is a file")
+        is_file = source.exists() and not source.is_dir()
+        if is_stream(source) or is_file or source.suffix.lower() in _SUFFIXES:
+            found, show = _song(song_at(source)), _show_song
+        else:
+            from cantilena.model import Model
+
+            found, show = _model(Model.load(source)), _show_model
+        if json:
+            print(dumps(found, allow_nan=False))
+            continue
+        if number:
+            print()
+        show(found)
 
 
-def _song(path: Path) -> None:
+def _song(source: Source) -> dict[str, Any]:
+    """What a song holds, ready for JSON. Raises MidiError where no track has bars that Cantilena knows."""
+    from cantilena.errors import MidiError
+    from cantilena.music.bars import bar_lines, stretches
+    from cantilena.music.extract import FAMILIES, candidates, extract
+    from cantilena.music.metre import names_of
+
+    song = source.song
+    bars, where = bar_lines(song), {stretch.region: stretch for stretch in stretches(song)}
+    found = candidates(song)
+    if not found:
+        raise MidiError(f"{song.name}: no bars in {names_of(None)}, so no melody that Cantilena could use")
+    tracks = []
+    for index, track in enumerate(song.tracks):
+        here = [c for c in found if c.track == index]
+        spans = [_span(c, where[c.region]) for c in here if c.melody is not None and c.region in where]
+        tracks.append({
+            "track": index,
+            "name": track.name,
+            "plays": "drums" if track.is_drum else FAMILIES[here[0].family],
+            "program": track.program,
+            "role": here[0].role if spans else None,
+            "spans": spans,
+            "reasons": [] if spans else list(dict.fromkeys(c.reason for c in here)),
+        })  # fmt: skip
+    melody = extract(song).track if any(track["spans"] for track in tracks) else None
+    return {
+        "file": source.name, "sha256": source.sha256, "bars": len(bars), "qpm": song.qpm, "melody": melody,
+        "tracks": tracks, "remarks": list(source.remarks),
+    }  # fmt: skip
+
+
+def _span(found: Candidate, stretch: Stretch) -> dict[str, Any]:
+    """The bars of a track's melody, as a DAW counts them, and what it is like there."""
+    assert found.melody is not None
+    first = stretch.first + found.first_bar
+    return {
+        "first": first, "last": first + found.melody.bars - 1, "metre": str(found.melody.metre),
+        "notes": int(found.melody.notes.start.size), "dropped": round(found.dropped, 4),
+        "off_grid": round(found.off, 4),
+    }  # fmt: skip
+
+
+def _show_song(song: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    from cantilena.errors import MidiError
-    from cantilena.music.bars import stretches
-    from cantilena.music.extract import FAMILIES, candidates
-    from cantilena.music.metre import names_of
     from cantilena.music.texts import printable
-    from cantilena.sources import Source
 
-    source = Source.of(path)
-    song = source.song
-    where = stretches(song)
-    found = candidates(song)
-    if not found:
-        raise MidiError(f"{song.name}: no bars in {names_of(None)}, so no melody that Cantilena could use")
     table = Table("track", "name", "plays", "bars", "metre", "role, or why it is no melody", box=None, pad_edge=False)
-    for index, track in enumerate(song.tracks):
-        here = [c for c in found if c.track == index]
-        plays = "drums" if track.is_drum else FAMILIES[here[0].family]
-        table.add_row(str(index), Text(printable(track.name)), plays, *_told(here, where))
+    for track in song["tracks"]:
+        table.add_row(str(track["track"]), Text(printable(track["name"])), track["plays"], *_told(track))
     console = Console(highlight=False)
-    plural = "" if len(song.tracks) == 1 else "s"
-    console.print(
-        f"{printable(song.name)}: {len(song.tracks)} track{plural}, {song.qpm:g} quarter notes a minute",
-        markup=False,
-    )
+    plural = "" if len(song["tracks"]) == 1 else "s"
+    told = f"{printable(song['file'])}: {len(song['tracks'])} track{plural}, {song['qpm']:g} quarter notes a minute"
+    console.print(told, markup=False)
     console.print(table)
-    for remark in source.remarks:
+    for remark in song["remarks"]:
         console.print(printable(remark), markup=False)
 
 
-def _told(found: Sequence[Candidate], where: Sequence[Stretch]) -> tuple[str, str, str]:
-    """Say of one track which bars its melodies have, as a DAW counts them, and what they are, or why it has none."""
-    spans, metres, notes, played = [], list[str](), 0, 0.0
-    for c in found:
-        if c.melody is not None:
-            first = where[c.region].first + c.first_bar
-            spans.append(f"{first}-{first + c.melody.bars - 1}")
-            metres.append(str(c.melody.metre))
-            notes += c.melody.notes.start.size
-            played += c.melody.notes.start.size / (1 - c.dropped)
+def _told(track: dict[str, Any]) -> tuple[str, str, str]:
+    """Say of one track in which bars and metres it has melodies, and what they are, or why it has none."""
+    spans = track["spans"]
     if not spans:
-        return "", "", ", ".join(dict.fromkeys(c.reason for c in found))
-    off = max(c.off for c in found if c.melody is not None)
+        return "", "", ", ".join(track["reasons"])
+    notes = sum(span["notes"] for span in spans)
+    played = sum(span["notes"] / (1 - span["dropped"]) for span in spans)
+    off = max(span["off_grid"] for span in spans)
     loose = f", up to {off:.2f} quarters off the grid on average" if off > _LOOSE else ""
-    told = f"{found[0].role}, {notes} notes, {1 - notes / played:.0%} dropped{loose}"
-    return ",".join(spans), ", ".join(dict.fromkeys(metres)), told
+    told = f"{track['role']}, {notes} notes, {1 - notes / played:.0%} dropped{loose}"
+    bars = ",".join(f"{span['first']}-{span['last']}" for span in spans)
+    return bars, ", ".join(dict.fromkeys(span["metre"] for span in spans)), told
 
 
-def _model(source: Path) -> None:
-    from cantilena.model import Model
+def _model(model: Model) -> dict[str, Any]:
+    """What a model is, ready for JSON."""
+    denoiser, vae = model.about["denoiser"], model.about["vae"]
+    return {
+        "model": model.name, "folder": str(model.folder), "fingerprint": model.fingerprint,
+        "latent": {"kept": model.space.D, "dimensions": model.space.Z},
+        "vae": vae["fingerprint"],
+        "denoiser": {
+            "network": denoiser["network"], "predicts": denoiser["prediction"],
+            "schedule": denoiser["schedule"]["name"],
+        },
+        "metres": [str(metre) for metre in model.metres],
+        "provenance": model.about["provenance"],
+    }  # fmt: skip
+
+
+def _show_model(model: dict[str, Any]) -> None:
     from cantilena.music.texts import printable
 
-    model = Model.load(source)
-    denoiser, vae = model.about["denoiser"], model.about["vae"]
-    schedule = denoiser["schedule"]["name"]
+    denoiser, latent = model["denoiser"], model["latent"]
+    told = f"{denoiser['network']}, predicts {denoiser['predicts']}, {denoiser['schedule']} schedule"
     lines = [
-        f"{model.name}: {model.folder}",
-        f"  fingerprint  {model.fingerprint}",
-        f"  latent       {model.space.D} of {model.space.Z} dimensions kept; VAE {vae['fingerprint']}",
-        f"  denoiser     {denoiser['network']}, predicts {denoiser['prediction']}, {schedule} schedule",
-        *(f"  {key:12} {value}" for key, value in model.about["provenance"].items()),
+        f"{model['model']}: {model['folder']}",
+        f"  fingerprint  {model['fingerprint']}",
+        f"  latent       {latent['kept']} of {latent['dimensions']} dimensions kept; VAE {model['vae']}",
+        f"  denoiser     {told}",
+        *(f"  {key:12} {value}" for key, value in model["provenance"].items()),
     ]
     print("\n".join(map(printable, lines)))

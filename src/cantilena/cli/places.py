@@ -25,9 +25,12 @@ def check_output(output: Path, read: Iterable[Path], *, force: bool | None = Non
 
 
 def check_new(files: Iterable[Path], *, force: bool = False) -> None:
-    """Raise ValueError where one of the `files` is there already, unless `force` lets it be replaced."""
+    """Raise ValueError where one of the `files` is there already, unless `force` lets it be replaced.
+
+    A pipe or a device is written to, and nothing is lost.
+    """
     for file in files:
-        if file.exists() and not force:
+        if file.exists() and not (force or file.is_fifo() or file.is_char_device()):
             raise ValueError(f"-o {file}: is there already; give another name, or --force to replace it")
 
 

@@ -11,7 +11,9 @@ __all__ = ["play"]
 
 
 def play(
-    song: Annotated[Path, typer.Argument(metavar="SONG.mid", help="Play this MIDI file, all but its drums.")],
+    song: Annotated[
+        Path, typer.Argument(metavar="SONG.mid", help="Play this MIDI file, all but its drums; - is standard input.")
+    ],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="OUT.wav", help="Write the sound to this file instead.")
     ] = None,
@@ -21,20 +23,24 @@ def play(
     import tempfile
 
     from cantilena.cli.places import check_new, check_place
+    from cantilena.cli.streams import check_stream, is_stream, song_at, write_stream
     from cantilena.cli.system import play_sound
     from cantilena.files import write_whole
     from cantilena.music.render import song_to_wav
-    from cantilena.sources import Source
 
-    if output is not None:
+    if streamed := is_stream(output):
+        check_stream()
+    elif output is not None:
         check_place(output, output.parent)
         check_new([output], force=force)
-    source = Source.of(song)
-    sound = song_to_wav(source.song)
+    sound = song_to_wav(song_at(song).song)
+    if streamed:
+        write_stream(sound)
+        return
     if output is not None:
         write_whole(output, sound)
         return
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "sound.wav"
-        file.write_bytes(sound)
+        write_whole(file, sound)
         play_sound(file)

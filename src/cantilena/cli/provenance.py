@@ -11,7 +11,9 @@ __all__ = ["provenance"]
 
 
 def provenance(
-    tune: Annotated[Path, typer.Argument(metavar="TUNE.mid", help="Compare the melody of this file.")],
+    tune: Annotated[
+        Path, typer.Argument(metavar="TUNE.mid", help="Compare the melody of this file; - is standard input.")
+    ],
     model: Annotated[
         str | None,
         typer.Option(help="Compare with the tunes of this model: a name or a folder; by default the shipped."),
@@ -26,13 +28,13 @@ def provenance(
     Runs are found at any pitch, and in notation of half or double values. Each tune is shown with title, source and
     licence.
     """
+    from cantilena.cli.streams import song_at
     from cantilena.model import DEFAULT_MODEL, Model
     from cantilena.music.texts import printable
     from cantilena.provenance import KnownTunes
-    from cantilena.sources import Source
 
     loaded = Model.load(DEFAULT_MODEL if model is None else model)
     known = KnownTunes.load(loaded.folder, loaded.about)
-    melody, _ = Source.of(tune).tune(track)
+    melody, _ = song_at(tune).tune(track)
     for line in known.nearest(melody, number).text().splitlines():
         print(printable(line))

@@ -29,8 +29,8 @@ from cantilena.edits.bound_sampler import WINDOW, BoundSampler
 from cantilena.edits.steer import Steering
 from cantilena.edits.window import Window, filled, own_seed
 from cantilena.model import Model
-from cantilena.music.bars import Bars, bar_lines
-from cantilena.music.extract import extract, regions, to_steps
+from cantilena.music.bars import Bars, bar_lines, find_stretch, stretches
+from cantilena.music.extract import candidates, extract, to_steps
 from cantilena.music.locks import Locks
 from cantilena.music.melody import MIN_PITCH, VOCABULARY, Melody
 from cantilena.music.metre import Metres
@@ -39,7 +39,7 @@ from cantilena.music.passage import Passage
 from cantilena.rules.rule import sounding
 from cantilena.rules.weighted import Rules
 
-__all__ = ["changed_steps", "level_of", "melody_bars", "noise_level", "varied_file", "vary"]
+__all__ = ["by_stretch", "changed_steps", "level_of", "melody_bars", "noise_level", "varied_file", "vary"]
 
 CONTEXT = 4  # phrases on either side of the bars that are varied, where the melody has them
 # sqrt(1 - alpha_bar) at strength 0, .1 .. 1, at which 1 - strength of the notes stay (F1 of onset and pitch): the mean
@@ -151,13 +151,29 @@ def changed_steps(was: Melody, now: Melody) -> NDArray[np.bool_]:
 
 
 def melody_bars(song: Song, track: int | None = None, metres: Metres = None) -> Bars:
-    """The bars of a song in which its melody (that of `track`) sounds, from the first to the last."""
-    found = extract(song, track, metres)
-    begin = regions(song, metres)[found.region].begin
-    lines = bar_lines(song)
-    first = next(number for number, bar in enumerate(lines, 1) if bar.begin == begin) + found.first_bar
-    last = first + (found.melody.bars if found.melody else 1) - 1
-    return ((min(first, len(lines)), min(last, len(lines))),)
+    """The bars of a song in which its melody (that of `track`) sounds: of each stretch in one metre, first to last."""
+    index = extract(song, track, metres).track
+    where = {stretch.region: stretch for stretch in stretches(song, metres)}
+    count = len(bar_lines(song))
+    spans = []
+    for found in candidates(song, metres):
+        if found.track == index and found.melody is not None and found.region in where:
+            first = where[found.region].first + found.first_bar
+            spans.append((min(first, count), min(first + found.melody.bars - 1, count)))
+    return tuple(spans)
+
+
+def by_stretch(song: Song, spans: Bars, metres: Metres = None) -> list[Bars]:
+    """The bars of each stretch in one metre among `spans`. Raises MidiError where a bar is in none."""
+    found, left = [], sum(last + 1 - first for first, last in spans)
+    for stretch in stretches(song, metres):
+        cut = ((max(first, stretch.first), min(last, stretch.first + stretch.bars - 1)) for first, last in spans)
+        if part := tuple((first, last) for first, last in cut if first <= last):
+            found.append(part)
+            left -= sum(last + 1 - first for first, last in part)
+    if left:
+        find_stretch(song, spans, metres)  # which says why
+    return found
 
 
 def level_of(schedule: NoiseSchedule, strength: float, held: float = 0) -> float:

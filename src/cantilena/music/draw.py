@@ -25,7 +25,7 @@ from cantilena.music import render
 from cantilena.music.melody import Melody, pitch_name
 from cantilena.music.texts import printable
 
-__all__ = ["changed_bars", "to_html", "to_page", "to_svg"]
+__all__ = ["changed_bars", "to_html", "to_svg"]
 
 _WIDTH, _LEFT, _RIGHT, _FOOT = 1000.0, 44.0, 22.0, 22.0  # user units, as all lengths below
 _ROW_GAP = 32.0  # between systems; bar numbers stand in it
@@ -135,16 +135,6 @@ def changed_bars(before: Melody, melody: Melody) -> list[tuple[int, int]]:
         else:
             ranges.append((number, number))
     return ranges
-
-
-def to_page(svg: str, sound: bytes, title: str = "") -> str:
-    """A page of HTML that needs nothing else: a picture, and a player with the sound (WAV) in it."""
-    wav, name = base64.b64encode(sound).decode(), escape(printable(title) or "Melody")
-    return (
-        f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>{name}</title>\n'
-        f'<body style="max-width:{_WIDTH:g}px;margin:2em auto;color-scheme:light dark">\n{svg}'
-        f'<audio controls style="width:100%" src="data:audio/wav;base64,{wav}"></audio>\n</body>\n</html>\n'
-    )
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,7 @@ FAMILIES = (
 )  # fmt: skip
 UNKNOWN_FAMILY = len(FAMILIES) - 1
 MIN_BARS, MIN_NOTES, MIN_PITCHES = 4, 8, 5
+_SHORT = f"shorter than {MIN_BARS} bars"
 _LEAD_NAME = re.compile(r"melod|vocal|voice|lead|sing", re.IGNORECASE)
 _BASS_NAME = re.compile(r"bass(?!oon)", re.IGNORECASE)
 _BASS_FAMILY = FAMILIES.index("bass")
@@ -103,7 +104,9 @@ def extract(song: Song, track: int | None = None, metres: Metres = None) -> Cand
     if not melodies:
         reasons = [c.reason for c in found] or [f"no bars in {names_of(metres)}"]
         summary = ", ".join(f"{reasons.count(r)} {r}" for r in dict.fromkeys(reasons))
-        raise MidiError(f"{song.name}: no melody of {MIN_BARS} bars or more ({len(song.tracks)} tracks: {summary})")
+        hint = "; `cantilena compose --motif` makes a tune of two bars" if _SHORT in reasons else ""
+        told = f"{len(song.tracks)} tracks: {summary}"
+        raise MidiError(f"{song.name}: no melody of {MIN_BARS} bars or more ({told}){hint}")
     order = {"lead": 0, "other": 1, "bass": 2}
     return min(melodies, key=lambda c: (order[c.role], -(c.melody.bars if c.melody else 0), c.dropped))
 
@@ -204,7 +207,7 @@ def line(track: Track, begin: int, end: int, ticks_per_quarter: int, metre: Metr
 def _why_not(notes: Notes, bars: int, metre: Metre) -> str:
     """Why notes (from the first bar on) are no melody, or "" where they are."""
     if bars < MIN_BARS:
-        return f"shorter than {MIN_BARS} bars"
+        return _SHORT
     if notes.start.size < MIN_NOTES:
         return f"with fewer than {MIN_NOTES} notes"
     if np.unique(notes.pitch).size < MIN_PITCHES:

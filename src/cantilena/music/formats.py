@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from cantilena.files import write_whole
-from cantilena.music import draw, midi, render
+from cantilena.music import midi
 from cantilena.music.melody import Melody
 
 __all__ = ["WRITERS", "Piece", "write_piece"]
@@ -40,21 +40,30 @@ def _midi(piece: Piece, _: str) -> bytes:
 
 
 def _svg(piece: Piece, stem: str) -> bytes:
+    from cantilena.music import draw
+
     changed = None if piece.before is None else draw.changed_bars(piece.before, piece.melody)
     svg = draw.to_svg(piece.melody, title=piece.name or stem, highlight=changed, before=piece.before)
     return svg.encode()
 
 
 def _html(piece: Piece, stem: str) -> bytes:
-    sound = render.to_wav(piece.melody, rate=22_050, mono=True)
-    return draw.to_page(_svg(piece, stem).decode(), sound, piece.name or stem).encode()
+    from cantilena.music.page import to_page
+
+    return to_page(piece.melody, _svg(piece, stem).decode(), piece.name or stem).encode()
 
 
-# ending -> what makes the bytes of a piece, of a file with that stem
-WRITERS: Mapping[str, Callable[[Piece, str], bytes]] = {
+def _wav(piece: Piece, _: str) -> Iterable[bytes]:
+    from cantilena.music import render
+
+    return render.wav_blocks(piece.melody)
+
+
+# ending -> what makes the bytes of a piece, or blocks of them, of a file with that stem
+WRITERS: Mapping[str, Callable[[Piece, str], bytes | Iterable[bytes]]] = {
     ".mid": _midi,
     ".midi": _midi,
     ".svg": _svg,
     ".html": _html,
-    ".wav": lambda piece, _: render.to_wav(piece.melody),
+    ".wav": _wav,
 }

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import symusic
 from numpy.typing import NDArray
 
 from cantilena.errors import MidiError
-from cantilena.music.chunks import Event, file_chunks, track_events
+from cantilena.music.chunks import Event, file_chunks, track_chunk, track_events, write_number
 from cantilena.music.melody import Melody
+from cantilena.music.metre import Metre
 from cantilena.music.voices import DRUM_CHANNEL, Voice, read_voices
 
 __all__ = ["MAX_QUARTERS", "Song", "TimeSignature", "Track", "read_song", "seconds_of", "to_midi"]
@@ -152,21 +153,34 @@ def to_midi(
     """
     if not 0 <= program <= 127:
         raise ValueError(f"a General MIDI program is 0..127, not {program}")
-    score = symusic.core.ScoreTick(_TPQ)
-    score.tempos.append(symusic.core.TempoTick(0, melody.qpm))
-    score.time_signatures.append(symusic.core.TimeSignatureTick(0, melody.metre.numerator, melody.metre.denominator))
-    track = symusic.core.TrackTick(track_name, program, False)
-    metre = melody.metre
+    metre, quarter = melody.metre, min(round(60e6 / melody.qpm), 0xFFFFFF)  # microseconds, as many as a file can say
     ticks = _TPQ // metre.quarter_steps
-    start, end, pitch = melody.notes
-    for s, e, p in zip(start.tolist(), end.tolist(), pitch.tolist(), strict=True):
-        velocity = 96 if s % metre.bar_steps == 0 else 84 if s % metre.beat_steps == 0 else 76  # the metre, lightly
-        track.notes.append(symusic.core.NoteTick(s * ticks, (e - s) * ticks, p, velocity))
-    score.tracks.append(track)
+    notes = [(s * ticks, e * ticks, p, _velocity(s, metre)) for s, e, p in zip(*melody.notes, strict=True)]
+    head = [
+        b"\xff\x58\x04" + bytes([metre.numerator, metre.denominator.bit_length() - 1, 24, 8]),
+        _TEMPO + quarter.to_bytes(3, "big"),
+    ]
+    chunks = [_written(0, track_name, program, notes, head)]
     if beneath:
-        chords = symusic.core.TrackTick("Chords", 0, False)
-        for s, e, pitches in beneath:
-            for p in pitches:
-                chords.notes.append(symusic.core.NoteTick(s * ticks, (e - s) * ticks, p, _BENEATH_VELOCITY))
-        score.tracks.append(chords)
-    return bytes(score.dumps_midi())
+        held = [(s * ticks, e * ticks, p, _BENEATH_VELOCITY) for s, e, pitches in beneath for p in pitches]
+        chunks.append(_written(1, "Chords", 0, held))
+    return b"MThd" + struct.pack(">IHHH", 6, 1, len(chunks), _TPQ) + b"".join(chunks)
+
+
+def _velocity(step: int, metre: Metre) -> int:
+    """The metre, lightly."""
+    return 96 if step % metre.bar_steps == 0 else 84 if step % metre.beat_steps == 0 else 76
+
+
+def _written(
+    channel: int, name: str, program: int, notes: Sequence[tuple[int, int, int, int]], head: Sequence[bytes] = ()
+) -> bytes:
+    """A track chunk of notes (start, end, pitch, velocity) in ticks; a note ends before another begins."""
+    text = name.encode()
+    named = [b"\xff\x03" + write_number(len(text)) + text] if text else []
+    first = [*head, *named, bytes([0xC0 | channel, program])]
+    struck = [(end, 0, bytes([0x80 | channel, p, v])) for _, end, p, v in notes]
+    struck += [(start, 1, bytes([0x90 | channel, p, v])) for start, _, p, v in notes]
+    timed = [(0, message) for message in first] + [(tick, m) for tick, _, m in sorted(struck, key=lambda e: e[:2])]
+    last = timed[-1][0] + 1
+    return track_chunk([Event(tick, message, True) for tick, message in [*timed, (last, b"\xff\x2f\x00")]])

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import MidiError
 from cantilena.music.bars import Bars, Stretch, bar_lines, find_stretch
+from cantilena.music.dynamics import Dynamics
 from cantilena.music.extract import Candidate, candidates, extract, skyline, to_steps
 from cantilena.music.locks import Locks
 from cantilena.music.melody import MAX_PITCH, MIN_PITCH, Melody, Notes, pitch_name
@@ -26,9 +26,6 @@ from cantilena.music.timeline import on_fine_ticks
 from cantilena.music.voices import PartNote
 
 __all__ = ["Passage", "melody_in", "metre_of", "read_passage"]
-
-_NEIGHBOURS = 8  # locked notes on either side that give a new note its velocity
-_VELOCITY = 80  # where a track has no other note
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,13 +51,19 @@ class Passage:
         per_step = self.song.ticks_per_quarter / self.before.metre.quarter_steps
         stays = [n for n in self.part.notes if n not in self.gone]
         locked = sorted([*(TickNote(*n[:4]) for n in stays), *self.planted])
-        new = []
+        dynamics, new = Dynamics(locked, self._weight), []
         for step, end, pitch in zip(*(a.tolist() for a in melody.notes), strict=True):
             if not self.locks.locked[step]:
                 start, stop = (self.stretch.begin + round(s * per_step) for s in (step, end))
                 if span := _fit(start, stop, pitch, locked, per_step):
-                    new.append(TickNote(*span, pitch, _velocity(locked, span[0])))
+                    new.append(TickNote(*span, pitch, dynamics.velocity(span[0])))
         return self.part.replace(self.gone, [*self.planted, *new])
+
+    def _weight(self, tick: int) -> int:
+        """How strong the step of a tick is in its bar: 0, the first, -1, ..."""
+        metre = self.before.metre
+        step = int(to_steps(np.array([tick - self.stretch.begin]), self.song.ticks_per_quarter, metre)[0])
+        return int(metre.weights[step % metre.bar_steps])
 
 
 def read_passage(
@@ -165,10 +168,3 @@ def _fit(start: int, end: int, pitch: int, locked: Sequence[TickNote], sixteenth
         return None
     end = min([end, *(begins for begins, *_ in locked if begins >= start)])
     return (start, end) if end - start >= max(sixteenth / 4, 1) else None
-
-
-def _velocity(locked: Sequence[TickNote], start: int) -> int:
-    """The median of the locked notes nearest before and after."""
-    before = [n[3] for n in locked if n[0] < start][-_NEIGHBOURS:]
-    after = [n[3] for n in locked if n[0] >= start][:_NEIGHBOURS]
-    return round(median(before + after)) if before or after else _VELOCITY

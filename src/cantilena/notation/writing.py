@@ -12,6 +12,7 @@ from cantilena.music.extract import line
 from cantilena.music.melody import Melody
 from cantilena.music.midi import Song, read_song
 from cantilena.notation.chords import Placed, chords_of
+from cantilena.notation.endings import ENDINGS
 from cantilena.notation.engraving import engrave
 from cantilena.notation.sheet import KeySignature
 from cantilena.notation.spelling import key_of_signature
@@ -20,19 +21,9 @@ from cantilena.notation.to_musicxml import to_musicxml
 from cantilena.notation.xml_files import packed
 from cantilena.rules.chords import Chords, played_chords
 
-__all__ = ["ENDINGS", "asked_chords", "ending_of", "write_notation"]
+__all__ = ["asked_chords", "write_notation"]
 
 _SIGNATURE = b"\xff\x59"
-ENDINGS = {"musicxml": ".musicxml", "mxl": ".mxl", "abc": ".abc", "score": ".score.svg"}  # by format
-
-
-def ending_of(name: str) -> str:
-    """The ending of a file's name that says notation, "" of any other.
-
-    >>> ending_of("tune.score.svg"), ending_of("tune.svg"), ending_of("tune.ABC")
-    ('.score.svg', '', '.abc')
-    """
-    return next((ending for ending in ENDINGS.values() if name.lower().endswith(ending)), "")
 
 
 def write_notation(

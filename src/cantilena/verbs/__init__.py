@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from importlib import import_module
 
 from cantilena.engine import Engine
-from cantilena.requests import Blend, Bridge, Compose, Extend, Infill, Morph, Pick, Request, Vary
-from cantilena.verbs.compose import compose, pick
-from cantilena.verbs.edit import bridge, extend, infill, vary
-from cantilena.verbs.mix import blend, morph
+from cantilena.requests import Request
 from cantilena.verbs.outcome import Outcome
 
 __all__ = ["perform"]
 
-_DONE_BY: dict[type[Request], Callable[[Engine, Any], Outcome]] = {
-    Compose: compose, Pick: pick, Infill: infill, Extend: extend, Bridge: bridge, Vary: vary, Morph: morph,
-    Blend: blend,
+_WHERE = {
+    "compose": "compose", "pick": "compose", "infill": "edit", "extend": "edit", "bridge": "edit", "vary": "edit",
+    "morph": "mix", "blend": "mix",
 }  # fmt: skip
 
 
 def perform(engine: Engine, request: Request) -> Outcome:
     """Do what is asked. Raises ValueError and MidiError (one line) where it cannot be."""
-    if type(request) not in _DONE_BY:
-        known = ", ".join(kind.__name__ for kind in _DONE_BY)
-        raise TypeError(f"a request is one of {known}, not {type(request).__name__}")
-    return _DONE_BY[type(request)](engine, request)
+    if not isinstance(request, Request) or request.verb not in _WHERE:
+        raise TypeError(f"a request is one of {', '.join(map(str.title, _WHERE))}, not {type(request).__name__}")
+    outcome: Outcome = getattr(import_module(f"cantilena.verbs.{_WHERE[request.verb]}"), request.verb)(engine, request)
+    return outcome

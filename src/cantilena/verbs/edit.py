@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Literal
 
 from msgspec.structs import replace
@@ -17,6 +18,7 @@ from cantilena.model import Model
 from cantilena.music.bars import Bars, parse_bars
 from cantilena.music.insert import free_bars, insert_after, insert_before, insert_between
 from cantilena.music.locks import lock_melody
+from cantilena.music.midi import read_song
 from cantilena.music.passage import read_passage
 from cantilena.requests import Bridge, Extend, Infill, Vary
 from cantilena.sources import Source
@@ -93,16 +95,32 @@ def bridge(engine: Engine, request: Bridge) -> Outcome:
 
 
 def vary(engine: Engine, request: Vary) -> Outcome:
-    """A variation: about 1 - strength of the notes stay, and where the song repeats, so does the variation."""
+    """A variation: about 1 - strength of the notes stay, and where the song repeats, so does the variation.
+
+    Where the metre changes between the bars, each stretch is varied by itself; the outcome's melody is the longest.
+    """
     song = Source.of(request.song)
     spans = None if request.bars is None else parse_bars(request.bars)
     if song.melody is not None:
         _no_track(request.track)
         spans = spans or ((1, song.melody.bars),)
-        site = Site.alone(lock_melody(song.melody, spans), song.melody)
-    else:
-        spans = spans or varying.melody_bars(song.song, request.track, engine.model.metres)
-        site = Site.within(read_passage(song.song, spans, track=request.track, metres=engine.model.metres))
+        return _varied(engine, request, song, Site.alone(lock_melody(song.melody, spans), song.melody), spans)
+    metres = engine.model.metres
+    spans = spans or varying.melody_bars(song.song, request.track, metres)
+    now, track, done = song.song, request.track, list[Outcome]()
+    for part in varying.by_stretch(now, spans, metres):
+        site = Site.within(read_passage(now, part, track=track, metres=metres))
+        done.append(_varied(engine, request, song, site, part))
+        now, track = read_song(done[-1].midi, name=song.name), site.track
+    if len(done) == 1:
+        return done[0]
+    longest = max(done, key=lambda one: one.melody.bars)
+    asked = replace(longest.request, bars=spans, grid=request.grid, chords=request.chords)  # each stretch has its own
+    return dataclasses.replace(longest, request=asked, midi=done[-1].midi)
+
+
+def _varied(engine: Engine, request: Vary, song: Source, site: Site, spans: Bars) -> Outcome:
+    """A variation of bars in one metre."""
     grid = _grid(spans, request.grid)
     followed = following(None if request.chords is None else {"chords": request.chords}, song, site)
     rules = asked_rules(followed)
