@@ -42,7 +42,7 @@ def test_it_prints_writes_and_draws(desk, tmp_path):
     assert "REFERENCE  tokens.npz: 8 pieces" in result.stdout
     assert "phrases found there" in result.stdout
     found = json.loads(out.read_text())
-    assert set(found) == {"generated", "reference", "scores", "music", "novelty"}
+    assert set(found) == {"generated", "reference", "scores", "scores_with_failures", "music", "novelty"}
     assert set(found["reference"]["overlap"]["pitch"]) == {"mean", "var_pieces", "var_pooled"}
     assert (tmp_path / "a.svg").read_text().startswith("<svg")
 
@@ -69,7 +69,7 @@ def said(arguments, monkeypatch, capsys):
     [
         ("nowhere", "no such file or folder"),
         ("nowhere:test", "no corpus there"),
-        ("empty", "no .mid file in it"),
+        ("empty", "no song in it"),
         ("notes.npz", "expected an array named events, not notes"),
         ("waltzes", "1 no melody of 4 bars or more"),
         ("corrupt.npz", "cannot be read as NumPy arrays"),
