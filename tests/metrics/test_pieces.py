@@ -105,9 +105,9 @@ def test_what_cannot_be_read_is_one_line(tmp_path):
     refused(tmp_path / "nowhere", "no such file or folder")
     refused(f"{tmp_path}/nowhere:train", "no corpus there", CorpusError)
     refused(tmp_path / "nowhere.npz", "no such file")
-    refused(tmp_path, r"no melody of 6 bars or more in 0 MIDI files \(no .mid file in it\)", MidiError)
+    refused(tmp_path, r"no melody of 6 bars or more in 0 files \(no song in it\)", MidiError)
     (tmp_path / "waltz.mid").write_bytes(song(track(tune(1)), signatures=[(0, 3, 4)]))
-    refused(tmp_path, r"in 1 MIDI files \(1 no melody of 4 bars or more\)", MidiError)
+    refused(tmp_path, r"in 1 files \(1 no melody of 4 bars or more\)", MidiError)
     refused(tmp_path / "waltz.mid", "no melody of 4 bars or more", MidiError)
 
 
@@ -169,3 +169,21 @@ def extract_refuses(path):
     with pytest.raises(MidiError, match="no melody"):
         extract(read_song(path))
     return True
+
+
+def test_of_several_poor_voices_the_one_with_most_notes_is_measured(tmp_path):
+    few, many = [(0, 16, 40), (120, 130, 41)], [(s, s + 2, 60 + s % 3) for s in range(0, 128, 4)]
+    (tmp_path / "poor.mid").write_bytes(song(track(few), track(many, channel=1)))
+    assert extract_refuses(tmp_path / "poor.mid")
+    (events,) = read_pieces(tmp_path / "poor.mid").events
+    assert (events > 1).sum() == len(many)
+
+
+def test_notation_is_read_as_midi_is(tmp_path):
+    lines = "".join("C2 E2 G2 c2 | e2 d2 c2 G2 |\n" for _ in range(4))
+    (tmp_path / "a.abc").write_text(f"X:1\nT:Tune\nM:4/4\nL:1/8\nK:C\n{lines}")
+    (tmp_path / "b.abc").write_text("X:1\nM:3/4\nL:1/4\nK:C\n" + "C E G|" * 8 + "\n")
+    pieces = read_pieces(tmp_path)
+    assert [row.size // 16 for row in pieces.events] == [8]
+    assert (pieces.events[0] > 1).sum() == 32
+    assert pieces.failed == 1

@@ -12,7 +12,10 @@ from cantilena.metrics.overlap import framewise_overlap
 from cantilena.metrics.pieces import Pieces, read_pieces
 from cantilena.metrics.report import evaluate
 from cantilena.metrics.report_plot import report_plot
+from cantilena.metrics.scores import scores
+from cantilena.music.melody import Melody
 from cantilena.music.midi import to_midi
+from cantilena.music.tune_score import tune_score
 from melodies import random_melody
 
 
@@ -40,6 +43,9 @@ def test_the_raw_figures_are_means_and_variances_of_the_overlaps(report):
     raw = [found[side]["overlap"]["pitch"]["var_pooled"] for side in ("generated", "reference")]
     assert found["scores"]["pitch"]["var_pooled"]["value"] == pytest.approx(1 - abs(raw[0] - raw[1]) / raw[1])
     assert set(found["scores"]["duration"]["C"]) == {"value", "low", "high"}
+    assert found["music"].pop("tune_score")["mean"] == pytest.approx(
+        np.mean([tune_score(Melody(random_melody(seed, 32).events)) for seed in range(6, 16)])
+    )
     assert found["music"] == music_table(report.generated.pieces, report.reference.pieces)
     assert 0.4 < found["novelty"]["share_found"] < 0.8  # six of ten are the first half of known ones
 
@@ -102,7 +108,7 @@ def test_the_picture_is_svg_with_a_line_and_a_ground_for_each(report):
     assert "tunes against real <music> & more" in text
     assert {name.replace("_", " ") for name in FEATURES} <= set(text)
     groups = [g.get("class") for g in root.iter("{http://www.w3.org/2000/svg}g")]
-    assert groups.count("generated") == groups.count("reference") == 2 + len(FEATURES)
+    assert groups.count("generated") == groups.count("reference") == 3 + len(FEATURES)
     numbers = [float(v) for e in root.iter() for v in (e.get("x"), e.get("y")) if v]
     assert np.isfinite(numbers).all()
     assert "nan" not in report_plot(report)
@@ -114,3 +120,33 @@ def test_short_and_even_pieces_can_be_drawn():
     drawn = report_plot(evaluate(steady, few))
     ElementTree.fromstring(drawn)
     assert "nan" not in drawn
+
+
+def test_failures_are_counted_and_scored_as_empty_pieces(tmp_path):
+    for seed in range(6):
+        (tmp_path / f"{seed}.mid").write_bytes(to_midi(random_melody(seed, 64)))
+    (tmp_path / "6.mid").write_bytes(b"no music")
+    (tmp_path / "7.mid").write_bytes(to_midi(Melody(np.zeros(1024, np.int8))))
+    reference = pieces(range(12))
+    report = evaluate(read_pieces(tmp_path), reference)
+    sounding = pieces(range(6))
+    alone = evaluate(sounding, reference)
+    assert report.scores == alone.scores
+    assert alone.scores_with_failures is None
+    empty = Pieces.of([*sounding.events, *np.zeros((2, 1024), np.int8)])
+    assert report.scores_with_failures == scores(empty, reference)
+    assert report.scores_with_failures != report.scores
+    said = report.as_dict()["generated"]
+    assert (said["failures"], said["failed_share"], said["without_notes"]) == (2, 0.25, 0)
+    assert "without a note to measure: 2 of 8 (25.0%)" in report.text()
+    assert "failures as empty pieces" in report.text()
+    assert "failures" not in alone.text()
+    assert max(map(len, report.text().splitlines())) <= 80
+    json.dumps(report.as_dict(), allow_nan=False)
+
+    arrays = evaluate(empty, reference)  # pieces of silence are failures, however they come
+    assert arrays.scores == report.scores
+    assert arrays.scores_with_failures == report.scores_with_failures
+    assert arrays.as_dict()["generated"]["without_notes"] == 2
+    with pytest.raises(ValueError, match="no piece has a note"):
+        evaluate(Pieces.of(np.zeros((2, 96), np.int8), name="x"), reference)

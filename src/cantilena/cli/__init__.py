@@ -13,9 +13,17 @@ from typing import Any, NoReturn
 
 from cantilena.errors import CantilenaError
 
-__all__ = ["main"]
+__all__ = ["app", "main"]
 
 _COMPLETE = "_CANTILENA_COMPLETE"  # in the environment where a shell asks how a command line may go on
+
+
+def __getattr__(name: str) -> Any:
+    if name != "app":
+        raise AttributeError(f"module 'cantilena.cli' has no attribute {name!r}")
+    from cantilena.cli.commands import app
+
+    return app
 
 
 def main() -> NoReturn:
@@ -50,7 +58,7 @@ def _run(arguments: list[str]) -> Any:
         verb = VERBS.get(arguments[0])
         if verb and (given := read_plainly(verb, arguments[1:])) is not None:
             return verb.run(given)
-    from cantilena.cli.app import app
+    from cantilena.cli.commands import app
 
     return app(arguments, standalone_mode=False)
 

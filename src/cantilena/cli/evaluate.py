@@ -15,7 +15,7 @@ def evaluate(
         str,
         typer.Argument(
             metavar="GENERATED",
-            help="Measure these: a folder of MIDI, an .npz with `events` (n, steps), or CORPUS:SPLIT.",
+            help="Measure these: a folder of MIDI, MusicXML or ABC, an .npz with `events` (n, steps), or CORPUS:SPLIT.",
         ),
     ],
     reference: Annotated[

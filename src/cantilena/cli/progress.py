@@ -58,7 +58,8 @@ def _open_bar(what: str) -> Any:
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, console=Console(stderr=True), transient=True, refresh_per_second=4)
+    alike = sys.stdout.isatty()  # lines for standard output then stand above the bar; elsewhere they stay their own
+    bar = Progress(*columns, console=Console(stderr=True), transient=True, refresh_per_second=4, redirect_stdout=alike)
     bar.add_task(what, total=None)
     bar.start()
     return bar

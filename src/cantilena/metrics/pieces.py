@@ -1,7 +1,8 @@
 """`Pieces`: the melodies that are measured. `read_pieces` makes them from anybody's files.
 
-A longer melody gives its first `bars` bars, a shorter one of 6 bars or more is kept whole; a file that gives nothing
-is counted under its reason in `Pieces.skipped`.
+A longer melody gives its first `bars` bars, a shorter one of 6 bars or more is kept whole. What a file plays is not
+judged by the rules of a corpus: a poor melody is a piece like any other. A file that gives nothing that could be
+measured is a failure, counted under its reason in `Pieces.skipped`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,14 +24,15 @@ from cantilena.corpus.tunes import SPLITS, Split
 from cantilena.errors import CantilenaError, MidiError
 from cantilena.metrics.overlap import HOP_BARS, WINDOW_BARS
 from cantilena.music.extract import extract, line, regions, to_steps
-from cantilena.music.melody import MAX_PITCH, MIN_PITCH, VOCABULARY, Melody, canonical
+from cantilena.music.melody import MAX_PITCH, MIN_PITCH, REST, VOCABULARY, Melody, canonical
 from cantilena.music.metre import COMMON, FOUR_FOUR, TOKENS
-from cantilena.music.midi import Song, read_song
+from cantilena.music.midi import Song
+from cantilena.sources import Source
 
 __all__ = ["DAMAGED", "MIN_BARS", "Pieces", "corpus_pieces", "open_split", "read_pieces", "window_pieces"]
 
 MIN_BARS = WINDOW_BARS + HOP_BARS  # two windows of the framewise self-similarity
-_MIDI = (".mid", ".midi", ".rmi", ".kar")
+_FILES = (".mid", ".midi", ".rmi", ".kar", ".musicxml", ".xml", ".mxl", ".abc")
 DAMAGED = (OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error)  # of np.load
 
 
@@ -40,7 +43,7 @@ class Pieces:
     events: list[NDArray[np.int8]]  # each (steps,) as Melody.events: canonical, whole bars, MIN_BARS or more
     groups: NDArray[np.int64]  # (n,) song of each piece: the bootstrap resamples songs
     name: str
-    skipped: dict[str, int] = field(default_factory=dict)  # reason: files that gave no piece
+    skipped: dict[str, int] = field(default_factory=dict)  # reason: files that gave no piece, which are failures
 
     @classmethod
     def of(
@@ -74,6 +77,28 @@ class Pieces:
 
     def __repr__(self) -> str:
         return f"Pieces({self.name!r}, {len(self):,} piece{'' if len(self) == 1 else 's'})"
+
+    @property
+    def failed(self) -> int:
+        """How many files gave no piece."""
+        return sum(self.skipped.values())
+
+    @property
+    def silent(self) -> NDArray[np.bool_]:
+        """Which pieces have no note: (n,)."""
+        return np.array([not (row > REST).any() for row in self.events], bool)
+
+    def sounding(self) -> Pieces:
+        """The pieces that have a note."""
+        kept = np.flatnonzero(~self.silent)
+        return replace(self, events=[self.events[i] for i in kept], groups=self.groups[kept])
+
+    def with_failures(self, bars: int = 64) -> Pieces:
+        """These pieces, and an empty one of `bars` bars for each file that gave none."""
+        empty = [np.zeros(bars * COMMON.bar_steps, np.int8)] * self.failed
+        first = int(self.groups.max(initial=-1)) + 1
+        groups = np.append(self.groups, np.arange(first, first + self.failed))
+        return Pieces([*self.events, *empty], groups, self.name)
 
     def batches(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int8]]]:
         """Group pieces of equal length: yield their indices (k,) and events (k, steps), the shortest first."""
@@ -110,8 +135,9 @@ def window_pieces(corpus: Corpus, windows: NDArray[np.int64], name: str, *, bars
 def read_pieces(source: str | Path, *, bars: int = 64, most: int = 10_000, seed: int = 0) -> Pieces:
     """Read pieces from anybody's files, at most `most`, chosen by `seed`.
 
-    `source` is a folder of MIDI files (searched through) or one such file, of which each gives its voice, all of it,
-    where it has one only, and else the melody that `extract` chooses; an `.npz` with `events` (n, steps), or an `.npy`
+    `source` is a folder of MIDI, MusicXML and ABC files (searched through) or one such file, of which each gives its
+    voice, all of it, where it has one only, and else the melody that `extract` chooses, or if that finds none the track
+    with the most notes; an `.npz` with `events` (n, steps), or an `.npy`
     of that shape; or a corpus: "DIR:train", "DIR:validation", "DIR:test", or DIR alone for its test split. Raises
     CantilenaError (one line) where nothing can be had of it, ValueError for wrong `bars` or `most`.
     """
@@ -146,7 +172,7 @@ def _some(n: int, most: int | None, seed: int) -> NDArray[np.int64]:
 def _songs(path: Path, bars: int, most: int, seed: int) -> Pieces:
     if path.is_dir():
         files = sorted(Path(root, file) for root, _, names in os.walk(path) for file in names)
-        files = [file for file in files if file.suffix.lower() in _MIDI]
+        files = [file for file in files if file.suffix.lower() in _FILES]
     else:
         files = [path]
     found: dict[int, NDArray[np.int8]] = {}
@@ -155,9 +181,9 @@ def _songs(path: Path, bars: int, most: int, seed: int) -> Pieces:
         if len(found) == most:
             break
         try:
-            song = read_song(files[number])
-            melody = _only_voice(song) or extract(song, metres=FOUR_FOUR).melody
-            if melody is None or melody.bars < MIN_BARS:
+            song = Source.of(files[number]).song
+            melody = _only_voice(song) or _chosen_voice(song)
+            if melody.bars < MIN_BARS:
                 raise MidiError(f"{files[number].name}: a melody of fewer than {MIN_BARS} bars")
             found[number] = melody.slice(1, min(bars, melody.bars)).events
         except MidiError as error:
@@ -166,8 +192,8 @@ def _songs(path: Path, bars: int, most: int, seed: int) -> Pieces:
             skipped[str(error).removeprefix(f"{files[number].name}: ").split(" (")[0]] += 1
     reasons = dict(skipped.most_common())
     if not found:
-        said = ", ".join(f"{n:,} {reason}" for reason, n in reasons.items()) or "no .mid file in it"
-        raise MidiError(f"{path}: no melody of {MIN_BARS} bars or more in {len(files):,} MIDI files ({said})")
+        said = ", ".join(f"{n:,} {reason}" for reason, n in reasons.items()) or "no song in it"
+        raise MidiError(f"{path}: no melody of {MIN_BARS} bars or more in {len(files):,} files ({said})")
     name = path.resolve().name
     return replace(Pieces.of([found[number] for number in sorted(found)], name=name), skipped=reasons)
 
@@ -191,6 +217,24 @@ def _only_voice(song: Song) -> Melody | None:
         -max(int(to_steps(np.array([end - begin]), song.ticks_per_quarter)[0]), int(notes.end[-1])) // COMMON.bar_steps
     )
     return Melody.from_notes(*notes, bars=bars, qpm=song.qpm)
+
+
+def _chosen_voice(song: Song) -> Melody:
+    """The melody of a song, or where there is none by the rules of a corpus, what the track with most notes plays.
+
+    Raises MidiError where nothing sounds in 4/4.
+    """
+    try:
+        return cast("Melody", extract(song, metres=FOUR_FOUR).melody)  # which raises where there is none
+    except MidiError:
+        played = [
+            notes for begin, end, *_ in regions(song, FOUR_FOUR) for track in song.tracks
+            if (notes := line(track, begin, end, song.ticks_per_quarter)) is not None
+        ]  # fmt: skip
+        if not played:
+            raise
+    notes = max(played, key=lambda notes: notes.start.size)
+    return Melody.from_notes(*notes, bars=-(-int(notes.end[-1]) // COMMON.bar_steps), qpm=song.qpm)
 
 
 def _arrays(path: Path, bars: int, most: int, seed: int) -> Pieces:

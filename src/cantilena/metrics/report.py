@@ -15,14 +15,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.metrics.features import features, music_table
+from cantilena.metrics.features import features, music_table, wasserstein
 from cantilena.metrics.novelty import NoveltyIndex, novelty_table
 from cantilena.metrics.overlap import ATTRIBUTES, WINDOW_BARS
 from cantilena.metrics.pieces import Pieces
 from cantilena.metrics.rounding import DASH, number, score
 from cantilena.metrics.scores import Estimate, Moments, Overlaps, overlaps, scores
+from cantilena.music.melody import Melody
+from cantilena.music.tune_score import tune_score
 
 __all__ = ["Report", "Side", "evaluate"]
+
+_TUNE = "tune_score"
 
 _MOMENTS = (  # in print; key of the moment; in print and key of its score
     ("mean overlap", "mean", "C", "C"),
@@ -33,16 +37,32 @@ _MOMENTS = (  # in print; key of the moment; in print and key of its score
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """Pieces and what is measured of them alone."""
+    """Pieces with notes and what is measured of them alone, and how many there are without."""
 
     pieces: Pieces
     overlaps: Overlaps
     features: dict[str, NDArray[np.float64]]
+    silent: int = 0  # pieces without a note, beside the files that gave none
 
     @classmethod
     def of(cls, pieces: Pieces) -> Side:
-        """Measure the overlaps and features of `pieces`."""
-        return cls(pieces, overlaps(pieces), features(pieces))
+        """Measure the overlaps and features of those of `pieces` that have a note; ValueError where none has."""
+        sounding = pieces.sounding()
+        if not len(sounding):
+            raise ValueError(f"{pieces.name}: no piece has a note, so there is nothing to compare")
+        scored = np.array([tune_score(Melody(row)) for row in sounding.events])
+        found = {**features(sounding), _TUNE: scored}
+        return cls(sounding, overlaps(sounding), found, len(pieces) - len(sounding))
+
+    @property
+    def failures(self) -> int:
+        """Pieces without a note, and files that gave no piece."""
+        return self.silent + self.pieces.failed
+
+    @property
+    def failed_share(self) -> float:
+        """Failures among all that were to be measured, 0..1."""
+        return self.failures / (len(self.pieces) + self.failures)
 
     def as_dict(self) -> dict[str, Any]:
         """Return name, counts, what was skipped, and the raw moments of the overlaps, ready for JSON."""
@@ -51,6 +71,9 @@ class Side:
             "pieces": len(self.pieces),
             "songs": self.songs,
             "skipped": self.pieces.skipped,
+            "without_notes": self.silent,
+            "failures": self.failures,
+            "failed_share": self.failed_share,
             "overlap": {attribute: _plain(found) for attribute, found in self.moments.items()},
         }
 
@@ -75,12 +98,15 @@ class Report:
     scores: dict[str, dict[str, Estimate]]  # [attribute]["C", "var_pieces" or "var_pooled"]; NaN where there is none
     music: dict[str, dict[str, float]]  # [feature]["mean", "reference" or "distance"]
     novelty: dict[str, float] | None  # as `novelty_table`; None where it was not asked for
+    scores_with_failures: dict[str, dict[str, Estimate]] | None = None  # each an empty piece; None where there is none
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything, ready for JSON; the raw means and variances of both sides stand beside the scores."""
-        found = {attribute: {name: _plain(e) for name, e in row.items()} for attribute, row in self.scores.items()}
+        found, whole = _plain_table(self.scores), self.scores_with_failures
         sides = {"reference": self.reference.as_dict(), "generated": self.generated.as_dict()}
-        return {**sides, "scores": found, "music": self.music, "novelty": self.novelty}
+        failed = None if whole is None else _plain_table(whole)
+        more = {"scores_with_failures": failed, "music": self.music, "novelty": self.novelty}
+        return {**sides, "scores": found, **more}
 
     def text(self) -> str:
         """Return all figures as one table, within 80 columns."""
@@ -98,6 +124,13 @@ class Report:
                 mine, other = (f"{v:.4f}" if isfinite(v) else DASH for v in values)
                 value, low, high = (score(figure) for figure in self.scores[attribute][of])
                 yield (f"  {title}", mine, other, f"{name:>3} {value:>4} [{low}, {high}]")
+        if self.scores_with_failures:
+            yield ()
+            yield ("failures as empty pieces", "score", "", "95 % interval")
+            for attribute, found in self.scores_with_failures.items():
+                for title, key in (("C", "C"), ("Var over pieces", "var_pieces"), ("Var, all windows", "var_pooled")):
+                    value, low, high = (score(figure) for figure in found[key])
+                    yield (f"  {attribute}, {title}", value, "", f"[{low}, {high}]")
         yield ()
         yield ("music, mean of a piece", "generated", "reference", "Wasserstein distance")
         for name, row in self.music.items():
@@ -115,28 +148,44 @@ class Report:
 def evaluate(generated: Pieces, reference: Pieces, index: NoveltyIndex | None = None) -> Report:
     """Measure `generated` against `reference`; with an index of known melodies, also find what was copied from them.
 
-    Raises ValueError for pieces that leave nothing to compare: a reference of one piece, or of equal ones; a side
-    without two notes.
+    Pieces without a note, and files that gave none, are failures: they are counted, and stand as empty pieces in scores
+    of their own. Raises ValueError for pieces that leave nothing to compare: a reference of one piece, or of equal
+    ones; a side without two notes.
 
     >>> pieces = Pieces.of(np.random.default_rng(0).integers(0, 90, (4, 128)))
     >>> evaluate(pieces, pieces).scores["pitch"]["C"].value
     1.0
     """
     ours, theirs = Side.of(generated), Side.of(reference)
-    found = _known(scores(ours.overlaps, theirs.overlaps), ours)
+    found = _known(scores(ours.overlaps, theirs.overlaps), ours.pieces)
     music = music_table(ours.features, theirs.features)
-    return Report(ours, theirs, found, music, novelty_table(generated, index) if index else None)
+    tunes = ours.features[_TUNE], theirs.features[_TUNE]
+    music[_TUNE] = {
+        "mean": float(tunes[0].mean()),
+        "reference": float(tunes[1].mean()),
+        "distance": wasserstein(*tunes),
+    }
+    copied = novelty_table(ours.pieces, index) if index else None
+    failed = None
+    if ours.failures:
+        whole = generated.with_failures()
+        failed = _known(scores(whole, theirs.overlaps), whole)
+    return Report(ours, theirs, found, music, copied, failed)
 
 
-def _known(found: dict[str, dict[str, Estimate]], side: Side) -> dict[str, dict[str, Estimate]]:
+def _known(found: dict[str, dict[str, Estimate]], pieces: Pieces) -> dict[str, dict[str, Estimate]]:
     """The scores, with NaN for what so few pieces cannot say: one song has no interval, and one piece no variance."""
-    if side.songs > 1:
+    if np.unique(pieces.groups).size > 1:
         return found
-    alone = len(side.pieces) == 1
+    alone = len(pieces) == 1
     return {
         attribute: {name: Estimate(nan if alone and name != "C" else e.value, nan, nan) for name, e in row.items()}
         for attribute, row in found.items()
     }
+
+
+def _plain_table(found: dict[str, dict[str, Estimate]]) -> dict[str, dict[str, dict[str, float | None]]]:
+    return {attribute: {name: _plain(e) for name, e in row.items()} for attribute, row in found.items()}
 
 
 def _plain(figures: Estimate | Moments) -> dict[str, float | None]:
@@ -151,6 +200,9 @@ def _heading(what: str, side: Side) -> Iterator[str]:
     yield f"{what:9}  {pieces.name}: {len(pieces):,} piece{'' if len(pieces) == 1 else 's'}{of}"
     for reason, count in pieces.skipped.items():
         yield f"{'':11}left out: {count:,}, {reason}"
+    if side.failures:
+        every = len(pieces) + side.failures
+        yield f"{'':11}without a note to measure: {side.failures:,} of {every:,} ({side.failed_share:.1%})"
 
 
 def _row(title: str, *cells: str) -> str:
