@@ -33,6 +33,7 @@ ROUNDS = 3  # of draws, until one is a tune
 _STYLES, _FORMS, _HOMES = 17, 19, 23  # tell a seed's numbers for each from those for sampling
 _IN_SCALE = 8.0  # what notes outside one scale count, against a tune score of -4 to 4
 _SEAM = 6.0  # and what leaps from phrase to phrase count
+_ZIGZAG, _TURNS = 10.0, 0.5  # what changes of direction beyond this share of them count
 
 
 def draw_style(styles: Mapping[str, Mapping[str, int]], metre: str, seed: int) -> str | None:
@@ -48,7 +49,7 @@ def draw_style(styles: Mapping[str, Mapping[str, int]], metre: str, seed: int) -
 def draw_form(forms: Mapping[str, Sequence[str]], style: str | None, phrases: int, seed: int) -> list[int]:
     """The form of a real tune of so many phrases, or more, cut short; all chance is the seed's.
 
-    Of a style that has none as long, the longest are played again from the start, as tunes are.
+    Of a style that has none as long, the longest are played again from the start, as tunes are, with another ending.
     """
     known = list(forms.get(style, ())) if style is not None else [form for some in forms.values() for form in some]
     if not known:
@@ -59,9 +60,23 @@ def draw_form(forms: Mapping[str, Sequence[str]], style: str | None, phrases: in
     longer = [form for form in known if len(form) > phrases]
     longest = max(map(len, known))
     some = exact or twice or longer or [form for form in known if len(form) == longest]
-    form = some[int(random.integers(len(some)))]
-    letters = letters_of(form)
-    return (letters * -(-phrases // len(letters)))[:phrases]
+    letters = letters_of(some[int(random.integers(len(some)))])
+    found, turn = list[int](), 0
+    while len(found) < phrases:
+        found += letters if not turn else _again(letters, max(found) + 1)
+        turn += 1
+    return found[:phrases]
+
+
+def _again(letters: list[int], new: int) -> list[int]:
+    """The same once more, whose last quarter is new: letters from `new` on, where they were equal equal again.
+
+    >>> _again([0, 1, 0, 2, 0, 1, 3, 3], 4)
+    [0, 1, 0, 2, 0, 1, 4, 4]
+    """
+    ending = letters[-max(1, len(letters) // 4) :]
+    names = {letter: new + k for k, letter in enumerate(dict.fromkeys(ending))}
+    return letters[: -len(ending)] + [names[letter] for letter in ending]
 
 
 def draw_home(homes: Mapping[str, Sequence[tuple[int, int, int]]], style: str | None, seed: int) -> Home | None:
@@ -120,7 +135,10 @@ def _worth(tune: Melody) -> float:
     classes = np.bincount(tune.notes.pitch % 12, minlength=12) / tune.notes.pitch.size
     in_scale = _IN_SCALE * (float(in_one_scale(classes)) - 1)  # a draw may wander from key to key
     score = float(np.clip(tune_score(tune), -4, 4))
-    worth = score + max(span_quality(tune), -4.0) + in_scale - _SEAM * _torn(tune)
+    moves = np.sign(np.diff(tune.notes.pitch))
+    moves = moves[moves != 0]
+    zigzag = _ZIGZAG * max(0.0, float((moves[1:] != moves[:-1]).mean()) - _TURNS) if moves.size > 2 else 0.0
+    worth = score + max(span_quality(tune), -4.0) + in_scale - _SEAM * _torn(tune) - zigzag
     return worth if score > 0 else min(worth, score)
 
 
