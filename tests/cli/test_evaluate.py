@@ -9,8 +9,7 @@ import pytest
 from midi_files import song, track, tune
 from typer.testing import CliRunner
 
-from cantilena import cli
-from cantilena.music import midi
+from cantilena import cli, files
 from cantilena.music.midi import to_midi
 from melodies import random_melody
 
@@ -97,7 +96,7 @@ def test_what_was_there_stays_until_the_new_is_whole(desk, tmp_path, monkeypatch
         raise OSError(28, "No space left on device")
 
     (tmp_path / "report.json").write_text("old")
-    monkeypatch.setattr(midi.os, "replace", full)
+    monkeypatch.setattr(files.os, "replace", full)
     command = [str(desk / "tunes"), "--reference", str(desk / "tokens.npz"), "--json", str(tmp_path / "report.json")]
     line, code = said(command, monkeypatch, capsys)
     assert (code, "No space left" in line) == (1, True)

@@ -6,10 +6,12 @@ import statistics
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 from browser import ARGUMENTS, CHROMIUM, Page, Server, needs_browser
 
 from cantilena.music.chunks import Event, track_chunk
+from cantilena.music.melody import Melody
 from cantilena.music.midi import read_song, to_midi
 from melodies import random_melody
 
@@ -192,6 +194,10 @@ def test_undo_and_redo_walk_the_history(page):
 
 
 def test_notes_are_drawn_and_moved(page):
+    start = np.arange(0, 256, 8)  # a quarter, and a quarter's rest
+    page.drop(to_midi(Melody.from_notes(start, start + 4, 60 + np.arange(32) % 5)), "rests.mid")
+    page.settled()
+    page.until(f"{NOTES}.length === 32")
     page.page.click("#draw")
     free = page.ask(f"""(() => {{ const notes = {NOTES}; const k = notes.findIndex((n, k) => k > 2 && notes[k + 1] && notes[k + 1][0] - n[1] >= 480);
         return notes[k][1]; }})()""")

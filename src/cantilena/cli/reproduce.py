@@ -129,11 +129,12 @@ def reproduce(
         check_added(there[0], made.about(), dict(places))
     output.mkdir(parents=True, exist_ok=True)
     left_out = [] if asked else [row for row in ROWS if row not in dict(places)]
-    if left_out:
+    missing = [row for row in left_out if not row.endswith(TUNED)]
+    if missing:
         why = f"{networks.folder} does not hold the network" if networks else lacking
-        if all(row.endswith(TUNED) for row in left_out):
-            why = "with --tune it is chosen how they are decoded"
-        print(f"{', '.join(left_out)}: left out ({why})")
+        print(f"{', '.join(missing)}: left out ({why})")
+    elif left_out:
+        print(f"{', '.join(left_out)}: left out (with --tune it is chosen how they are decoded)")
     print(f"{number * seeds:,} melodies a row on {workers} worker(s): about {made.seconds(places) / 60:.0f} min")
     try:
         with _bars(places, number * seeds) as on_made:
