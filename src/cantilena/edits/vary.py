@@ -45,6 +45,8 @@ CONTEXT = 4  # phrases on either side of the bars that are varied, where the mel
 # sqrt(1 - alpha_bar) at strength 0, .1 .. 1, at which 1 - strength of the notes stay (F1 of onset and pitch): the mean
 # of 40 validation melodies, `python benchmarks/variation.py CORPUS`. What is held around bars tells what stood there.
 _NOISE = (0.0, 0.08, 0.13, 0.18, 0.25, 0.33, 0.43, 0.56, 0.71, 0.89, 1.0)  # all 64 bars
+# The same of whole tunes by a network of tunes, which is told key and form; of 16 of them, 32 bars long.
+_NOISE_TUNES = (0.0, 0.14, 0.21, 0.26, 0.31, 0.38, 0.46, 0.55, 0.69, 0.86, 1.0)
 _NOISE_HELD = (0.0, 0.11, 0.21, 0.34, 0.47, 0.64, 0.75, 0.85, 0.93, 0.97, 1.0)  # 16 of them
 _HELD = 0.75  # share of phrases that were held then
 
@@ -76,7 +78,8 @@ def vary(
     part = _seen(np.asarray(np.pad(free, pad).reshape(shape).any(1)))
     known = metre.cut(np.pad(locks.known, pad), True)[part]
     within = np.asarray(np.pad(free, pad).reshape(shape)[part].all(1))
-    level = level_of(model.schedule, strength, held=float(known.all(1).mean()))
+    held = float(known.all(1).mean())
+    level = level_of(model.schedule, strength, held, tunes=model.places_phrases)
     noise = float(np.sqrt(1 - model.schedule.alpha_bar_at(level)))
     ends = part.stop >= len(phrases)
     window = Window(model.doubting(min(noise, model.manner.sigma)), phrases[part], known, part.start, ends)
@@ -176,14 +179,15 @@ def by_stretch(song: Song, spans: Bars, metres: Metres = None) -> list[Bars]:
     return found
 
 
-def level_of(schedule: NoiseSchedule, strength: float, held: float = 0) -> float:
-    """The level of noise, 0 to T, for a strength 0 to 1 where a share of the phrases is `held`.
+def level_of(schedule: NoiseSchedule, strength: float, held: float = 0, *, tunes: bool = False) -> float:
+    """The level of noise, 0 to T, for a strength 0 to 1 where a share of the phrases is `held`; of a network of tunes.
 
     ValueError for any other strength.
     """
     if not 0 <= strength <= 1:
         raise ValueError(f"a strength is between 0 (the song as it is) and 1 (new), not {strength}")
-    alone, among = (np.interp(strength, np.linspace(0, 1, len(curve)), curve) for curve in (_NOISE, _NOISE_HELD))
+    curves = _NOISE_TUNES if tunes else _NOISE, _NOISE_HELD
+    alone, among = (np.interp(strength, np.linspace(0, 1, len(curve)), curve) for curve in curves)
     return noise_level(schedule, float(alone + (among - alone) * min(held / _HELD, 1)))
 
 
