@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -134,7 +134,8 @@ def _tune(engine: Engine, counted: _Counted, request: Compose, length: Length, r
     key, home = None if rules is None else rules.key, drawn["known"].home
     key = Key.at_home(*home) if key is None and home is not None else key
     hard = None if rules is None else rules.hard
-    return compose_tune(sample, told, seed, bars, metre, letters, key=key, rules=hard)
+    written = partial(compose_tune, sample, told, bars=bars, metre=metre, letters=letters, key=key, rules=hard)
+    return written(seed) if rules is None else _best_kept(written, seed, rules)
 
 
 class _Counted:
@@ -229,10 +230,14 @@ def _steered(engine: Engine, request: Compose, seed: int, length: Length, rules:
     Where it hardly has notes, or keeps a rule in fewer than half of its bars, it is drawn again, TRIES times at most,
     out of the same seed; then the one that keeps most is taken.
     """
+    return _best_kept(lambda drawn: _drawn_by_rules(engine, request, drawn, length, rules), seed, rules)
+
+
+def _best_kept(draw: Callable[[int], Melody], seed: int, rules: Rules) -> Melody:
+    """The first draw that keeps each rule in half of its bars, or of TRIES the one that keeps most."""
     best: tuple[float, Melody] | None = None
     for k in range(TRIES):
-        drawn = seed if k == 0 else own_seed(seed, 200 + k)
-        melody = _drawn_by_rules(engine, request, drawn, length, rules)
+        melody = draw(seed if k == 0 else own_seed(seed, 200 + k))
         kept = least_kept(rules.rows(melody)) if has_notes(melody) else -1.0
         if best is None or kept > best[0]:
             best = kept, melody
