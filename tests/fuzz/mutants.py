@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import random
 import re
@@ -184,7 +185,9 @@ def json_mutant(value: Any, draw: Random) -> bytes:
             if draw.random() < 0.5:
                 holder[draw.choice(["bars", "seed", "verb", "path", f"{key}x"])] = kept
         else:
-            holder[key] = draw.choice(VALUES) if draw.random() < 0.8 else [holder[key]] * draw.choice([1, 3])
+            holder[key] = (
+                copy.deepcopy(draw.choice(VALUES)) if draw.random() < 0.8 else [holder[key]] * draw.choice([1, 3])
+            )
     text = json.dumps(found).encode()
     return flipped(text, draw) if draw.random() < 0.1 else text
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -275,3 +277,13 @@ def test_a_change_of_metre_before_the_first_bar_line_of_the_file() -> None:
 def test_the_tempo_comes_along() -> None:
     assert melody_of(song(track(SCALE), qpm=75)).qpm == pytest.approx(75, rel=1e-5)
     assert STEP * 4 == 480
+
+
+def test_a_file_of_endless_parts_is_refused_with_the_reason_and_at_once():
+    """120 tracks in 60 stretches of changing metre: each would be read by itself."""
+    changes = [(64 * k, *((3, 4) if k % 2 else (4, 4))) for k in range(60)]
+    data = song(*[track([(0, 4, 60), (60 * 64, 60 * 64 + 4, 60)])] * 120, signatures=changes)
+    began = time.process_time()
+    with pytest.raises(MidiError, match=r"more than 5,000 parts, .* \(120 tracks, 60 stretches\)"):
+        candidates(read_song(data, name="many.mid"))
+    assert time.process_time() - began < 2

@@ -49,6 +49,7 @@ _SHORT = f"shorter than {MIN_BARS} bars"
 _LEAD_NAME = re.compile(r"melod|vocal|voice|lead|sing", re.IGNORECASE)
 _BASS_NAME = re.compile(r"bass(?!oon)", re.IGNORECASE)
 _BASS_FAMILY = FAMILIES.index("bass")
+MAX_PARTS = 5000
 _LAST_RING = 1  # bars that the last note may ring past its own
 _CLEARLY = 0.01  # quarters by which notes lie nearer to triplets, on average, where these are their grid
 
@@ -81,9 +82,13 @@ class Region(NamedTuple):
 def candidates(song: Song, metres: Metres = None) -> list[Candidate]:
     """Every (track, region) of the song in order, melodies and refused ones, with their labels.
 
-    Of `metres`, if some are given, only their regions are read, and only on their grids.
+    Of `metres`, if some are given, only their regions are read, and only on their grids. MidiError where they are more
+    than MAX_PARTS: no song has so many.
     """
     every = list(enumerate(regions(song, metres)))
+    if len(every) * len(song.tracks) > MAX_PARTS:
+        told = f"{len(song.tracks)} tracks, {len(every)} stretches"
+        raise MidiError(f"{song.name}: more than {MAX_PARTS:,} parts, tracks times stretches of one metre ({told})")
     found = [
         _candidate(song, index, track, number, region, metres)
         for index, track in enumerate(song.tracks)
