@@ -260,7 +260,8 @@ def _outcome(request: Compose, melody: Melody, rules: Rules | None) -> Outcome:
     assert request.program is not None
     melody = Melody(melody.events, request.qpm, melody.metre)
     if request.motif is None:
-        what = request.voice if isinstance(request.voice, str) else "melody"
+        voice = request.voice if isinstance(request.voice, str) else "melody"
+        what = request.style if request.style is not None and voice in ("lead", "melody") else voice
     else:
         what = Path(Source.of(request.motif).name).stem
     name = f"Cantilena, {what}, seed {request.seed}"
