@@ -20,7 +20,7 @@ from cantilena.diffusion.schedule import NoiseSchedule, Prediction
 from cantilena.errors import ModelError
 from cantilena.labels import PLACE_NULLS, PLACES, LabelKind, TuneLabels, VoiceLabels, kind_of_labels, letters_of
 from cantilena.latent import LatentSpace
-from cantilena.model_checks import check_arrays, check_network, read_about
+from cantilena.model_checks import check_arrays, check_input, check_network, read_about
 from cantilena.music.metre import COMMON, FOUR_FOUR, Metre, names_of
 from cantilena.writing import SIZES, Bounds, Manner, write
 
@@ -164,6 +164,11 @@ class Model:
             )
         sessions = {part: open_network(folder / f"{part}.onnx", threads) for part in PARTS if part != "encoder"}
         check_network(folder / "encoder.onnx")  # it is opened when music is read
+        for part, given, size in (
+            ("denoiser", "x_t", space.D), ("denoiser", "labels", len(labels.nulls)), ("decoder", "z", space.Z),
+            ("decoder", "labels", labels.written),
+        ):  # fmt: skip
+            check_input(sessions[part], given, size, f"{folder}/{part}.onnx")
         return cls(folder, about, space, schedule, prediction, manner, leanings, labels, tunes, threads, sessions)
 
     @property
@@ -302,6 +307,8 @@ class Model:
             given |= {"places": np.pad(places, missing), "mask": np.arange(PLACES)[None].repeat(len(x_t), 0) < phrases}
         wanted = {i.name for i in session.get_inputs()}
         found = session.run(None, {k: v for k, v in given.items() if k in wanted})[0]
+        if not np.isfinite(found).all():
+            raise ModelError(f"{self.name}: its denoiser gives what is no number")
         return np.asarray(found[:, :phrases], np.float32)
 
     def with_denoiser(self, network: onnxruntime.InferenceSession, about: Mapping[str, Any]) -> Model:

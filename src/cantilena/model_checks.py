@@ -12,7 +12,7 @@ from numpy.lib import format as npy
 
 from cantilena.errors import ModelError
 
-__all__ = ["check_arrays", "check_network", "read_about"]
+__all__ = ["check_arrays", "check_input", "check_network", "read_about"]
 
 _MOST_JSON = 1 << 20  # bytes of model.json; ours are 2 KB
 _MOST_ARRAYS = 1 << 24  # bytes of latent.npz, unpacked; ours are 2 KB
@@ -119,3 +119,11 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
         if byte < 128:
             return value, at
     raise ValueError("no protobuf")
+
+
+def check_input(session: Any, name: str, size: int, place: str) -> None:
+    """ModelError where an open network has an input of this name whose last dimension is another than `size`."""
+    for given in session.get_inputs():
+        last = given.shape[-1] if given.shape else None
+        if given.name == name and isinstance(last, int) and last != size:
+            raise ModelError(f"{place}: its {name} has {last} numbers, and model.json and latent.npz speak of {size}")

@@ -219,3 +219,15 @@ def test_a_zip_of_a_version_to_come_is_refused(tmp_path):
     (tmp_path / "new.zip").write_bytes(data)
     with pytest.raises(CorpusError, match="a damaged archive"):
         _members(tmp_path / "new.zip")
+
+
+def test_a_member_of_a_zip_without_a_name_is_stepped_over(tmp_path: Path) -> None:
+    """Python's `ZipInfo.is_dir` looks at the last letter of a name: a fuzzer's find."""
+    path, nameless = tmp_path / "x.zip", zipfile.ZipInfo("x")
+    nameless.filename = ""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(nameless, b"nameless")
+        archive.writestr("a.mid", b"1")
+    assert "" in zipfile.ZipFile(path).namelist()
+    assert [found.name for found in Sources([path])] == ["x.zip/a.mid"]
+    assert Sources([path]).total == 1

@@ -121,7 +121,7 @@ def _count(path: Path, read: Callable[[Path], Iterator[_Item]]) -> int:
     try:
         if read is _zip:
             with zipfile.ZipFile(path) as archive:
-                return sum(_is_midi(info.filename) and not info.is_dir() for info in archive.infolist())
+                return sum(_is_midi(info.filename) for info in archive.infolist())
         return sum(1 for _ in _walk(path)) if read is _folder else 1
     except _DAMAGED as error:
         raise CorpusError(f"{path}: a damaged archive ({error})") from error
@@ -206,7 +206,7 @@ def _tar(path: Path) -> Iterator[_Item]:
 def _zip(path: Path) -> Iterator[_Item]:
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
-            if info.is_dir() or not _is_midi(info.filename):
+            if not _is_midi(info.filename):  # nor is a folder, whose name ends in a slash
                 continue
             try:
                 with archive.open(info) as member:

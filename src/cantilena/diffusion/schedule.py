@@ -35,6 +35,9 @@ Noise: TypeAlias = Callable[[tuple[int, ...]], Array]  # standard normal numbers
 Prediction: TypeAlias = Literal["eps", "x0", "v"]
 
 
+MAX_LEVELS = 100_000
+
+
 @dataclass(frozen=True, eq=False)
 class NoiseSchedule:
     """What is left of the data at each level: `alpha_bar` float64 (T+1,), from exactly 1 down, never to 0.
@@ -83,7 +86,7 @@ class NoiseSchedule:
     def from_config(cls, config: Mapping[str, Any]) -> NoiseSchedule:
         """The schedule that a recipe or a model folder names; what is left out has its default.
 
-        Raises ValueError for an unknown name or setting.
+        Raises ValueError for an unknown name or setting, and for what makes no schedule.
 
         >>> NoiseSchedule.from_config({"name": "cosine", "T": 100}).T
         100
@@ -99,7 +102,11 @@ class NoiseSchedule:
         make, names = known[name]
         if extra := sorted(set(settings) - names):
             raise ValueError(f"the {name} noise schedule has {', '.join(sorted(names))}, not {', '.join(extra)}")
-        return make(**settings)
+        T = settings.get("T", 1)
+        if not isinstance(T, int) or not 1 <= T <= MAX_LEVELS:
+            raise ValueError(f"a noise schedule has 1 to {MAX_LEVELS:,} levels T, not {T!r}")
+        with np.errstate(all="ignore"):  # what is no schedule is refused below
+            return make(**settings)
 
     def to_config(self) -> dict[str, Any]:
         """The inverse of `from_config`, ready for JSON; ValueError for a schedule made from a bare table."""
