@@ -35,7 +35,6 @@ from cantilena.corpus.parts import extract_file, rules
 from cantilena.corpus.store import MELODY, Corpus, fingerprint, purity
 from cantilena.corpus.tunes import SPLITS, tune_key
 from cantilena.errors import CorpusError
-from cantilena.music import extract
 from cantilena.music.extract import ROLES, Candidate, candidates
 from cantilena.music.melody import Melody, is_silent
 from cantilena.music.metre import FOUR_FOUR
@@ -394,7 +393,9 @@ def test_files_give_the_melodies_of_their_version() -> None:
             notes += [(at, at + length, 48 + draw.randrange(36)) for _ in range(draw.choice([1, 1, 1, 3]))]
             at += length + draw.choice([0, 0, 0, 1, 40])
         notes.append((at, at + draw.choice([2, 20, 60]), 60))
-        for found in extract_file(song(track(notes, name=draw.choice(["", "Lead", "Bass"])), track(notes[::2], channel=9))):
+        for found in extract_file(
+            song(track(notes, name=draw.choice(["", "Lead", "Bass"])), track(notes[::2], channel=9))
+        ):
             digest.update(repr((found.track, found.region, found.family, found.role, round(found.dropped, 4))).encode())
             if found.melody is not None:
                 digest.update(tune_key(found.melody) + found.melody.events.tobytes())

@@ -16,16 +16,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.corpus import tunes
 from cantilena.corpus.tunes import contents, tune_key
 from cantilena.errors import MidiError
-from cantilena.music import chunks, extract, melody, midi, voices
+from cantilena.music import extract
 from cantilena.music.extract import ROLES, Candidate, candidates
 from cantilena.music.melody import Melody
 from cantilena.music.metre import FOUR_FOUR
 from cantilena.music.midi import read_song
 
-__all__ = ["CRASHED", "EXTRACTOR_VERSION", "FEW_BARS", "MIN_BARS", "Extractor", "Part", "extract_file", "file_hash", "read_batch", "rules"]
+__all__ = [
+    "CRASHED",
+    "EXTRACTOR_VERSION",
+    "FEW_BARS",
+    "MIN_BARS",
+    "Extractor",
+    "Part",
+    "extract_file",
+    "file_hash",
+    "read_batch",
+    "rules",
+]
 
 EXTRACTOR_VERSION = 1  # raise it where a file gives other melodies than before: kept parts are then read anew
 MIN_BARS = 16  # of a melody in a corpus
