@@ -441,6 +441,24 @@ def test_exported_its_graphs_are_its_networks(trained, tunes, tmp_path):
     assert meta["styles"] == list(STYLES)
 
 
+def test_a_run_begins_with_a_model_by_its_name(trained, tunes, tmp_path, monkeypatch):
+    """Weights, latent space and VAE are the model's."""
+    found, model = Tunes.open(tunes), tmp_path / "models/mine"
+    tune_runs.export_run(
+        trained / "denoiser", trained / "decoder", model, tunes=found, data="tunes of our own", licence="CC BY 4.0"
+    )
+    monkeypatch.setenv("CANTILENA_MODELS", str(model.parent))
+    recipe = read_recipe(ROOT / "recipes/open.toml", [*TINY, "tunes.vae=mine", "loop.steps=1", "loop.lr=1e-9"])
+    tune_runs.train_denoiser(recipe, found, tmp_path / "run", init=Path("mine"))
+    ours, theirs = (LatentSpace.load(folder / "latent.npz") for folder in (tmp_path / "run", model))
+    assert ours.fingerprint == theirs.fingerprint
+    new, old = (
+        tune_runs.load_latent_network(run, "denoiser")[0].state_dict()["inputs.weight"]
+        for run in (tmp_path / "run", trained / "denoiser")
+    )
+    assert (new - old).abs().max() < 1e-3  # half precision
+
+
 def test_a_denoiser_is_not_exported_with_another_vae(trained, tunes, tmp_path):
     recipe = read_recipe(ROOT / "recipes/open_vae.toml", [*TINY_VAE, "loop.seed=5"])
     tune_runs.train_vae(recipe, Tunes.open(tunes), tmp_path / "other")

@@ -69,6 +69,7 @@ __all__ = [
     "is_model",
     "load_latent_network",
     "load_vae",
+    "model_folder",
     "provenance_of",
     "train_decoder",
     "train_denoiser",
@@ -143,7 +144,7 @@ def train_decoder(
 
 def load_vae(source: Path) -> MelodyVAE:
     """The VAE of a run (averaged weights), of a model folder or of a shipped model."""
-    if (model := _model_folder(source)) is not None:
+    if (model := model_folder(source)) is not None:
         source = model
         about = json.loads((source / "model.json").read_text())
         network = MelodyVAE(VAEConfig(**about["vae"]["config"]))
@@ -255,7 +256,7 @@ def _space(run: Path, data: DataConfig, init: Path | None, latents: Latents) -> 
         return LatentSpace.load(run / "latent.npz")
     for source in (Path(data.latent) if data.latent else None, init):
         if source is not None:
-            return LatentSpace.load((_model_folder(source) or source) / "latent.npz")
+            return LatentSpace.load((model_folder(source) or source) / "latent.npz")
     return fit_space(latents, data)
 
 
@@ -422,7 +423,7 @@ def warm_start(network: nn.Module, source: Path, kind: Kind) -> None:
     """Take the weights of a model, by folder or name, of a folder of baselines, or of a run."""
     if kind == "mdn" and (source / "baselines.json").is_file():
         weights = read_weights(source, kind)
-    elif kind != "mdn" and (model := _model_folder(source)) is not None:
+    elif kind != "mdn" and (model := model_folder(source)) is not None:
         weights = read_weights(model, kind)
     else:
         weights = load_weights(load_checkpoint(source)[1])
@@ -463,10 +464,10 @@ def _renamed(weights: dict[str, Tensor]) -> tuple[dict[str, Tensor], tuple[str, 
 
 def is_model(source: Path) -> bool:
     """Whether `source` is a model folder, or names a shipped model; a run is neither."""
-    return _model_folder(source) is not None
+    return model_folder(source) is not None
 
 
-def _model_folder(source: Path) -> Path | None:
+def model_folder(source: Path) -> Path | None:
     """The model folder that `source` is or names; None where it must be a run."""
     try:
         return find_model(source)

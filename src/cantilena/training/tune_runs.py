@@ -27,6 +27,7 @@ from cantilena.training.runs import (
     diffusion_of,
     load_latent_network,
     load_vae,
+    model_folder,
     provenance_of,
     train_vae,
     vae_of,
@@ -55,7 +56,8 @@ def train_denoiser(
     vae = load_vae(Path(data.vae)).to(device)
     told = {"vae": vae_fingerprint(vae), "tunes": tunes.fingerprint, "shares": data.shares, "shifts": data.shifts,
             "parts": data.parts, "labels": list(labels_told(tunes.styles))}  # fmt: skip
-    space, train, validation = encoded_tunes(vae, tunes, run, told, precision=data.precision, init=init)
+    begun = init and (model_folder(init) or init)
+    space, train, validation = encoded_tunes(vae, tunes, run, told, precision=data.precision, init=begun)
     torch.manual_seed(loop.seed)
     network: Any = make_network(recipe, space.D, len(tunes.styles))
     if init is not None:
