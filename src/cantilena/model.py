@@ -94,6 +94,7 @@ class Repertoire:
     forms: dict[str, list[str]]  # of real tunes by style, a letter for each phrase
     homes: dict[str, list[tuple[int, int, int]]]  # by style: scale, tonic, and how many real tunes are at home there
     styles: dict[str, dict[str, int]]  # how many real tunes of each style are in each metre, where they are many
+    densities: dict[str, dict[str, list[float]]]  # by style and metre: quantiles of notes a quarter of real tunes
 
     @classmethod
     def of(cls, about: Mapping[str, Any]) -> Repertoire:
@@ -109,8 +110,12 @@ class Repertoire:
             str(style): {str(metre): int(n) for metre, n in count.items()}
             for style, count in about.get("styles", {}).items()
         }
+        densities = {
+            str(style): {str(metre): [float(density) for density in some] for metre, some in of.items()}
+            for style, of in about.get("densities", {}).items()
+        }
         metres = tuple(Metre.parse(metre) for metre in about["metres"]) if "metres" in about else FOUR_FOUR
-        return cls(metres, forms, homes, styles)
+        return cls(metres, forms, homes, styles, densities)
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,6 +14,7 @@ import torch
 
 from cantilena.errors import CorpusError, RecipeError
 from cantilena.latent import LatentSpace
+from cantilena.music.metre import Metre
 from cantilena.training import runs, tune_runs
 from cantilena.training.data import Phrases
 from cantilena.training.denoiser import DiffusionConfig
@@ -431,6 +432,7 @@ def test_exported_its_graphs_are_its_networks(trained, tunes, tmp_path):
     assert about["labels"]["style"] == list(STYLES)
     assert [len(v) for v in about["labels"].values()] == list(label_sizes(len(STYLES)))
     assert about["provenance"]["licence"] == "CC BY 4.0"
+    assert about["densities"] == tune_runs.real_densities(Tunes.open(tunes))
     net, meta = tune_runs.load_latent_network(trained / "denoiser", "denoiser")
     told = given(D=about["denoiser"]["config"]["D"])
     session = onnxruntime.InferenceSession(str(tmp_path / "model/denoiser.onnx"))
@@ -439,6 +441,23 @@ def test_exported_its_graphs_are_its_networks(trained, tunes, tmp_path):
     ours = net(*told).detach().numpy()
     assert np.abs(ours - theirs)[:, :6].max() < 0.02  # half precision
     assert meta["styles"] == list(STYLES)
+
+
+def test_densities_are_quantiles_of_the_notes_a_quarter_of_training_tunes(tunes):
+    found = Tunes.open(tunes)
+    many = tune_runs.real_densities(found, least=1)
+    assert tune_runs.real_densities(found, least=10_000) == {}
+    for style, of in many.items():
+        for metre, some in of.items():
+            theirs = [
+                (found.phrases(t) > 1).sum() / (len(found.phrases(t)) * found.quarters(t))
+                for t in found.split(0, role=0).tolist()
+                if found.styles[found.table["style"][t]] == style
+                and str(Metre(*found.metres[found.table["metre"][t]])) == metre
+            ]
+            assert len(some) == 15
+            assert some == sorted(some)
+            assert min(theirs) - 1e-3 <= some[0] <= some[-1] <= max(theirs) + 1e-3
 
 
 def test_a_run_begins_with_a_model_by_its_name(trained, tunes, tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
-"""A tune of a network that is told where each phrase stands: its form and key are a real tune's, its notes one draw's.
+"""A tune of a network that is told where each phrase stands: form, key and density are real tunes', notes one draw's.
 
-The network is told how many phrases lie before each and after it, its form letter, and where the tune is at home.
+The network is told how many phrases lie before each and after it, its form letter, where the tune is at home, and how
+many notes it has.
 Phrases of one letter are drawn as one, so what the network means to come again comes again note for note. Of a few
 draws the one most like a tune is taken.
 """
@@ -26,11 +27,11 @@ from cantilena.music.scales import in_one_scale
 from cantilena.music.tune_score import longest_run, tune_score
 from cantilena.rules import Key, Rules
 
-__all__ = ["DRAWS", "ROUNDS", "compose_tune", "draw_form", "draw_home", "draw_style"]
+__all__ = ["DRAWS", "ROUNDS", "compose_tune", "draw_density", "draw_form", "draw_home", "draw_style"]
 
 DRAWS = 6  # of which the best is taken
 ROUNDS = 3  # of draws, until one is a tune
-_STYLES, _FORMS, _HOMES = 17, 19, 23  # tell a seed's numbers for each from those for sampling
+_STYLES, _FORMS, _HOMES, _DENSITIES = 17, 19, 23, 29  # tell a seed's numbers for each from those for sampling
 _IN_SCALE = 8.0  # what notes outside one scale count, against a tune score of -4 to 4
 _SEAM = 6.0  # and what leaps from phrase to phrase count
 _ZIGZAG, _TURNS = 10.0, 0.5  # what changes of direction beyond this share of them count
@@ -88,6 +89,19 @@ def draw_home(homes: Mapping[str, Sequence[tuple[int, int, int]]], style: str | 
     random = np.random.Generator(np.random.PCG64([seed, _HOMES]))
     scale, tonic, _ = known[int(random.choice(len(known), p=count / count.sum()))]
     return scale, tonic
+
+
+def draw_density(
+    densities: Mapping[str, Mapping[str, Sequence[float]]], style: str | None, metre: str, seed: int
+) -> float | None:
+    """Notes a quarter of a real tune of a style in a metre; None where none are known. The seed's chance.
+
+    It is one of the denser two thirds: what comes of a density has somewhat fewer notes.
+    """
+    some = densities.get(style, {}).get(metre, ()) if style is not None else ()
+    some = some[len(some) // 3 :]
+    random = np.random.Generator(np.random.PCG64([seed, _DENSITIES]))
+    return float(some[int(random.integers(len(some)))]) if some else None
 
 
 def compose_tune(

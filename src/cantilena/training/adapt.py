@@ -31,7 +31,7 @@ from cantilena.training.export import adapted_model, read_weights
 from cantilena.training.runs import load_vae
 from cantilena.training.sequences import Sequences, encode_tunes
 from cantilena.training.tune_denoiser import TuneDenoiser, TuneDenoiserConfig, TuneTask
-from cantilena.training.tune_runs import real_forms, real_homes
+from cantilena.training.tune_runs import real_densities, real_forms, real_homes
 from cantilena.training.tunes import FIELDS, Tunes
 
 __all__ = ["FEWEST", "MOST", "Adaptation", "OwnTunes", "adapt_model", "own_tunes"]
@@ -215,8 +215,12 @@ def _learn(
 def _write(
     model: Model, own: OwnTunes, tunes: Tunes, network: TuneDenoiser, folder: Path, steps: int
 ) -> KnownTunes:  # fmt: skip
-    """Write the model's folder with this denoiser, the forms and keys of own tunes, and what they share; the index."""
-    more: dict[str, Any] = {"forms": {OWN: real_forms(tunes)[OWN]}, "styles": {}}
+    """Write the model's folder with this denoiser, the forms, keys and densities of own tunes, and what they share; the index."""
+    more: dict[str, Any] = {
+        "forms": {OWN: real_forms(tunes)[OWN]},
+        "styles": {},
+        "densities": real_densities(tunes, least=1),
+    }
     if homes := real_homes(tunes):
         more["homes"] = homes
     history = {"from": model.name, "fingerprint": model.fingerprint, "files": list(own.hashes), "steps": steps}

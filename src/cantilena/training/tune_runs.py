@@ -16,6 +16,7 @@ import torch
 from cantilena.errors import RecipeError
 from cantilena.labels import form_text
 from cantilena.latent import LatentSpace
+from cantilena.music.melody import REST
 from cantilena.music.metre import Metre
 from cantilena.provenance import FILE as PROVENANCE
 from cantilena.provenance import KnownTunes
@@ -142,6 +143,22 @@ def real_homes(tunes: Tunes) -> dict[str, list[list[int]]]:
     return {style: [[*home, n] for home, n in count.most_common()] for style, count in sorted(found.items())}
 
 
+def real_densities(tunes: Tunes, least: int = 24, quantiles: int = 15) -> dict[str, dict[str, list[float]]]:
+    """Notes a quarter of the training tunes of each style and metre that has so many or more: quantiles, ascending."""
+    found: dict[str, dict[str, list[float]]] = {}
+    for tune in tunes.split(0, role=0).tolist():
+        row, phrases = tunes.table[tune], tunes.phrases(tune)
+        of = found.setdefault(tunes.styles[row["style"]], {})
+        notes = float((phrases > REST).sum() / (len(phrases) * tunes.quarters(tune)))
+        of.setdefault(str(Metre(*tunes.metres[row["metre"]])), []).append(notes)
+    at = (np.arange(quantiles) + 0.5) / quantiles
+    many = {
+        style: {metre: np.quantile(some, at).round(3).tolist() for metre, some in of.items() if len(some) >= least}
+        for style, of in sorted(found.items())
+    }
+    return {style: of for style, of in many.items() if of}
+
+
 def known_tunes(tunes: Tunes, parts: int = 1600, unseen: int = 150) -> KnownTunes:
     """The tunes of the training split and so many top parts that sing, named; unseen ones are of the two others."""
     tops = (t for t in tunes.split(0, role=1).tolist() if sings(tunes.phrases(t)))
@@ -195,6 +212,7 @@ def export_run(
             "metres": known_metres(tunes),
             "forms": real_forms(tunes),
             "homes": real_homes(tunes),
+            "densities": real_densities(tunes),
             "styles": real_styles(tunes),
             "sources": dict(tunes.sources),
         },

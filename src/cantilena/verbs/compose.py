@@ -20,7 +20,7 @@ from cantilena.edits.motif import develop, first_phrase, read_motif
 from cantilena.edits.pick import choose, denoising_error, unlike_a_tune
 from cantilena.edits.song_form import SAMPLES, SHORTEST, compose_song, octaves_to
 from cantilena.edits.steer import Steering
-from cantilena.edits.tune_form import compose_tune, draw_form, draw_home, draw_style
+from cantilena.edits.tune_form import compose_tune, draw_density, draw_form, draw_home, draw_style
 from cantilena.edits.window import own_seed
 from cantilena.engine import Engine
 from cantilena.labels import Home, places
@@ -125,11 +125,14 @@ def _songs(engine: Engine, requests: Sequence[Compose], length: Length, rules: R
 
 
 def _tune(engine: Engine, counted: _Counted, request: Compose, length: Length, rules: Rules | None) -> Melody:
-    """A tune in the form and the key that are asked for, or in a real tune's of the style."""
+    """A tune in the form, the key and the density that are asked for, or in real tunes' of the style."""
     bars, metre, model, form, seed = length.bars, length.metre, engine.model, _form(rules), request.seed
     letters = None if form is None else form.letters(bars, metre)
     letters = letters or draw_form(model.tunes.forms, request.style, length.phrases, seed)
     drawn = _drawn(request, draw_home(model.tunes.homes, request.style, seed))
+    if drawn["known"].density is None:
+        density = draw_density(model.tunes.densities, request.style, str(metre), seed)
+        drawn["known"] = drawn["known"]._replace(density=density)
     sample, told = partial(counted.sample, **drawn), partial(engine.told, drawn)
     key, home = None if rules is None else rules.key, drawn["known"].home
     key = Key.at_home(*home) if key is None and home is not None else key
