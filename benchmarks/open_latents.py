@@ -1,4 +1,4 @@
-"""How real and how complete a model of tunes is, phrase by phrase: `python benchmarks/open_latents.py TUNES.npz [MODEL] [N]`.
+"""How real and complete a model of tunes is, by phrases: `python benchmarks/open_latents.py TUNES.npz [MODEL] [N]`.
 
 N (200) tunes of 16 phrases, in the styles and metres of as many unseen human tunes (test split): as `compose` makes
 them, and one plain draw each. Their phrases are encoded as the human ones are, and compared in latent space (Frechet

@@ -215,7 +215,7 @@ def _learn(
 def _write(
     model: Model, own: OwnTunes, tunes: Tunes, network: TuneDenoiser, folder: Path, steps: int
 ) -> KnownTunes:  # fmt: skip
-    """Write the model's folder with this denoiser, the forms, keys and densities of own tunes, and what they share; the index."""
+    """Write the model's folder with this denoiser, what is known of own tunes, and what they share; the index."""
     more: dict[str, Any] = {
         "forms": {OWN: real_forms(tunes)[OWN]},
         "styles": {},
