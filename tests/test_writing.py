@@ -1,5 +1,7 @@
 """What a decoder writes is heard by what comes after, keeps its bounds, and does not depend on company."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -20,6 +22,7 @@ from cantilena.writing import (
     write,
 )
 from melodies import random_melody
+from oracles import Whim
 
 LITERAL = Manner(LABEL_NULLS)
 
@@ -246,3 +249,16 @@ def test_a_melody_is_written_the_same_alone_and_among_others(toy_model):
         np.testing.assert_array_equal(
             model.decode(z[k], Manner(LABEL_NULLS, 0.5, 1.0, 0.01, seeds=(seed,))), together[k]
         )
+
+
+def test_notes_begin_where_they_are_asked_to_and_nowhere_else():
+    random = np.random.default_rng(3)
+    onsets = random.integers(-1, 2, (6, 32)).astype(np.int8)
+    bounds = replace(Bounds.none(6), onsets=onsets)
+    on = Whim(5, 1.0).to_phrases(latents(*range(6))[0], bounds) > REST
+    assert on[onsets == 1].all()
+    assert not on[onsets == 0].any()
+    assert on[onsets == FREE].any()
+    fixed = np.where(random.random((6, 32)) < 0.3, HOLD, FREE).astype(np.int8)
+    held = Whim(5, 1.0).to_phrases(latents(*range(6))[0], replace(bounds, fixed=fixed))
+    assert (held[fixed == HOLD] == HOLD).all()  # what stands already, stands

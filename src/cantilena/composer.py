@@ -108,7 +108,7 @@ class Composer:
 
     def _result(self, outcome: Outcome) -> Result:
         parts = tuple(self._result(part) for part in outcome.parts)
-        receipt = make_receipt(self.model, outcome.request, outcome.melody, outcome.rows)
+        receipt = make_receipt(self.model, outcome.request, outcome.melody, outcome.rows, outcome.draw)
         return Result(
             outcome.melody, outcome.midi, outcome.track, receipt, outcome.name, outcome.before, outcome.within, parts
         )

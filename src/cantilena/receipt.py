@@ -81,6 +81,7 @@ class Receipt(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     cpu: str
     notes: str  # `notes_hash` of what was composed
     rows: tuple[Row, ...] = ()
+    draw: int = 1  # of the seed: those before it were no music
     receipt: int = FORMAT
 
     @property
@@ -103,7 +104,8 @@ class Receipt(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         density 4..6: met in 7 of 8 bars
         """
         made = f"model {self.model} {self.fingerprint}, onnxruntime {self.onnxruntime} on {self.cpu}"
-        lines = [f"Cantilena {self.version}: {self.title} ({made})"]
+        drawn = f", draw {self.draw}: nearer to what was asked than those before it" if self.draw > 1 else ""
+        lines = [f"Cantilena {self.version}: {self.title}{drawn} ({made})"]
         if self.rows:
             lines += [*_aligned(self._answers()), *self._totals()]
         return "\n".join(printable(line) for line in lines)
@@ -152,12 +154,14 @@ class _Head(Struct):
     receipt: int
 
 
-def make_receipt(model: Model, request: Request, melody: Melody, rows: Iterable[Row] = ()) -> Receipt:
+def make_receipt(
+    model: Model, request: Request, melody: Melody, rows: Iterable[Row] = (), draw: int = 1
+) -> Receipt:  # fmt: skip
     """The receipt of a `melody` that this machine made by `model`, for a `request` whose defaults are settled."""
     here = machine()
     return Receipt(
         request=cast("AnyRequest", request), model=model.name, fingerprint=model.fingerprint, version=here.version,
-        onnxruntime=here.onnxruntime, cpu=here.cpu, notes=notes_hash(melody), rows=tuple(rows),
+        onnxruntime=here.onnxruntime, cpu=here.cpu, notes=notes_hash(melody), rows=tuple(rows), draw=draw,
     )  # fmt: skip
 
 

@@ -73,12 +73,14 @@ class Bounds:
 
     `sounding` (P, 32, 90): the notes that may sound at each step, by their token, whether they begin there or ring
     through; under REST, whether silence may. `fixed` (P, 32): tokens that stand already, FREE elsewhere; whether fixed
-    notes ring on into free steps say `rings`. Where nothing is possible there is silence.
+    notes ring on into free steps say `rings`. `onsets` (P, 32): 1 where a note begins, 0 where none may, FREE where
+    one may; so everywhere if none are given. Where nothing is possible there is silence.
     """
 
     sounding: NDArray[np.bool_]
     fixed: NDArray[np.int8]
     rings: bool = False
+    onsets: NDArray[np.int8] | None = None
 
     @classmethod
     def none(cls, phrases: int) -> Bounds:
@@ -100,7 +102,12 @@ class Bounds:
         there[..., max(semitones, 0) : size + min(semitones, 0)] = notes[
             ..., max(-semitones, 0) : size - max(semitones, 0)
         ]
-        return Bounds(moved, transpose(self.fixed, semitones), self.rings)
+        return replace(self, sounding=moved, fixed=transpose(self.fixed, semitones))
+
+    def first(self, steps: int) -> Bounds:
+        """The bounds of the first `steps` of each phrase."""
+        onsets = None if self.onsets is None else self.onsets[:, :steps]
+        return Bounds(self.sounding[:, :steps], self.fixed[:, :steps], self.rings, onsets)
 
 
 def context(phrases: NDArray[np.integer], first: NDArray[np.bool_]) -> Int:
@@ -218,13 +225,14 @@ def write(
     """
     (N, P), steps = z.shape[:2], manner.metre.phrase_steps
     if bounds is not None:
-        bounds = replace(bounds, sounding=bounds.sounding[:, :steps], fixed=bounds.fixed[:, :steps])
+        bounds = bounds.first(steps)
     which, rows = _distinct(z, np.zeros(P, np.int64) if bounds is None else _kinds(bounds))
-    allowed = fixed = holds = None
+    allowed = fixed = holds = onsets = None
     tokens, todo = np.empty((rows.size, steps), np.int8), np.arange(rows.size)
     if bounds is not None:
         allowed, fixed = bounds.sounding[rows % P], bounds.fixed[rows % P]
         holds = _holds(bounds)[rows % P]
+        onsets = None if bounds.onsets is None else bounds.onsets[rows % P]
         tokens, todo = fixed.copy(), np.flatnonzero((fixed == FREE).any(axis=1))  # what stands whole needs no plan
     flat, noise, place = z.reshape(N * P, -1)[rows], manner.noise(N), np.zeros(rows.size, np.int64)
     place[todo] = np.arange(todo.size)  # of a phrase among the plans
@@ -251,6 +259,7 @@ def write(
                     None if allowed is None else allowed[some],
                     None if fixed is None else fixed[some],
                     None if holds is None else holds[some],
+                    None if onsets is None else onsets[some],
                 )  # fmt: skip
     written = tokens[which].reshape(N, P, -1)
     if bounds is not None:
@@ -279,7 +288,8 @@ def _planned(decoder: Decoder, z: Float, manner: Manner) -> tuple[Float, Float]:
 
 def _kinds(bounds: Bounds) -> Int:
     """Numbers (P,) that are equal where bounds are."""
-    told = (np.packbits(bounds.sounding.reshape(len(bounds.fixed), -1), axis=1), bounds.fixed.view(np.uint8))
+    told = [np.packbits(bounds.sounding.reshape(len(bounds.fixed), -1), axis=1)]
+    told += [some.astype(np.int8).view(np.uint8) for some in (bounds.fixed, bounds.onsets) if some is not None]
     return np.unique(np.concatenate(told, axis=1), axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 
@@ -328,10 +338,12 @@ def _written(
     decoder: Decoder, plan: Float, plain: Float, state: Float, before: Int, floor: float,
     leanings: tuple[Float, Float] | None, noise: Float | None,
     allowed: NDArray[np.bool_] | None, fixed: NDArray[np.int8] | None, holds: NDArray[np.bool_] | None,
+    onsets: NDArray[np.int8] | None,
 ) -> NDArray[np.int8]:  # fmt: skip
     """Phrases written once after their contexts `before` (n, 4): tokens (n, 32).
 
-    Within bounds `allowed` (n, 32, 90) and `fixed` (n, 32) are theirs, and `holds` (n, 32) is where no fixed step ends.
+    Within bounds `allowed` (n, 32, 90), `fixed` (n, 32) and `onsets` (n, 32) are theirs, and `holds` (n, 32) is where
+    no fixed step ends.
     """
     n, steps = plan.shape[:2]
     every = np.arange(n)
@@ -349,6 +361,9 @@ def _written(
         if allowed is not None and holds is not None:
             legal = allowed[:, k].copy()
             legal[:, HOLD] = allowed[every, k, sounds] & holds[:, k]
+            if onsets is not None:
+                legal[onsets[:, k] == 1, : REST + 1] = False
+                legal[onsets[:, k] == 0, REST + 1 :] = False
             legal[~legal.any(axis=1), REST] = True
             logits = np.where(legal, logits, -np.inf)
         if noise is not None:

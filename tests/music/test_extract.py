@@ -249,14 +249,25 @@ def test_names_that_are_basses(name: str, role: str) -> None:
     assert roles(track(tune(1, 8), name=name)) == [role]
 
 
-def test_extract_takes_the_longest_lead_or_the_track_asked_for() -> None:
+def test_extract_takes_the_track_that_is_named_or_the_one_asked_for() -> None:
     data = song(
         track(tune(1, 30, low=30), program=33),
-        track(tune(2, 8, low=60), channel=1, name="Lead"),
-        track(tune(3, 12, low=60), channel=2, name="Voice"),
+        track(tune(2, 12, low=60), channel=1, name="Lead"),
+        track(tune(3, 8, low=60), channel=2, name="Voice"),
+        track(tune(4, 12, low=60), channel=3, name="Backing Vocals"),
     )
     assert extract(read_song(data)).track == 2
     assert extract(read_song(data), track=0).role == "bass"
+
+
+def test_extract_takes_what_is_most_like_a_tune_where_none_is_named() -> None:
+    """Not the highest: an arpeggio over the tune; not the longest: a drone below it; and not what is chords."""
+    line = tune(5, 16, low=62)
+    arpeggio = [(i * STEP, (i + 1) * STEP, (84, 96, 88, 91, 103)[i % 5]) for i in range(256)]
+    drone = [(i * 4 * STEP, (i + 1) * 4 * STEP, (48, 48, 48, 50, 52, 53, 55)[i % 7]) for i in range(100)]
+    chords = [(s, e, p + d) for s, e, p in tune(6, 16, low=60) for d in (0, 4, 7)]
+    data = song(*(track(some, channel=k) for k, some in enumerate((arpeggio, drone, line, chords))))
+    assert extract(read_song(data)).track == 2
 
 
 def test_extract_says_why_there_is_nothing() -> None:

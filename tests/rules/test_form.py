@@ -130,3 +130,26 @@ def test_one_bar_that_comes_again_where_it_should_not_is_enough_to_miss_the_form
     assert not Form("ABCD").met(joined(A, B, C, A))[[0, 1, 12, 13]].any()
     assert Form("ABCD").met(joined(A, B, C, A))[4:12].all()
     assert Form("ABCD").measure(joined(A, B, C, A))[0] == "other 1.00"
+
+
+def test_the_phrases_of_a_song_are_named_by_their_bars_and_single_bars_come_again_too():
+    song = joined(A, B, A.slice(1, 3), C.slice(1, 1))  # its last phrase begins as the second one of A, and ends anew
+    rule = Form.of(song)
+    assert rule.letters(12) == [0, 1, 2, 3, 0, 4]
+    assert rule.firsts(12).tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 11]
+    other = joined(B, C, part(4), part(6).slice(1, 1)).slice(1, 12)
+    again = rule.come_again(other)
+    assert again == joined(B, C, B.slice(1, 3), other.slice(12, 12))
+    assert rule.met(again).all()
+
+
+def test_a_bar_that_comes_again_in_silence_ends_what_rings_into_it():
+    song = Melody.from_notes([4, 16, 36], [16, 32, 48], [60, 64, 60], bars=3)
+    melody = Melody.from_notes([4, 16], [16, 48], [62, 65], bars=3)
+    assert Form.of(song).come_again(melody) == Melody.from_notes([4, 16, 36], [16, 32, 48], [62, 65, 62], bars=3)
+
+
+def test_which_bars_are_too_alike():
+    alike = Form("ABCD").too_alike(joined(A, B, C, A))
+    assert np.argwhere(alike)[:4].tolist() == [[0, 12], [1, 13], [2, 14], [3, 15]]
+    assert not alike[4:12].any()

@@ -61,9 +61,9 @@ def extend(
     at = (first if after else stop - free.size) - here.start * metre.phrase_steps
     at -= 0 if after else -free.size % metre.phrase_steps
     where: dict[str, Any] = {}
-    if model.places_phrases:  # a melody that goes on has no ending that could be told
+    if model.places_phrases:  # new bars after a melody end it: one that goes on for ever falls silent
         opening = max(0, -(-(front + locks.locked.size) // metre.phrase_steps) - seen) if after else 0
-        where["places"] = places_among(held, whole, opening, whole=not after and seen == len(held))
+        where["places"] = places_among(held, whole, opening, whole=after or seen == len(held))
     bounds = Bounds.fixing(held, np.tile(whole[:, None], TOKENS))  # the song is heard by what goes on from it
     if rules is None:
         read = functools.partial(model.to_phrases, bounds=bounds)

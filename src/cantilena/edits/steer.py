@@ -3,7 +3,8 @@
 Soft rules (density, contour, form ...) steer the sampler (`diffusion.branching`). Hard rules (key, range, chords)
 do not: a sample that is judged by its wrong notes learns to have few notes. They choose the transposition of a melody
 that is composed from nothing, which costs no music at all, and then bind what is written: a note that they forbid
-is never an option, and what comes after it goes on from what was written instead.
+is never an option, and what comes after it goes on from what was written instead. The rhythm of a song does both:
+the sample comes near to it, and what is written has it.
 """
 
 from __future__ import annotations
@@ -30,17 +31,16 @@ from cantilena.music.melody import (
 )
 from cantilena.music.metre import TOKENS, Metre
 from cantilena.rules.form import Form
-from cantilena.rules.rhythm import Density
+from cantilena.rules.rhythm import Density, Rhythm
 from cantilena.rules.rule import HardRule
 from cantilena.rules.weighted import Rules
-from cantilena.writing import Bounds
+from cantilena.writing import FREE, Bounds
 
 __all__ = ["Steering", "best_shift", "check_held"]
 
 Paste: TypeAlias = Callable[[NDArray[np.int8]], NDArray[np.int8]]  # tokens (..., P, 32) -> with what is locked in them
 SPARSE, FEW = 0.1, 2  # each note that a bar has less than 2 costs .1: silence breaks few rules, and is no answer
 SHARED = 0.15  # of the noise of phrases that are drawn as one: docs/findings.md
-TIED = 0.75  # similarity that is asked of two bars, from which on they are drawn as one
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +85,7 @@ class Steering:
         if form is None:
             return None
         same = np.eye(self.bars.size, dtype=np.bool_)
-        same[np.ix_(self.bars, self.bars)] |= np.nan_to_num(form.target(int(self.bars.sum()), self.metre)) > TIED
+        same[np.ix_(self.bars, self.bars)] |= form.same(int(self.bars.sum()), self.metre)
         size = self.metre.phrase_bars
         whole = np.all([same[k::size, k::size] for k in range(size)], axis=0)  # all bars of a phrase
         here = slice(self.first, self.first + phrases)
@@ -147,10 +147,20 @@ class Steering:
         allowed[judged] = self.rules.allowed(int(judged.sum()), self.metre)
         if self.spared is not None:
             allowed |= self.spared
-        begin, sounding = self.first * size, bounds.sounding.copy()
-        sounding[:, :size] &= allowed[begin : begin + len(x_0) * size].reshape(len(x_0), size, -1)
-        heard = replace(bounds, sounding=sounding)
+        here = slice(self.first * size, (self.first + len(x_0)) * size)
+        sounding = bounds.sounding.copy()
+        sounding[:, :size] &= allowed[here].reshape(len(x_0), size, -1)
+        heard = replace(bounds, sounding=sounding, onsets=self._onsets(here))
         return transpose(self.reader.to_phrases(x_0, heard.transpose(-shift)), shift)
+
+    def _onsets(self, here: slice) -> NDArray[np.int8] | None:
+        """Where the rhythm of a song begins notes in some steps of the melody, as `Bounds.onsets`; None without one."""
+        rhythm = next((rule for rule in self.rules.rules if isinstance(rule, Rhythm) and rule.song is not None), None)
+        if rhythm is None:
+            return None
+        found = np.full((self.bars.size, self.metre.bar_steps), FREE, np.int8)
+        found[self.bars] = rhythm.asked_onsets(int(self.bars.sum()), self.metre)
+        return self.metre.cut(found.reshape(-1)[here], FREE)
 
 
 def best_shift(rules: Rules, melody: Melody) -> int:

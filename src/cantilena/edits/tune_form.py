@@ -15,17 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.diffusion.shared_phrases import SharedPhrases
-from cantilena.edits.cadence import come_to_rest, key_before
+from cantilena.edits.cadence import Write, come_to_rest, key_before
 from cantilena.edits.song_form import MOST_RUNNING, SampleMany, Told, span_quality
 from cantilena.edits.steer import Steering
 from cantilena.edits.window import own_seed
 from cantilena.labels import Home, letters_of, places
 from cantilena.model import Model
-from cantilena.music.melody import Melody
+from cantilena.music.melody import MIN_PITCH, REST, VOCABULARY, Melody
 from cantilena.music.metre import Metre
 from cantilena.music.scales import in_one_scale
 from cantilena.music.tune_score import longest_run, tune_score
-from cantilena.rules import Key, Rules
+from cantilena.rules import Form, Key, Rules
+from cantilena.rules.rule import sounding
+from cantilena.writing import Bounds
 
 __all__ = ["DRAWS", "ROUNDS", "compose_tune", "draw_density", "draw_form", "draw_home", "draw_style"]
 
@@ -34,6 +36,8 @@ ROUNDS = 3  # of draws, until one is a tune
 _STYLES, _FORMS, _HOMES, _DENSITIES = 17, 19, 23, 29  # tell a seed's numbers for each from those for sampling
 _IN_SCALE = 8.0  # what notes outside one scale count, against a tune score of -4 to 4
 _SEAM = 6.0  # and what leaps from phrase to phrase count
+_PASSES = 4  # until no two bars are alike that should not be
+_MISSED = 20.0  # and the share of bars that miss an asked form
 _ZIGZAG, _TURNS = 10.0, 0.5  # what changes of direction beyond this share of them count
 
 
@@ -106,11 +110,12 @@ def draw_density(
 
 def compose_tune(
     sample: SampleMany, told: Told, seed: int, bars: int, metre: Metre, letters: Sequence[int], *,
-    key: Key | None = None, rules: Rules | None = None,
+    key: Key | None = None, rules: Rules | None = None, form: Form | None = None,
 ) -> Melody:  # fmt: skip
     """A tune of `bars` bars in the form of `letters`, one a phrase, that ends at home; all chance is the seed's.
 
-    Home is the tonic of `key`, or of what was written; hard `rules` bind all that is.
+    Home is the tonic of `key`, or of what was written; `rules` bind all that is. By a `form` bars come again where it
+    asks and not elsewhere, and of the draws those that keep it are better.
     """
     phrases = metre.phrases_of(bars)
     where, shared = places(phrases, letters), SharedPhrases.of(np.asarray(letters))
@@ -118,28 +123,75 @@ def compose_tune(
     for turn in range(ROUNDS):
         seeds = [seed if not turn and not k else own_seed(seed, 1 + turn * DRAWS + k) for k in range(DRAWS)]
         drawn = sample(seeds, phrases=phrases, places=where, shared=shared)
-        found = [_written(told(one), x_0, bars, key, rules) for one, x_0 in zip(seeds, drawn, strict=True)]
-        tunes += [(_worth(tune), tune) for tune in found]
+        found = [_written(told(one), x_0, bars, key, rules, form) for one, x_0 in zip(seeds, drawn, strict=True)]
+        missed = [0.0 if form is None else 1 - float(form.met(tune).mean()) for tune in found]
+        tunes += [(_worth(tune) - _MISSED * part, tune) for part, tune in zip(missed, found, strict=True)]
         if max(worth for worth, _ in tunes) > 0:
             break
     return max(tunes, key=lambda one: one[0])[1]
 
 
 def _written(
-    model: Model, x_0: NDArray[np.float32], bars: int, key: Key | None, rules: Rules | None
+    model: Model, x_0: NDArray[np.float32], bars: int, key: Key | None, rules: Rules | None, form: Form | None
 ) -> Melody:  # fmt: skip
-    """Latents (P, D) as a melody whose last bar comes to rest on the tonic, within hard rules."""
+    """Latents (P, D) as a melody whose last bar comes to rest on the tonic, within hard rules, and in a form."""
     metre = model.manner.metre
     write, end = partial(model.to_phrases, x_0), bars * metre.bar_steps
     if rules is not None:
         steering = Steering.alone(model, rules, len(x_0), bars)
         write = partial(steering.decode, x_0, shift=steering.shift(x_0))
     tokens = write()
+    if form is not None:
+        tokens = _formed(write, tokens, form, end, rules, metre)
     heard = key_before(Melody.from_tokens(metre.join(tokens)[:end], metre=metre), end - metre.bar_steps)
     if key is not None and heard is not None and key.tonic not in heard.stable:
         key = None  # the notes say otherwise than the network was told
     tokens = come_to_rest(write, tokens, 0, end, key=key, tonic=True, metre=metre)
     return Melody.from_tokens(metre.join(tokens)[:end], metre=metre)
+
+
+def _formed(
+    write: Write, tokens: NDArray[np.int8], form: Form, end: int, rules: Rules | None, metre: Metre
+) -> NDArray[np.int8]:  # fmt: skip
+    """Phrases (P, 32) of which the first `end` steps come again as a `form` asks, and only there.
+
+    A bar that should come again does, unless hard rules forbid a note of it there. One that is like another and should
+    not be is written anew without the notes that both have.
+    """
+    bar = metre.bar_steps
+    first = form.firsts(end // bar, metre)
+    forbidden = np.zeros((len(tokens) * metre.phrase_steps, VOCABULARY), np.bool_)
+    for _ in range(_PASSES):
+        tokens = _come_again(tokens, form, end, rules, metre)
+        tune = Melody.from_tokens(metre.join(tokens)[:end], metre=metre)
+        alike = {tuple(sorted(first[pair].tolist())) for pair in np.argwhere(form.too_alike(tune))}
+        on = np.where(tune.events > REST, tune.events, 0).reshape(-1, bar)
+        free = np.zeros(len(forbidden), np.bool_)
+        for other, later in alike:
+            step = np.flatnonzero((on[later] > 0) & (on[later] == on[other]))
+            forbidden[later * bar + step, on[later][step]] = True
+            free[later * bar : (later + 1) * bar] = True
+        if not free.any():
+            return tokens
+        bounds = Bounds.fixing(tokens, metre.cut(~free, True))
+        bounds.sounding[:, : metre.phrase_steps] &= ~forbidden.reshape(len(tokens), -1, VOCABULARY)
+        tokens = write(bounds)
+    return _come_again(tokens, form, end, rules, metre)
+
+
+def _come_again(
+    tokens: NDArray[np.int8], form: Form, end: int, rules: Rules | None, metre: Metre
+) -> NDArray[np.int8]:  # fmt: skip
+    """The same with every bar that should come again as it was first, where hard rules allow it."""
+    steps = metre.join(tokens).copy()
+    tune = Melody.from_tokens(steps[:end], metre=metre)
+    again, part = form.come_again(tune), steps[:end].reshape(tune.bars, -1)
+    changed = (tune.events != again.events).reshape(part.shape).any(axis=1)
+    if rules is not None:
+        heard = np.maximum(sounding(again).reshape(-1) - MIN_PITCH + 2, REST)
+        changed &= rules.allowed(end, metre)[np.arange(end), heard].reshape(part.shape).all(axis=1)
+    part[changed] = again.events.reshape(part.shape)[changed]
+    return Melody.from_tokens(steps, metre=metre).phrases()
 
 
 def _worth(tune: Melody) -> float:

@@ -1,7 +1,8 @@
 """Variations of a melody: as near to it, or as far from it, as one likes.
 
 Noise is put on the song and taken away again (SDEdit, Meng et al. 2022, algorithm 1): the more, the less is left of
-it. How much noise leaves how many notes was measured (`_NOISE`). Two things are ours:
+it. How much noise leaves how many notes was measured (`_NOISE`), and songs differ in it: where it leaves too many or
+too few of one, another level is tried. Two things are ours:
 
 - The VAE rewrites some notes of any melody. So the song changes only where its own decoded notes and the new ones
   differ: elsewhere its notes stay as they are, with their own lengths. Both are read with the same chance, and with
@@ -17,6 +18,7 @@ as long. So there is one way.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -32,7 +34,7 @@ from cantilena.model import Model
 from cantilena.music.bars import Bars, bar_lines, find_stretch, stretches
 from cantilena.music.extract import candidates, extract, to_steps
 from cantilena.music.locks import Locks
-from cantilena.music.melody import MIN_PITCH, VOCABULARY, Melody
+from cantilena.music.melody import MIN_PITCH, REST, VOCABULARY, Melody
 from cantilena.music.metre import Metres
 from cantilena.music.midi import Song
 from cantilena.music.passage import Passage
@@ -49,6 +51,8 @@ _NOISE = (0.0, 0.08, 0.13, 0.18, 0.25, 0.33, 0.43, 0.56, 0.71, 0.89, 1.0)  # all
 _NOISE_TUNES = (0.0, 0.14, 0.21, 0.26, 0.31, 0.38, 0.46, 0.55, 0.69, 0.86, 1.0)
 _NOISE_HELD = (0.0, 0.11, 0.21, 0.34, 0.47, 0.64, 0.75, 0.85, 0.93, 0.97, 1.0)  # 16 of them
 _HELD = 0.75  # share of phrases that were held then
+_LOOKS = 5  # levels of noise that are tried at most
+_NEAR = 0.05  # of its notes: a variation keeps 1 - strength, and not so many more or fewer
 
 
 def vary(
@@ -79,27 +83,62 @@ def vary(
     known = metre.cut(np.pad(locks.known, pad), True)[part]
     within = np.asarray(np.pad(free, pad).reshape(shape)[part].all(1))
     held = float(known.all(1).mean())
-    level = level_of(model.schedule, strength, held, tunes=model.places_phrases)
-    noise = float(np.sqrt(1 - model.schedule.alpha_bar_at(level)))
-    ends = part.stop >= len(phrases)
-    window = Window(model.doubting(min(noise, model.manner.sigma)), phrases[part], known, part.start, ends)
-    x_0 = window.encode()[None]  # (1, P, D)
-    x_t = model.schedule.q_sample(x_0, level, SeededNoise([own_seed(seed, 1)])(x_0.shape))
-    shared = _shared(window.tokens, within, 1 - strength**3)
-    at = part.start * size - front
-    asked = {"x_t": x_t.astype(np.float32), "start": level, "shared": shared, "at": at}
-    new, was = np.zeros(len(phrases) * size, np.int8), np.zeros(len(phrases) * size, np.int8)
+    ends, at = part.stop >= len(phrases), part.start * size - front
+    shared = _shared(phrases[part], within, 1 - strength**3)
     steps = slice(part.start * size, part.stop * size)
-    was[steps] = window.decode(x_0[0])
-    steering = (
-        None if rules is None else _binding(window.model, rules, np.pad(free, pad), part.start, metre.join(phrases))
-    )
-    new[steps] = window.sample(sample, own_seed(seed, 2), steering=steering, **asked)
-    new, was = (song.like(tokens).events[front : front + free.size] for tokens in (new, was))
-    changes = changed_steps(song.like(was), song.like(new))
-    if rules is not None:
-        changes &= ~_breaking(rules, song.like(new), free)
-    return Locks.around(song.notes, changes & free, metre=metre), np.asarray(new, np.int8)
+
+    def varied(how_far: float) -> tuple[NDArray[np.bool_], NDArray[np.int8]]:
+        """What changes of the song's steps, and the new ones, with as much noise as mostly serves for a strength."""
+        level = level_of(model.schedule, how_far, held, tunes=model.places_phrases)
+        noise = float(np.sqrt(1 - model.schedule.alpha_bar_at(level)))
+        window = Window(model.doubting(min(noise, model.manner.sigma)), phrases[part], known, part.start, ends)
+        x_0 = window.encode()[None]  # (1, P, D)
+        x_t = model.schedule.q_sample(x_0, level, SeededNoise([own_seed(seed, 1)])(x_0.shape))
+        asked = {"x_t": x_t.astype(np.float32), "start": level, "shared": shared, "at": at}
+        new, was = np.zeros(len(phrases) * size, np.int8), np.zeros(len(phrases) * size, np.int8)
+        was[steps] = window.decode(x_0[0])
+        steering = (
+            None if rules is None else _binding(window.model, rules, np.pad(free, pad), part.start, metre.join(phrases))
+        )
+        new[steps] = window.sample(sample, own_seed(seed, 2), steering=steering, **asked)
+        new, was = (song.like(tokens).events[front : front + free.size] for tokens in (new, was))
+        changes = changed_steps(song.like(was), song.like(new))
+        if rules is not None:
+            changes &= ~_breaking(rules, song.like(new), free)
+        return changes & free, np.asarray(new, np.int8)
+
+    def kept(changes: NDArray[np.bool_], new: NDArray[np.int8]) -> float:
+        return _share_kept(song, Locks.around(song.notes, changes, metre=metre).paste(new), free)
+
+    changes, new = _nearest(varied, kept, strength)
+    return Locks.around(song.notes, changes, metre=metre), new
+
+
+def _nearest(
+    varied: Callable[[float], tuple[NDArray[np.bool_], NDArray[np.int8]]],
+    kept: Callable[[NDArray[np.bool_], NDArray[np.int8]], float],
+    strength: float,
+) -> tuple[NDArray[np.bool_], NDArray[np.int8]]:
+    """The variation that keeps about 1 - strength of the notes: songs differ in how soon noise changes them."""
+    low, high, now = 0.0, 1.0, strength
+    best: tuple[float, tuple[NDArray[np.bool_], NDArray[np.int8]]] | None = None
+    for _ in range(_LOOKS if strength < 1 else 1):
+        found = varied(now)
+        more = kept(*found) - (1 - strength)  # than asked
+        if best is None or abs(more) < best[0]:
+            best = abs(more), found
+        if abs(more) <= _NEAR:
+            break
+        low, high = (now, high) if more > 0 else (low, now)
+        now = now + more if low < now + more < high else (low + high) / 2
+    assert best is not None
+    return best[1]
+
+
+def _share_kept(song: Melody, tokens: NDArray[np.int8], free: NDArray[np.bool_]) -> float:
+    """The share of the song's notes on free steps that begin there in other tokens (steps,), too: onset and pitch."""
+    on = free & (song.events > REST)
+    return float((tokens[on] == song.events[on]).mean()) if on.any() else 1.0
 
 
 def _binding(

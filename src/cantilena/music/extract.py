@@ -9,6 +9,7 @@ for each of its regions.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -20,6 +21,7 @@ from cantilena.errors import MidiError
 from cantilena.music.melody import MAX_PITCH, MIN_PITCH, Melody, Notes
 from cantilena.music.metre import COMMON, Metre, Metres, grids, names_of
 from cantilena.music.midi import Song, Track
+from cantilena.music.tune_score import NONE, tune_score
 
 __all__ = [
     "FAMILIES",
@@ -31,6 +33,7 @@ __all__ = [
     "Role",
     "candidates",
     "extract",
+    "is_named",
     "line",
     "regions",
     "skyline",
@@ -47,6 +50,13 @@ UNKNOWN_FAMILY = len(FAMILIES) - 1
 MIN_BARS, MIN_NOTES, MIN_PITCHES = 4, 8, 5
 _SHORT = f"shorter than {MIN_BARS} bars"
 _LEAD_NAME = re.compile(r"melod|vocal|voice|lead|sing", re.IGNORECASE)
+_MELODY_NAME = re.compile(r"melod|vocal|voice|sing", re.IGNORECASE)
+_BACKING_NAME = re.compile(r"back|harm|choir|bgv|2nd|second|synvox|single", re.IGNORECASE)
+_PART = 16  # bars of which the tune score is that of a tune
+_DROPPED, _NOTES = (
+    20.0,
+    2.0,
+)  # against it: a share of dropped notes, and how many there are (benchmarks/melody_track.py)
 _BASS_NAME = re.compile(r"bass(?!oon)", re.IGNORECASE)
 _BASS_FAMILY = FAMILIES.index("bass")
 MAX_PARTS = 5000
@@ -98,9 +108,10 @@ def candidates(song: Song, metres: Metres = None) -> list[Candidate]:
 
 
 def extract(song: Song, track: int | None = None, metres: Metres = None) -> Candidate:
-    """The melody of a song: the longest lead, or track number `track` (an index into `song.tracks`).
+    """The melody of a song, or of track number `track` (an index into `song.tracks`), in its longest stretch.
 
-    Raises ValueError for a number that is no track's, MidiError where there is no melody, saying what the tracks are.
+    It is that of the track that is named as one, or else, basses last, the one most like the tune of a song: by its
+    `tune_score`, how many notes it has, and how few a single line leaves out of it. Raises ValueError for a number that is no track's, MidiError where there is no melody, saying what the tracks are.
     """
     if track is not None and not 0 <= track < len(song.tracks):
         raise ValueError(f"{song.name}: a track is 0 to {len(song.tracks) - 1}, not {track} (`cantilena inspect`)")
@@ -112,8 +123,32 @@ def extract(song: Song, track: int | None = None, metres: Metres = None) -> Cand
         hint = "; `cantilena compose --motif` makes a tune of two bars" if _SHORT in reasons else ""
         told = f"{len(song.tracks)} tracks: {summary}"
         raise MidiError(f"{song.name}: no melody of {MIN_BARS} bars or more ({told}){hint}")
-    order = {"lead": 0, "other": 1, "bass": 2}
-    return min(melodies, key=lambda c: (order[c.role], -(c.melody.bars if c.melody else 0), c.dropped))
+    longest = {c.track: c for c in sorted(melodies, key=_length)}.values()
+    named = [c for c in longest if is_named(c.name)] or [c for c in longest if c.role != "bass"] or list(longest)
+    return named[0] if len(named) == 1 else max(named, key=lambda c: (_likeness(c), _length(c)))
+
+
+def is_named(name: str) -> bool:
+    """Whether a track is named as the melody; `lead` alone is a guitar as often.
+
+    >>> is_named("Lead Vocal"), is_named("Lead 1"), is_named("Backing Vocals")
+    (True, False, False)
+    """
+    return bool(_MELODY_NAME.search(name)) and not _BACKING_NAME.search(name)
+
+
+def _length(c: Candidate) -> tuple[int, float]:
+    """How long a candidate is, in bars; of equal ones the one that dropped less."""
+    return (c.melody.bars if c.melody else 0), -c.dropped
+
+
+def _likeness(c: Candidate) -> float:
+    """How like the tune of its song a candidate is: the median of its parts, and how much it plays, in one line."""
+    assert c.melody is not None
+    firsts = range(1, max(1, c.melody.bars - _PART + 1) + 1, _PART)
+    parts = (c.melody.slice(first, min(first + _PART - 1, c.melody.bars)) for first in firsts)
+    scores = [score for score in map(tune_score, parts) if score > NONE] or [NONE]
+    return float(np.median(scores)) - _DROPPED * c.dropped + _NOTES * math.log(c.melody.notes.pitch.size)
 
 
 def regions(song: Song, metres: Metres = None) -> list[Region]:

@@ -16,7 +16,7 @@ from cantilena.rules.pitch import Key, Range, estimate_key
 from cantilena.rules.rhythm import Density, Rhythm, syncopation
 from cantilena.rules.rule import Costs, HardRule, MusicRule, Rule
 from cantilena.rules.text import RULES, parse_rule
-from cantilena.rules.weighted import Row, Rules
+from cantilena.rules.weighted import Row, Rules, binds
 
 __all__ = [
     "ESTIMATED",
@@ -37,6 +37,7 @@ __all__ = [
     "Row",
     "Rule",
     "Rules",
+    "binds",
     "chord_notes",
     "estimate_key",
     "nearest_chord",

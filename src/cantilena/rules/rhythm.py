@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.music.melody import Melody
+from cantilena.music.metre import COMMON, Metre
 from cantilena.rules.rule import Costs, MusicRule, onsets
 
 __all__ = ["FEELS", "SYNCOPATED", "Density", "Rhythm", "syncopation"]
@@ -88,7 +89,7 @@ class Rhythm(MusicRule):
             strength = syncopation(melody)
             wrong = strength / _MANY if self.asked == "straight" else 1 - strength / SYNCOPATED
             return np.clip(wrong, 0, 1)
-        asked, found = self._asked(melody), onsets(melody)
+        asked, found = self.asked_onsets(melody.bars, melody.metre), onsets(melody)
         both, all_ = (asked & found).sum(axis=1), asked.sum(axis=1) + found.sum(axis=1)
         return 1 - np.where(all_ > 0, 2 * both / np.maximum(all_, 1), 1)
 
@@ -96,19 +97,22 @@ class Rhythm(MusicRule):
         """The strength of syncopation in each bar; or how many of the song's onsets are there, and how many others."""
         if self.song is None:
             return [f"syncopation {strength:g}" for strength in syncopation(melody)]
-        asked, found = self._asked(melody), onsets(melody)
+        asked, found = self.asked_onsets(melody.bars, melody.metre), onsets(melody)
         hits, more = (asked & found).sum(axis=1), (found & ~asked).sum(axis=1)
         return [
             f"{hit}/{of} onsets" + (f", {extra} more" if extra else "")
             for hit, of, extra in zip(hits, asked.sum(axis=1), more, strict=True)
         ]
 
-    def _asked(self, melody: Melody) -> NDArray[np.bool_]:
-        """The onsets that are asked of each bar; ValueError where the song's bars are of another length."""
+    def asked_onsets(self, bars: int, metre: Metre = COMMON) -> NDArray[np.bool_]:
+        """Where notes are asked to begin in so many bars: (bars, bar_steps).
+
+        ValueError where the song's bars have other steps.
+        """
         assert self.song is not None
-        if self.song.metre.bar_steps != melody.metre.bar_steps:
-            raise ValueError(f"rhythm: {self.asked} is in {self.song.metre}, which is no rhythm for {melody.metre}")
-        return onsets(self.song)[np.arange(melody.bars) % self.song.bars]
+        if not self.song.metre.alike(metre):
+            raise ValueError(f"rhythm: {self.asked} is in {self.song.metre}, which is no rhythm for {metre}")
+        return onsets(self.song)[np.arange(bars) % self.song.bars]
 
 
 def syncopation(melody: Melody) -> Costs:

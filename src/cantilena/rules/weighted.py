@@ -20,7 +20,7 @@ from cantilena.rules.pitch import Key, Range
 from cantilena.rules.rhythm import Density, Rhythm
 from cantilena.rules.rule import Costs, HardRule, MusicRule, Rule, onsets
 
-__all__ = ["Row", "Rules"]
+__all__ = ["Row", "Rules", "binds"]
 
 
 _SHOWN = 60  # characters
@@ -119,10 +119,10 @@ class Rules:
         return next((rule for rule in self.rules if isinstance(rule, Key)), None)
 
     @property
-    def hard(self) -> Rules | None:
-        """The rules that hold exactly, alone; None where there are none."""
-        hard = list(self._hard())
-        return Rules(hard) if hard else None
+    def binding(self) -> Rules | None:
+        """The rules that bind what is written, alone; None where there are none."""
+        found = [rule for rule in self.rules if binds(rule)]
+        return Rules(found) if found else None
 
     def _hard(self) -> Iterator[HardRule]:
         return (rule for rule in self.rules if isinstance(rule, HardRule))
@@ -136,6 +136,11 @@ class Rules:
         if not ((cost >= 0) & (cost <= 1)).all():
             raise ValueError(f"{self.names[k]}: the costs of a rule are 0..1, not {cost.min():g}..{cost.max():g}")
         return cost
+
+
+def binds(rule: Rule) -> bool:
+    """Whether a rule binds what is written: a hard one, and the rhythm of a song."""
+    return isinstance(rule, HardRule) or (isinstance(rule, Rhythm) and rule.song is not None)
 
 
 def _shown(asked: str) -> str:

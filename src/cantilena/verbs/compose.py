@@ -21,25 +21,23 @@ from cantilena.edits.pick import choose, denoising_error, unlike_a_tune
 from cantilena.edits.song_form import SAMPLES, SHORTEST, compose_song, octaves_to
 from cantilena.edits.steer import Steering
 from cantilena.edits.tune_form import compose_tune, draw_density, draw_form, draw_home, draw_style
-from cantilena.edits.window import own_seed
 from cantilena.engine import Engine
 from cantilena.labels import Home, places
 from cantilena.music.melody import Melody, transpose
 from cantilena.music.metre import Metre
 from cantilena.music.midi import to_midi
 from cantilena.requests import Compose, Pick
-from cantilena.rules import Chords, Form, HardRule, Key, Rules, chord_notes
+from cantilena.rules import Chords, Form, Key, Rules, binds, chord_notes
 from cantilena.sampling import Sampling
 from cantilena.sources import Source
+from cantilena.verbs.gate import Drawn, broken, first_fit, unfit
 from cantilena.verbs.known import known_of
-from cantilena.verbs.outcome import HALF, RESAMPLE, Outcome, drawn_by, has_notes, least_kept, measured, settled
+from cantilena.verbs.outcome import RESAMPLE, TUNE_GUIDANCE, Outcome, drawn_by, measured, settled
 from cantilena.voices import Voice, voice_of
 
 __all__ = ["compose", "compose_many", "pick"]
 
-TRIES = 8  # draws of a melody by rules, until it keeps them
 SONG_GUIDANCE = 3.0  # benchmarks/tunes.py
-TUNE_GUIDANCE = 1.5  # the key is kept better than at 1, at 2 notes are repeated more (docs/findings.md)
 SHORTEST_TUNE = 4  # bars
 BASS = 43  # the median pitch of a bass, about
 LONG_RESAMPLE = 2  # above 64 bars: with one visit the key wanders, with four the tune stands still (docs/findings.md)
@@ -60,23 +58,47 @@ def compose_many(engine: Engine, request: Compose, seeds: Sequence[int]) -> list
     length = Length(request.bars, request.loop, metre, engine.model.least)
     request = _settled(engine, request, rules, theme, length)
     each = [replace(request, seed=seed) for seed in seeds]
-    if theme is not None:
-        sample, bars, cadence = engine.bound_sampler(_drawn(request)), request.bars, request.cadence
-        melodies = [
-            develop(engine.told(_drawn(request), seed), sample, theme, bars, seed=seed, cadence=cadence)
-            for seed in seeds
-        ]
-    elif _is_song(engine, request, rules):
+    if theme is None and _is_song(engine, request, rules):
         each = [_styled(engine, one) for one in each]
-        melodies = _songs(engine, each, length, rules)
+    draw = partial(_melodies, engine, length=length, rules=rules, theme=theme)
+    drawn = [_fit(draw, one, melody, rules, theme) for one, melody in zip(each, draw(each), strict=True)]
+    return [_outcome(one, *found, rules) for one, found in zip(each, drawn, strict=True)]
+
+
+def _melodies(
+    engine: Engine, requests: Sequence[Compose], *, length: Length, rules: Rules | None, theme: Melody | None
+) -> list[Melody]:
+    """A draw of each of some requests that differ in nothing but their seeds and styles."""
+    request, seeds = requests[0], [one.seed for one in requests]
+    drawn = _drawn(request)
+    if theme is not None:
+        sample, bars, cadence = engine.bound_sampler(drawn), request.bars, request.cadence
+        return [
+            develop(engine.told(drawn, seed), sample, theme, bars, seed=seed, cadence=cadence) for seed in seeds
+        ]  # fmt: skip
+    if _is_song(engine, request, rules):
+        melodies = _songs(engine, requests, length, rules)
     elif rules is not None:
-        melodies = [_steered(engine, request, seed, length, rules) for seed in seeds]
+        return [_steered(engine, request, seed, length, rules) for seed in seeds]
     else:
-        drawn = engine.sample(seeds, **length.asked, **_placed(engine, length), **_drawn(request))  # (seeds, P, D)
-        melodies = [_finished(engine, request, x_0, seed, length) for seed, x_0 in zip(seeds, drawn, strict=True)]
-    if engine.model.places_phrases and rules is None and theme is None:
-        melodies = [_in_register(melody, voice_of(request.voice or "lead")) for melody in melodies]
-    return [_outcome(one, melody, rules) for one, melody in zip(each, melodies, strict=True)]
+        found = engine.sample(seeds, **length.asked, **_placed(engine, length), **drawn)  # (seeds, P, D)
+        melodies = [_finished(engine, request, x_0, seed, length) for seed, x_0 in zip(seeds, found, strict=True)]
+    if engine.model.places_phrases and rules is None:
+        return [_in_register(melody, voice_of(request.voice or "lead")) for melody in melodies]
+    return melodies
+
+
+def _fit(
+    draw: Callable[[list[Compose]], list[Melody]], request: Compose, first: Melody, rules: Rules | None,
+    theme: Melody | None,
+) -> Drawn[Melody]:  # fmt: skip
+    """The draw of a request that passes the gate: it is music, as far as its motif is, and keeps the rules."""
+    theme_is = theme is None or not unfit(theme)
+
+    def fault(melody: Melody) -> float:
+        return (unfit(melody) if theme_is else 0.0) + broken(rules, melody)
+
+    return first_fit(lambda seed: draw([replace(request, seed=seed)])[0], fault, request.seed, first=first)
 
 
 def pick(engine: Engine, request: Pick) -> Outcome:
@@ -98,7 +120,7 @@ def pick(engine: Engine, request: Pick) -> Outcome:
     rules = asked_rules(request.rules)
     costs = [unlike_a_tune(m) + (rules.total(m) if rules else 0.0) for m in melodies]
     best = [tunes[i] for i in choose(melodies, request.k, costs, errors.tolist())]
-    return Outcome(best[0].request, best[0].melody, best[0].midi, best[0].name, rows=best[0].rows, parts=tuple(best))
+    return dataclasses.replace(best[0], parts=tuple(best))
 
 
 def _in_register(melody: Melody, voice: Voice) -> Melody:
@@ -136,9 +158,10 @@ def _tune(engine: Engine, counted: _Counted, request: Compose, length: Length, r
     sample, told = partial(counted.sample, **drawn), partial(engine.told, drawn)
     key, home = None if rules is None else rules.key, drawn["known"].home
     key = Key.at_home(*home) if key is None and home is not None else key
-    hard = None if rules is None else rules.hard
-    written = partial(compose_tune, sample, told, bars=bars, metre=metre, letters=letters, key=key, rules=hard)
-    return written(seed) if rules is None else _best_kept(written, seed, rules)
+    binding = None if rules is None else rules.binding
+    return compose_tune(
+        sample, told, seed, bars=bars, metre=metre, letters=letters, key=key, rules=binding, form=form
+    )  # fmt: skip
 
 
 class _Counted:
@@ -175,16 +198,15 @@ def _is_song(engine: Engine, request: Compose, rules: Rules | None) -> bool:
     """Whether a melody is made as a song: it is to be sung, and nothing shapes it that a song cannot keep."""
     tunes = engine.model.places_phrases
     shaped = request.plain or request.loop or request.motif is not None
-    asked = rules is not None and not (tunes and all(r is _form(rules) or isinstance(r, HardRule) for r in rules.rules))
+    asked = rules is not None and not (tunes and all(isinstance(rule, Form) or binds(rule) for rule in rules.rules))
     shortest = SHORTEST_TUNE if tunes else SHORTEST
     sung = request.voice != "any" and (tunes or request.voice != "bass")
     return not (shaped or asked) and request.bars >= shortest and sung
 
 
 def _form(rules: Rules | None) -> Form | None:
-    """The form in letters that is asked for."""
-    found = () if rules is None else (r for r in rules.rules if isinstance(r, Form) and r.song is None)
-    return next(iter(found), None)
+    """The form that is asked for."""
+    return None if rules is None else next((rule for rule in rules.rules if isinstance(rule, Form)), None)
 
 
 def _theme(engine: Engine, request: Compose) -> Melody | None:
@@ -228,29 +250,7 @@ def _finished(
 
 
 def _steered(engine: Engine, request: Compose, seed: int, length: Length, rules: Rules) -> Melody:
-    """A melody of this length by rules, which see its first bars: a part that stands alone is not looked for.
-
-    Where it hardly has notes, or keeps a rule in fewer than half of its bars, it is drawn again, TRIES times at most,
-    out of the same seed; then the one that keeps most is taken.
-    """
-    return _best_kept(lambda drawn: _drawn_by_rules(engine, request, drawn, length, rules), seed, rules)
-
-
-def _best_kept(draw: Callable[[int], Melody], seed: int, rules: Rules) -> Melody:
-    """The first draw that keeps each rule in half of its bars, or of TRIES the one that keeps most."""
-    best: tuple[float, Melody] | None = None
-    for k in range(TRIES):
-        melody = draw(seed if k == 0 else own_seed(seed, 200 + k))
-        kept = least_kept(rules.rows(melody)) if has_notes(melody) else -1.0
-        if best is None or kept > best[0]:
-            best = kept, melody
-        if kept >= HALF:
-            break
-    assert best is not None
-    return best[1]
-
-
-def _drawn_by_rules(engine: Engine, request: Compose, seed: int, length: Length, rules: Rules) -> Melody:
+    """A melody of this length by rules, which see its first bars: a part that stands alone is not looked for."""
     asked = length.asked
     steering = Steering.alone(engine.told(_drawn(request), seed), rules, asked["phrases"], length.bars)
     asked |= {"cost": steering.cost(), "shared": steering.shared(asked["phrases"])}
@@ -258,7 +258,7 @@ def _drawn_by_rules(engine: Engine, request: Compose, seed: int, length: Length,
     return _finished(engine, request, x_0, seed, length, rules)
 
 
-def _outcome(request: Compose, melody: Melody, rules: Rules | None) -> Outcome:
+def _outcome(request: Compose, melody: Melody, draw: int, rules: Rules | None) -> Outcome:
     assert request.qpm is not None  # both are settled
     assert request.program is not None
     melody = Melody(melody.events, request.qpm, melody.metre)
@@ -271,4 +271,4 @@ def _outcome(request: Compose, melody: Melody, rules: Rules | None) -> Outcome:
     chords = AskedRules.of(request.rules).chords if request.rules is not None and request.chord_track else None
     beneath = chord_notes(Chords(chords), request.bars, melody.metre) if chords is not None else ()
     midi = to_midi(melody, program=request.program, track_name=name, beneath=beneath)
-    return Outcome(request, melody, midi, name, rows=measured(rules, melody))
+    return Outcome(request, melody, midi, name, rows=measured(rules, melody), draw=draw)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar
 
+import numpy as np
 from msgspec.structs import replace
+from numpy.typing import NDArray
 
 from cantilena.asked import asked_rules
 from cantilena.edits import extend as extending
@@ -17,17 +20,22 @@ from cantilena.engine import Engine
 from cantilena.model import Model
 from cantilena.music.bars import Bars, parse_bars
 from cantilena.music.insert import free_bars, insert_after, insert_before, insert_between
-from cantilena.music.locks import lock_melody
+from cantilena.music.locks import Locks, lock_melody
 from cantilena.music.midi import read_song
 from cantilena.music.passage import read_passage
 from cantilena.requests import Bridge, Extend, Infill, Vary
+from cantilena.rules import Rules
+from cantilena.sampling import Sampling
 from cantilena.sources import Source
 from cantilena.verbs.following import following
+from cantilena.verbs.gate import EDITS, broken, first_fit, thinned, unlike
 from cantilena.verbs.known import known_of
-from cantilena.verbs.outcome import RESAMPLE, Outcome, drawn_by, settled
+from cantilena.verbs.outcome import RESAMPLE, TUNE_GUIDANCE, Outcome, drawn_by, settled
 from cantilena.verbs.site import Site
 
 __all__ = ["bridge", "extend", "infill", "vary"]
+
+Edit = TypeVar("Edit", Infill, Extend, Bridge)
 
 
 def infill(engine: Engine, request: Infill) -> Outcome:
@@ -49,11 +57,13 @@ def infill(engine: Engine, request: Infill) -> Outcome:
     if rules is not None:
         check_held(rules, site.locks, site.first)
     grid = _grid(spans, request.grid)
-    request = settled(request, rules, voice=site.voice, resample=RESAMPLE, track=site.track, grid=grid)
-    model, sample = _drawing(engine, request, site)
-    lead = _lead(site, spans, grid)
-    tokens = recompose(model, site.locks, sample, seed=request.seed, lead=lead, rules=rules)
-    return site.outcome(replace(request, bars=spans), tokens, rules)
+    request = _settled(engine, request, rules, site, grid=grid)
+    sample, lead = _sampler(engine, request, site), _lead(site, spans, grid)
+
+    def draw(seed: int) -> NDArray[np.int8]:
+        return recompose(_model(engine, request, site, seed), site.locks, sample, seed=seed, lead=lead, rules=rules)
+
+    return _fitting(draw, replace(request, bars=spans), site, rules)
 
 
 def extend(engine: Engine, request: Extend) -> Outcome:
@@ -69,10 +79,13 @@ def extend(engine: Engine, request: Extend) -> Outcome:
         site = Site.within(room(song.song, request.bars, track=request.track, metres=engine.model.metres))
     request = replace(request, rules=following(request.rules, song, site, beyond=True))
     rules = asked_rules(request.rules)
-    request = settled(request, rules, voice=site.voice, resample=RESAMPLE, track=site.track)
-    model, sample = _drawing(engine, request, site)
-    tokens = extending.extend(model, site.locks, sample, seed=request.seed, rules=rules)
-    return site.outcome(request, tokens, rules)
+    request = _settled(engine, request, rules, site)
+    sample = _sampler(engine, request, site)
+
+    def draw(seed: int) -> NDArray[np.int8]:
+        return extending.extend(_model(engine, request, site, seed), site.locks, sample, seed=seed, rules=rules)
+
+    return _fitting(draw, request, site, rules)
 
 
 def bridge(engine: Engine, request: Bridge) -> Outcome:
@@ -88,10 +101,13 @@ def bridge(engine: Engine, request: Bridge) -> Outcome:
         tracks, metres = {"track": request.track, "track_b": request.track_b}, engine.model.metres
         room = insert_between(a.song, b.song, request.bars, **tracks, metres=metres)
         site, track_b = Site.within(room), b.tune(request.track_b, metres)[1]
-    request = settled(request, rules, voice=site.voice, resample=RESAMPLE, track=site.track, track_b=track_b)
-    model, sample = _drawing(engine, request, site)
-    tokens = extending.bridge(model, site.locks, sample, seed=request.seed, rules=rules)
-    return site.outcome(request, tokens, rules)
+    request = _settled(engine, request, rules, site, track_b=track_b)
+    sample = _sampler(engine, request, site)
+
+    def draw(seed: int) -> NDArray[np.int8]:
+        return extending.bridge(_model(engine, request, site, seed), site.locks, sample, seed=seed, rules=rules)
+
+    return _fitting(draw, request, site, rules)
 
 
 def vary(engine: Engine, request: Vary) -> Outcome:
@@ -126,21 +142,59 @@ def _varied(engine: Engine, request: Vary, song: Source, site: Site, spans: Bars
     rules = asked_rules(followed)
     request = settled(request, voice=site.voice, resample=1, track=site.track, grid=grid)
     request = replace(request, chords=None if followed is None else followed.chords)
-    model, sample = _drawing(engine, request, site)
-    lead = _lead(site, spans, grid)
-    locks, tokens = varying.vary(
-        model, site.locks, sample, strength=request.strength, seed=request.seed, lead=lead, rules=rules
-    )
-    return site.outcome(replace(request, bars=spans), tokens, rules, locks=locks)
+    sample, lead, strength = _sampler(engine, request, site), _lead(site, spans, grid), request.strength
+    before = site.bars(site.before)
+
+    def draw(seed: int) -> tuple[Locks, NDArray[np.int8]]:
+        model = _model(engine, request, site, seed)
+        return varying.vary(model, site.locks, sample, strength=strength, seed=seed, lead=lead, rules=rules)
+
+    def fault(found: tuple[Locks, NDArray[np.int8]]) -> float:
+        locks, tokens = found
+        return thinned(site.bars(site.melody(tokens, locks)), before)
+
+    (locks, tokens), number = first_fit(draw, fault, request.seed, tries=EDITS)
+    return site.outcome(replace(request, bars=spans), tokens, rules, locks=locks, draw=number)
 
 
-def _drawing(engine: Engine, request: Infill | Extend | Bridge | Vary, site: Site) -> tuple[Model, BoundSampler]:
-    """The model as it writes in voice and metre of the request, with the chance of its seed; and what samples."""
+def _fitting(
+    draw: Callable[[int], NDArray[np.int8]], request: Infill | Extend | Bridge, site: Site, rules: Rules | None
+) -> Outcome:  # fmt: skip
+    """The outcome of the first draw of new tokens (steps,) that goes on as the song does, and keeps the rules."""
+    near = site.near
+
+    def fault(tokens: NDArray[np.int8]) -> float:
+        new = site.bars(site.melody(tokens))
+        return unlike(new, near, rules) + broken(rules, new)
+
+    tokens, number = first_fit(draw, fault, request.seed, tries=EDITS)
+    return site.outcome(request, tokens, rules, draw=number)
+
+
+def _settled(engine: Engine, request: Edit, rules: Rules | None, site: Site, **more: Any) -> Edit:
+    """The request with what suits an edit there wherever it says nothing."""
+    if engine.model.places_phrases:
+        more["guidance"] = TUNE_GUIDANCE
+    return settled(request, rules, voice=site.voice, resample=RESAMPLE, track=site.track, **more)
+
+
+def _sampling(request: Infill | Extend | Bridge | Vary, site: Site) -> Sampling:
+    """How a settled request wants its samples drawn: in its voice and metre, like the song around them."""
     drawn = drawn_by(request)
     drawn["metre"] = site.metre
     rules = None if isinstance(request, Vary) else asked_rules(request.rules)
-    drawn["known"] = known_of(rules, site.metre, song=site.before)
-    return engine.told(drawn, request.seed), engine.bound_sampler(drawn)
+    drawn["known"] = known_of(rules, site.metre, song=site.before if isinstance(request, Vary) else site.near)
+    return drawn
+
+
+def _model(engine: Engine, request: Infill | Extend | Bridge | Vary, site: Site, seed: int) -> Model:
+    """The model as it writes what the request asks for, with the chance of a seed."""
+    return engine.told(_sampling(request, site), seed)
+
+
+def _sampler(engine: Engine, request: Infill | Extend | Bridge | Vary, site: Site) -> BoundSampler:
+    """What samples for the request."""
+    return engine.bound_sampler(_sampling(request, site))
 
 
 def _no_track(track: int | None) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from cantilena.labels import Home, Known
 from cantilena.music.melody import Melody
 from cantilena.music.metre import Metre
@@ -12,7 +14,7 @@ __all__ = ["known_of"]
 
 
 def known_of(rules: Rules | None, metre: Metre, *, song: Melody | None = None, home: Home | None = None) -> Known:
-    """Its home, density and register: as `rules` ask, else those of the `song` that it goes into, or this home.
+    """Its home, density and register: as `rules` ask, else those of the `song` around it, or this home.
 
     Chords ask for a home, too, where no key does, and there is no song.
     """
@@ -20,6 +22,7 @@ def known_of(rules: Rules | None, metre: Metre, *, song: Melody | None = None, h
     if song is not None and song.notes.pitch.size:
         home = home_of(song)
         density = song.notes.pitch.size * metre.quarter_steps / song.events.size
+        register = float(np.median(song.notes.pitch))
     for rule in () if rules is None else rules.rules:
         if isinstance(rule, Density):
             density = (rule.low + rule.high) / 2 * metre.quarter_steps / metre.bar_steps

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -20,6 +20,7 @@ from cantilena.music.metre import Metre, names_of
 from cantilena.music.midi import to_midi
 from cantilena.requests import Blend, Morph
 from cantilena.sources import Music, Source
+from cantilena.verbs.gate import EDITS, Drawn, first_fit, unfit
 from cantilena.verbs.outcome import Outcome
 from cantilena.voices import Voice, voice_of
 
@@ -35,22 +36,36 @@ def morph(engine: Engine, request: Morph) -> Outcome:
     """
     (one, other), request = _read(engine, request, [request.a, request.b])
     metre = one.metre
-    model, ways = _told(engine, request, metre), _ways(engine, request, metre)
-    found = morphing.morph(model, one, other, *ways, steps=request.steps, seed=request.seed)
-    parts = [_outcome(replace(request, step=k), melody, f"Morph {k}") for k, melody in enumerate(found, 1)]
+    ways, steps = _ways(engine, request, metre), request.steps
+
+    def draw(seed: int) -> list[Melody]:
+        return morphing.morph(_told(engine, request, metre, seed), one, other, *ways, steps=steps, seed=seed)
+
+    found, number = _fit(draw, request.seed, [one, other])
+    parts = [_outcome(replace(request, step=k), melody, f"Morph {k}", number) for k, melody in enumerate(found, 1)]
     if request.step:
         return parts[request.step - 1]
     name = f"Cantilena, morph of {request.steps} steps, seed {request.seed}"
-    return _outcome(request, morphing.in_a_row(found), name, parts)
+    return _outcome(request, morphing.in_a_row(found), name, number, parts)
 
 
 def blend(engine: Engine, request: Blend) -> Outcome:
     """One melody of several, as long as the shortest: where one song weighs all, its own notes stand."""
     melodies, request = _read(engine, request, request.songs)
     metre = melodies[0].metre
-    model, ways = _told(engine, request, metre), _ways(engine, request, metre)
-    melody = morphing.blend(model, melodies, request.weights, *ways, seed=request.seed)
-    return _outcome(request, melody, f"Cantilena, blend of {len(melodies)}, seed {request.seed}")
+    ways, weights = _ways(engine, request, metre), request.weights
+
+    def draw(seed: int) -> list[Melody]:
+        return [morphing.blend(_told(engine, request, metre, seed), melodies, weights, *ways, seed=seed)]
+
+    (melody,), number = _fit(draw, request.seed, melodies)
+    return _outcome(request, melody, f"Cantilena, blend of {len(melodies)}, seed {request.seed}", number)
+
+
+def _fit(draw: Callable[[int], list[Melody]], seed: int, songs: Sequence[Melody]) -> Drawn[list[Melody]]:
+    """The first draw of melodies that are all music, where the songs that they are made of are."""
+    judged = not any(unfit(song) for song in songs)
+    return first_fit(draw, lambda found: sum(map(unfit, found)) if judged else 0.0, seed, tries=EDITS)
 
 
 def _read(engine: Engine, request: Mix, songs: Sequence[Music]) -> tuple[list[Melody], Mix]:
@@ -66,9 +81,9 @@ def _read(engine: Engine, request: Mix, songs: Sequence[Music]) -> tuple[list[Me
     return [melody for melody, _ in found], replace(request, tracks=[track for _, track in found], program=program)
 
 
-def _told(engine: Engine, request: Morph | Blend, metre: Metre) -> Model:
-    """The model as it writes in the voice of the request, with the chance of its seed."""
-    return engine.told({"voice": voice_of(request.voice), "metre": metre}, request.seed)
+def _told(engine: Engine, request: Morph | Blend, metre: Metre, seed: int) -> Model:
+    """The model as it writes in the voice of the request, with the chance of a seed."""
+    return engine.told({"voice": voice_of(request.voice), "metre": metre}, seed)
 
 
 def _ways(engine: Engine, request: Morph | Blend, metre: Metre) -> tuple[BoundSampler, morphing.Invert]:
@@ -84,6 +99,8 @@ def _ways(engine: Engine, request: Morph | Blend, metre: Metre) -> tuple[BoundSa
     return engine.bound_sampler({"voice": voice, "sampler": "ddim", "steps": steps, "metre": metre}), invert
 
 
-def _outcome(request: Morph | Blend, melody: Melody, name: str, parts: Sequence[Outcome] = ()) -> Outcome:
+def _outcome(
+    request: Morph | Blend, melody: Melody, name: str, draw: int, parts: Sequence[Outcome] = ()
+) -> Outcome:  # fmt: skip
     midi = to_midi(melody, program=request.program or 0, track_name=name)
-    return Outcome(request, melody, midi, name, parts=tuple(parts))
+    return Outcome(request, melody, midi, name, parts=tuple(parts), draw=draw)

@@ -16,11 +16,11 @@ from cantilena.rules import HardRule, Rules
 from cantilena.sampling import BRANCHES, STEERED, TEMPERATURE, Sampling
 from cantilena.voices import Voice
 
-__all__ = ["HALF", "RESAMPLE", "Outcome", "drawn_by", "has_notes", "least_kept", "measured", "settled"]
+__all__ = ["HALF", "RESAMPLE", "TUNE_GUIDANCE", "Outcome", "drawn_by", "least_kept", "measured", "settled"]
 
 RESAMPLE = 4  # visits of each level beside music that is there: benchmarks/edits.py shows the seams
 HALF = 0.5  # of its bars: a rule that is kept in fewer has failed
-_FEWEST = 0.5  # notes a bar of what is a melody at all
+TUNE_GUIDANCE = 1.5  # of a network of tunes: the key is kept better than at 1, at 2 notes are repeated more
 S = TypeVar("S", bound=Sampled)
 
 
@@ -37,6 +37,7 @@ class Outcome:
     within: bool = False  # whether the file is a song in which the melody was edited
     rows: tuple[Row, ...] = ()
     parts: tuple[Outcome, ...] = ()
+    draw: int = 1  # of its seed: those before it were no music (`verbs.gate`)
 
 
 def settled(request: S, rules: Rules | None = None, *, voice: str | Voice, resample: int, **more: Any) -> S:
@@ -63,12 +64,6 @@ def measured(rules: Rules | None, melody: Melody, numbers: Sequence[int] = ()) -
     """What each rule says of each bar of a melody; a DAW counts the bars as `numbers`, or from 1."""
     rows = [] if rules is None else rules.rows(melody)
     return tuple(Row(numbers[r.bar - 1] if numbers else r.bar, r.rule, r.asked, r.measured, r.met) for r in rows)
-
-
-def has_notes(melody: Melody) -> bool:
-    """Whether a melody is more than silence and a few notes, and more than one pitch."""
-    pitch = melody.notes.pitch
-    return pitch.size >= max(2, _FEWEST * melody.bars) and bool((pitch != pitch[0]).any())
 
 
 def least_kept(rows: Sequence[Any]) -> float:
