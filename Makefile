@@ -5,15 +5,18 @@
 #   make docs      the guides, the findings and the API reference as a site: site/index.html
 #   make oldest    the tests with the oldest dependencies that pyproject.toml allows, in a place of their own
 #   make fuzz      mutants to every way in, for MINUTES=10: what is not refused in a line is kept in fuzz/
+#   make faults    kills, full disks and more, while commands run: a table of what came of it (docs/faults.md)
+#   make audit     known vulnerabilities of what is installed, and the bill of materials: .audit/
 #   make reference docs/reference.md, out of the requests
 PYTHON ?= python3
 BIN := .venv/bin
 OLDEST := .oldest
+AUDIT := .audit
 MINUTES := 10
 TESTS := # those of `make oldest`: all
 export OMP_NUM_THREADS := 1
 
-.PHONY: compose studio test lint fuzz reference docs oldest clean
+.PHONY: compose studio test lint fuzz faults audit reference docs oldest clean
 
 compose: .venv/running
 	$(BIN)/cantilena compose
@@ -35,13 +38,23 @@ docs: .venv/documenting
 
 oldest:
 	$(PYTHON) -m venv $(OLDEST)
-	$(PYTHON) tests/oldest.py train dev > $(OLDEST)/constraints.txt
+	$(PYTHON) tests/oldest.py hub score train dev > $(OLDEST)/constraints.txt
 	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(OLDEST)/constraints.txt \
-		--editable '.[train,dev]'
+		--editable '.[hub,score,train,dev]'
 	$(OLDEST)/bin/python -m pytest $(TESTS)
 
 fuzz: .venv/developing
 	$(BIN)/python tests/fuzz/fuzz.py $(MINUTES)
+
+faults: .venv/developing
+	$(BIN)/python tests/faults/faults.py
+
+audit: .venv/running
+	$(PYTHON) -m venv $(AUDIT)
+	$(AUDIT)/bin/pip install --quiet --disable-pip-version-check pip-audit cyclonedx-bom
+	$(BIN)/pip freeze --exclude-editable > $(AUDIT)/requirements.lock
+	$(AUDIT)/bin/cyclonedx-py environment --pyproject pyproject.toml --output-file $(AUDIT)/sbom.json $(BIN)/python
+	$(AUDIT)/bin/pip-audit --strict --disable-pip --no-deps --requirement $(AUDIT)/requirements.lock
 
 reference: .venv/running
 	$(BIN)/python docs/make_reference.py
@@ -61,4 +74,4 @@ reference: .venv/running
 	touch $@
 
 clean:
-	rm -rf .venv .oldest site
+	rm -rf .venv .oldest .audit site

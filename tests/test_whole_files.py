@@ -125,10 +125,56 @@ def test_what_a_killed_process_left_goes_with_the_next_one(tmp_path):
     assert [p.name for p in place.iterdir()] == ["next.txt"]
 
 
+KILLED_FILE = """
+import sys, time
+from pathlib import Path
+from cantilena.files import write_whole
+def blocks():
+    yield b"half"
+    print("begun", flush=True)
+    time.sleep(60)
+write_whole(Path(sys.argv[1]), blocks())
+"""
+
+
+def test_a_file_that_a_killed_process_began_goes_and_one_that_is_being_written_stays(tmp_path):
+    def begin() -> subprocess.Popen[str]:
+        child = subprocess.Popen(
+            [sys.executable, "-c", KILLED_FILE, str(tmp_path / "a.mid")], stdout=subprocess.PIPE, text=True
+        )
+        assert child.stdout
+        assert child.stdout.readline() == "begun\n"
+        return child
+
+    killed = begin()
+    killed.kill()
+    killed.wait()
+    (left,) = tmp_path.iterdir()
+    writes = begin()  # it tidies
+    (unfinished,) = tmp_path.iterdir()
+    assert unfinished != left
+    write_whole(tmp_path / "b.mid", b"whole")
+    assert {p.name for p in tmp_path.iterdir()} == {unfinished.name, "b.mid"}
+    writes.kill()
+    writes.wait()
+
+
+def test_of_two_folders_at_once_the_last_one_stays(tmp_path):
+    place = tmp_path / "model"
+    with new_folder(place) as first:
+        (first / "one.txt").write_text("one")
+        with new_folder(place) as second:
+            (second / "two.txt").write_text("two")
+        assert [p.name for p in place.iterdir()] == ["two.txt"]
+    assert [p.name for p in place.iterdir()] == ["one.txt"]
+    assert [p.name for p in tmp_path.iterdir()] == ["model"]
+
+
 def test_an_old_folder_comes_back_where_its_place_is_empty(tmp_path):
-    """Killed between the two renames: number 2 ** 22 + 1 is no process, as Linux counts to 2 ** 22."""
-    (tmp_path / ".model.4194305.old").mkdir()
-    (tmp_path / ".model.4194305.old" / "whole.txt").write_text("whole")
+    """Killed between the two renames."""
+    old = tmp_path / ".model.0123456789abcdef.old"
+    old.mkdir()
+    (old / "whole.txt").write_text("whole")
     with pytest.raises(ZeroDivisionError), new_folder(tmp_path / "model"):
         raise ZeroDivisionError
     assert (tmp_path / "model" / "whole.txt").read_text() == "whole"

@@ -1,4 +1,8 @@
-"""Files and folders that appear whole or not at all, whatever happens while they are written."""
+"""Files and folders that appear whole or not at all, whatever happens while they are written.
+
+They are written under another name, which begins with a dot, and take their place when they are complete. The process
+that writes one holds a lock on it. Killed, it leaves it without one, and the next that writes there removes it.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +11,22 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from glob import escape
 from pathlib import Path
 
+try:
+    import fcntl
+except ImportError:  # Windows: what a killed process leaves stays there
+    fcntl = None  # type: ignore[assignment]
+
 __all__ = ["new_file", "new_folder", "write_whole"]
+
+_CHANCE = "[0-9a-f]{16}"
+_FILE = ".cantilena-"  # and 16 digits: short, as the name of the file itself may be as long as a name can be
+_tidied: set[Path] = set()  # folders in which this process looked for files that were left behind
+_tidied_lock = threading.Lock()
 
 
 def write_whole(path: Path, data: bytes | Iterable[bytes]) -> None:
@@ -29,8 +43,7 @@ def write_whole(path: Path, data: bytes | Iterable[bytes]) -> None:
 @contextmanager
 def new_file(path: Path) -> Iterator[Path]:
     """Give a name to write a file to, which takes the place of `path` when it is complete: see `write_whole`."""
-    temporary = None
-    try:
+    with _named(path):
         target = Path(os.path.realpath(path))
         if target.is_symlink():  # it leads to itself
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
@@ -38,67 +51,144 @@ def new_file(path: Path) -> Iterator[Path]:
         if target.exists() and not target.is_file():
             yield target
             return
-        temporary = target.with_name(f".{secrets.token_hex(8)}")  # no longer than a name may be
-        yield temporary
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
-        if target.exists():
-            shutil.copymode(target, temporary)
-        os.replace(temporary, target)
-    except BaseException as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            error.filename = str(path)  # not the temporary's name
-        raise
+        _tidy_files(target.parent)
+        with _made(_create, target.parent, _FILE) as temporary:
+            try:
+                yield temporary
+                with open(temporary, "rb+") as file:
+                    os.fsync(file.fileno())
+                if target.exists():
+                    shutil.copymode(target, temporary)
+                os.replace(temporary, target)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
 
 
 @contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
     """Give an empty folder to fill, which takes the place of `folder` when it is complete.
 
-    What a process that was killed left of this folder is removed, or put back if it is all that is left. OSError where
-    it cannot be written.
+    What a process that was killed left of this folder is removed, or put back if it is all that is left. Of two that
+    are written at once, the one that is complete last stays. OSError where it cannot be written.
     """
     folder = folder.resolve()
     folder.parent.mkdir(parents=True, exist_ok=True)
-    _tidy(folder)
-    mine = f".{folder.name}.{os.getpid()}"
-    temporary, old = folder.with_name(f"{mine}.new"), folder.with_name(f"{mine}.old")
-    temporary.mkdir()
+    _tidy_folder(folder)
+    with _made(Path.mkdir, folder.parent, f".{folder.name}.", ".new") as new:
+        old = new.with_suffix(".old")
+        try:
+            yield new
+            _exchange(new, folder, old)
+        finally:
+            if old.exists() and not folder.exists():
+                os.rename(old, folder)
+            for rest in (new, old):
+                shutil.rmtree(rest, ignore_errors=True)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Let an OSError name the path that was given, not that of something temporary."""
     try:
-        yield temporary
-        if folder.exists():
-            os.rename(folder, old)
-        os.rename(temporary, folder)
+        yield
+    except OSError as error:
+        error.filename = str(path)
+        raise
+
+
+def _create(path: Path) -> None:
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+
+
+@contextmanager
+def _made(make: Callable[[Path], None], folder: Path, begin: str, end: str = "") -> Iterator[Path]:
+    """Make a file or a folder with a name by chance between `begin` and `end`, and hold its lock."""
+    while True:
+        path = folder / f"{begin}{secrets.token_hex(8)}{end}"
+        make(path)
+        with suppress(BlockingIOError, FileNotFoundError):  # another process took it for one that was left behind
+            held = _lock(path)
+            break
+    try:
+        yield path
     finally:
-        if old.exists() and not folder.exists():
-            os.rename(old, folder)
-        for rest in (temporary, old):
-            shutil.rmtree(rest, ignore_errors=True)
+        if held is not None:
+            os.close(held)
 
 
-def _tidy(folder: Path) -> None:
+def _lock(path: Path) -> int | None:
+    """A descriptor that holds a file or folder until it is closed or this process ends; None where nothing can.
+
+    Raises BlockingIOError where another process holds it, FileNotFoundError where it is not there any more.
+    """
+    if fcntl is None:
+        return None
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except PermissionError:  # a umask that lets nobody read
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.stat(path), os.fstat(descriptor)):
+            return descriptor
+        raise FileNotFoundError(path)
+    except BaseException as error:
+        os.close(descriptor)
+        if isinstance(error, OSError) and not isinstance(error, BlockingIOError | FileNotFoundError):
+            return None  # a file system without locks
+        raise
+
+
+def _exchange(new: Path, folder: Path, old: Path) -> None:
+    """Put `new` in the place of `folder`, which is moved to `old`."""
+    while True:
+        with suppress(FileNotFoundError):
+            os.rename(folder, old)
+        try:
+            os.rename(new, folder)
+            return
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+        shutil.rmtree(old, ignore_errors=True)  # another process was faster: what it put there is replaced, too
+
+
+def _tidy_files(folder: Path) -> None:
+    """Remove the unfinished files of killed processes, once for each folder."""
+    with _tidied_lock:
+        if folder in _tidied:
+            return
+        _tidied.add(folder)
+    for path in _rests(folder, re.escape(_FILE) + _CHANCE):
+        if _is_left_behind(path):
+            path.unlink(missing_ok=True)
+
+
+def _tidy_folder(folder: Path) -> None:
     """Remove what killed processes left beside a folder; an old one whose place is empty goes back to it."""
-    name = re.compile(rf"\.{re.escape(folder.name)}\.(\d+)\.(new|old)")
-    for path in sorted(folder.parent.glob(f".{escape(folder.name)}.*")):
-        match = name.fullmatch(path.name)
-        if match is None or _lives(int(match[1])):
+    for path in _rests(folder.parent, rf"\.{re.escape(folder.name)}\.{_CHANCE}\.(?:new|old)"):
+        new = path.with_suffix(".new")
+        if new.exists() and not _is_left_behind(new):
             continue
-        if match[2] == "old" and not folder.exists():
+        if path.suffix == ".old" and not folder.exists():
             os.rename(path, folder)
         else:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _lives(process: int) -> bool:
-    """Whether a process of another number than ours is at work."""
-    if process == os.getpid():
-        return False
-    with suppress(ProcessLookupError, OverflowError):
-        try:
-            os.kill(process, 0)
-        except PermissionError:
+def _rests(folder: Path, name: str) -> list[Path]:
+    """What is in a folder by such a name, in order."""
+    with suppress(PermissionError), os.scandir(folder) as entries:
+        return sorted(folder / entry.name for entry in entries if re.fullmatch(name, entry.name))
+    return []
+
+
+def _is_left_behind(path: Path) -> bool:
+    """Whether the process that made this is gone."""
+    with suppress(OSError):
+        held = _lock(path)
+        if held is not None:
+            os.close(held)
             return True
-        return True
     return False

@@ -16,6 +16,7 @@ from cantilena.errors import CantilenaError
 __all__ = ["app", "main"]
 
 _COMPLETE = "_CANTILENA_COMPLETE"  # in the environment where a shell asks how a command line may go on
+_NO_MEMORY = ("bad_alloc", "Cannot allocate memory", "cannot allocate memory", "failed to map segment")
 
 
 def __getattr__(name: str) -> Any:
@@ -65,6 +66,9 @@ def _run(arguments: list[str]) -> Any:
 
 def _explained(error: Exception) -> tuple[str, int]:
     """Return what to print for an error, and the exit code."""
+    if _is_of_memory(error):
+        detail = "" if isinstance(error, ImportError) else str(error)
+        return "there is not enough memory" + (f" ({detail})" if detail else ""), 1
     match error:
         case CantilenaError():
             return str(error), 1
@@ -82,8 +86,22 @@ def _explained(error: Exception) -> tuple[str, int]:
     return f"a bug: {type(error).__name__}: {error} (CANTILENA_DEBUG=1 shows where)", 3
 
 
-def _fail(message: str, code: int) -> NoReturn:
-    from cantilena.music.texts import printable
+def _is_of_memory(error: BaseException | None) -> bool:
+    """Say whether memory ran out: Python says so itself, others in words, and an import makes an ImportError of it."""
+    while error is not None:
+        if isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
-    print(f"cantilena: {printable(' '.join(message.split()))}", file=sys.stderr)
+
+def _fail(message: str, code: int) -> NoReturn:
+    message = " ".join(message.split())
+    try:
+        from cantilena.music.texts import printable
+
+        message = printable(message)
+    except (ImportError, MemoryError):  # not enough memory for that either
+        message = ascii(message)
+    print(f"cantilena: {message}", file=sys.stderr)
     raise SystemExit(code)

@@ -73,6 +73,7 @@ def make_app(
 
     routes = [
         Route("/healthz", studio.health),
+        Route("/metrics", studio.metrics),
         Route("/api/schema", studio.schema),
         Route("/api/perform", _refusing(studio.perform), methods=["POST"]),
         Route("/api/files", _refusing(studio.keep), methods=["POST"]),
@@ -98,6 +99,17 @@ class _Studio:
         turns = self.jobs.turns
         working = turns.places - turns.free
         return JSONResponse({"ok": True, **self.about, "working": working, "waiting": turns.waiting})
+
+    async def metrics(self, _: Request) -> Response:
+        """The same and what was done, as Prometheus reads it."""
+        turns, files = self.jobs.turns, self.files
+        gauges = {
+            "jobs_waiting": ("Jobs that wait for their turn.", turns.waiting),
+            "jobs_running": ("Jobs that are worked on.", turns.places - turns.free),
+            "files": ("Files that are kept.", len(files)),
+            "files_bytes": ("Bytes of the files that are kept.", files.bytes),
+        }
+        return Response(self.jobs.meters.text(gauges), media_type="text/plain; version=0.0.4")
 
     async def schema(self, _: Request) -> Response:
         """OpenAPI."""
@@ -239,6 +251,9 @@ async def _body(request: Request, most: int, kinds: Collection[str]) -> bytes:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in kinds:
         raise Refused(415, f"what is sent is {kinds[0]!r}, not {kind[:50]!r}")  # type: ignore[index]
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > most:
+        raise Refused(413, f"at most {most:,} bytes can be sent")
     body = bytearray()
     try:
         async with asyncio.timeout(_BODY_SECONDS):

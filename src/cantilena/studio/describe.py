@@ -69,6 +69,14 @@ def describe(version: str, model: Model) -> dict[str, Any]:
         },
         "paths": {
             "/healthz": {"get": {"summary": "Whether it is well.", "responses": {"200": _told({"type": "object"})}}},
+            "/metrics": {
+                "get": {
+                    "summary": "Jobs, their seconds and the files that are kept, for Prometheus.",
+                    "responses": {
+                        "200": {"description": "Now", "content": {"text/plain": {"schema": {"type": "string"}}}}
+                    },
+                }
+            },
             "/api/schema": {"get": {"summary": "This.", "responses": {"200": _told({"type": "object"})}}},
             "/api/perform": {
                 "post": {

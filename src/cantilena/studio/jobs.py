@@ -14,6 +14,7 @@ from cantilena.errors import CantilenaError
 from cantilena.music.melody import Melody
 from cantilena.requests import Request
 from cantilena.studio.events import Done, Error, Event, Queued, Step, heard, made, offset
+from cantilena.studio.meters import End, Meters
 from cantilena.studio.turns import Turns
 
 __all__ = ["Jobs"]
@@ -32,6 +33,7 @@ class Jobs:
         self.composer, self.seconds = composer, seconds
         self.turns = turns or Turns(places)
         self.threads = ThreadPoolExecutor(places, "composer")
+        self.meters = Meters()
 
     async def perform(self, request: Request, client: str, *, show: bool = False) -> AsyncIterator[Event]:
         """Events, the last of which is `Done` or `Error`. Closed before that, it ends the work at its next step.
@@ -46,7 +48,7 @@ class Jobs:
         if not self.turns.free:
             yield Queued(self.turns.waiting)
         await self.turns.take(client)
-        work = _Work(self.composer, request, tell, show, self.seconds)
+        work = _Work(self.composer, request, tell, self.meters, show, self.seconds)
         self._start(work.run)
         try:
             while True:
@@ -76,28 +78,34 @@ class _Work:
     """One request on a thread."""
 
     def __init__(
-        self, composer: Composer, request: Request, tell: Callable[[Event], None], show: bool, seconds: float
-    ) -> None:
-        self.composer, self.request, self.tell, self.show, self.seconds = composer, request, tell, show, seconds
+        self, composer: Composer, request: Request, tell: Callable[[Event], None], meters: Meters, show: bool,
+        seconds: float,
+    ) -> None:  # fmt: skip
+        self.composer, self.request, self.tell, self.meters = composer, request, tell, meters
+        self.show, self.seconds = show, seconds
         self.stop = threading.Event()
         self.began = self.sample_began = time.monotonic()
         self.step, self.at = Step(0, 1, 0.0), 0.0
 
     def run(self) -> None:
         """Perform it, and tell what came of it."""
+        end: End
+        told: Done | Error
         try:
             if self.stop.is_set():
                 raise Stopped("cancelled")
             self.at = offset(self.request) if self.show else 0.0
             result = self.composer(self.request, self.on_step, self.on_estimate if self.show else None)
             parts = [made(part) for part in result.parts]
-            self.tell(Done(made(result), parts, round(time.monotonic() - self.began, 3)))
+            end, told = "done", Done(made(result), parts, round(time.monotonic() - self.began, 3))
         except Stopped as error:
-            self.tell(Error(str(error), 503))
+            end, told = "stopped", Error(str(error), 503)
         except (CantilenaError, ValueError) as error:
-            self.tell(Error(" ".join(str(error).split())))
+            end, told = "refused", Error(" ".join(str(error).split()))
         except Exception as error:
-            self.tell(Error(f"a bug: {type(error).__name__}: {error}", 500))
+            end, told = "failed", Error(f"a bug: {type(error).__name__}: {error}", 500)
+        self.meters.count(end, time.monotonic() - self.began)
+        self.tell(told)
 
     def on_step(self, i: int, of: int) -> None:
         """A step is done, of a sample that may be one of several."""

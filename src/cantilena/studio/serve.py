@@ -8,12 +8,19 @@ import secrets
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
 
 from cantilena.studio.app import LOOPBACK, make_app
 
-__all__ = ["PORT", "check_exposed", "serve"]
+if TYPE_CHECKING:
+    import uvicorn
+
+__all__ = ["PORT", "check_exposed", "make_server", "serve"]
 
 PORT = 8642
+_CONNECTIONS = 10_000
 
 
 def check_exposed(host: str, token: str | None, know: bool) -> None:
@@ -30,8 +37,6 @@ def serve(
     told: Callable[[str], None] = print,
 ) -> None:  # fmt: skip
     """Serve until Ctrl-C; `told` gets the address to open. A token "new" is made. OSError where the port is taken."""
-    import uvicorn
-
     from cantilena.composer import load
 
     token = secrets.token_urlsafe(12) if token == "new" else token
@@ -43,7 +48,7 @@ def serve(
     except OSError as error:
         error.filename = f"--host {host} --port {port}"
         raise
-    listening.listen(128)  # who opens the page at once waits
+    listening.listen(1024)  # who opens the page at once waits
     port = listening.getsockname()[1]
     every = host in ("0.0.0.0", "::")
     hosts = {*LOOPBACK, host, *({"*", socket.gethostname().lower()} if every else ())}
@@ -51,11 +56,32 @@ def serve(
     app = make_app(load(model), places=places, hosts=hosts, token=token)
     named = "127.0.0.1" if host == "0.0.0.0" else "[::1]" if host == "::" else f"[{host}]" if ":" in host else host
     told(f"http://{named}:{port}/" + (f"#token={token}" if token else ""))
-    config = uvicorn.Config(
-        app, log_level="warning", access_log=False, timeout_keep_alive=15, timeout_graceful_shutdown=2, ws="none",
-        server_header=False, lifespan="on", h11_max_incomplete_event_size=32_768,
-    )  # fmt: skip
-    uvicorn.Server(config).run(sockets=[listening])
+    _allow_connections()
+    make_server(app).run(sockets=[listening])
+
+
+def make_server(app: Starlette) -> uvicorn.Server:
+    """The server of an application; `run(sockets=[...])` serves until it is told to exit."""
+    import uvicorn
+
+    from cantilena.studio.connection import Connection
+
+    return uvicorn.Server(uvicorn.Config(
+        app, http=Connection, log_level="error", access_log=False, timeout_keep_alive=15, timeout_graceful_shutdown=2,
+        ws="none", server_header=False, lifespan="on", h11_max_incomplete_event_size=32_768,
+    ))  # fmt: skip
+
+
+def _allow_connections() -> None:
+    """Let as many connections be open at once as the system allows: often it is 1,024 unless one asks for more."""
+    try:
+        import resource
+    except ImportError:  # Windows, which has no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _CONNECTIONS if hard == resource.RLIM_INFINITY else min(hard, _CONNECTIONS)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _is_loopback(host: str) -> bool:

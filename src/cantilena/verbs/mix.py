@@ -70,6 +70,8 @@ def _fit(draw: Callable[[int], list[Melody]], seed: int, songs: Sequence[Melody]
 
 def _read(engine: Engine, request: Mix, songs: Sequence[Music]) -> tuple[list[Melody], Mix]:
     """The songs' melodies, and the request with the tracks that they are on."""
+    if not songs:
+        raise ValueError("songs are one or more")
     tracks = [None] * len(songs) if request.tracks is None else list(request.tracks)
     if len(tracks) != len(songs):
         raise ValueError(f"tracks are one number a song, {len(songs)}, not {len(tracks)}")
