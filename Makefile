@@ -7,16 +7,18 @@
 #   make fuzz      mutants to every way in, for MINUTES=10: what is not refused in a line is kept in fuzz/
 #   make faults    kills, full disks and more, while commands run: a table of what came of it (docs/faults.md)
 #   make audit     known vulnerabilities of what is installed, and the bill of materials: .audit/
+#   make bench     what things cost, in one table: bench/table.md; ARCHIVE=songs.tar.xz measures extraction on it
 #   make reference docs/reference.md, out of the requests
 PYTHON ?= python3
 BIN := .venv/bin
 OLDEST := .oldest
 AUDIT := .audit
 MINUTES := 10
+ARCHIVE :=# of MIDI files, for `make bench`
 TESTS := # those of `make oldest`: all
 export OMP_NUM_THREADS := 1
 
-.PHONY: compose studio test lint fuzz faults audit reference docs oldest clean
+.PHONY: compose studio test lint fuzz faults audit bench reference docs oldest clean
 
 compose: .venv/running
 	$(BIN)/cantilena compose
@@ -55,6 +57,9 @@ audit: .venv/running
 	$(BIN)/pip freeze --exclude-editable > $(AUDIT)/requirements.lock
 	$(AUDIT)/bin/cyclonedx-py environment --pyproject pyproject.toml --output-file $(AUDIT)/sbom.json $(BIN)/python
 	$(AUDIT)/bin/pip-audit --strict --disable-pip --no-deps --requirement $(AUDIT)/requirements.lock
+
+bench: .venv/developing
+	$(BIN)/python benchmarks/bench.py bench "$(ARCHIVE)"
 
 reference: .venv/running
 	$(BIN)/python docs/make_reference.py

@@ -163,8 +163,7 @@ def test_every_field_says_what_it_is(kind):
 
 def test_choices_are_those_of_the_rooms_below():
     sampler = next(field for field in fields_of(Compose) if field.name == "sampler")
-    assert sampler.takes == "ddpm, ddim or dpm_solver_pp"
-    assert set(sampler.takes.replace(" or", ",").split(", ")) == set(SAMPLERS)
+    assert all(name in sampler.says for name in SAMPLERS)
     assert [field.name for field in fields_of(AskedRules) if field.name in RULES] == list(RULES)
 
 

@@ -38,7 +38,7 @@ class Engine:
         self,
         seeds: Sequence[int],
         *,
-        phrases: int = WINDOW,
+        phrases: int | None = None,
         circular: bool = False,
         x_t: NDArray[np.float32] | None = None,
         start: float | None = None,
@@ -53,9 +53,10 @@ class Engine:
     ) -> NDArray[np.float32]:
         """Latents of new melodies: (seeds, P, D), P = `phrases`. Keywords as in `Sampling`.
 
-        P is at least 32, but of a model that is told `places` (P, 3) of phrases (`labels.places`).
+        P is at least as many as the model sees at once (32), but of a model that is told `places` (P, 3) of phrases
+        (`labels.places`); 32 if nothing is said.
 
-        More than 32 phrases are seen through overlapping windows, joined to a ring where `circular`
+        More phrases are seen through overlapping windows, joined to a ring where `circular`
         (`diffusion.windowed`). `x_t` (seeds, P, D) at level `start` is where to start from, or noise.
         `condition` holds phrases of each melody fixed, `shared` draw several as one. `correct` is given every x0_hat
         (n, P, D) and returns the one to go on with; `cost` says what each of its phrases costs, and the sample is
@@ -63,6 +64,7 @@ class Engine:
         of the melody that the sample begins on, and `read` how it will be written. Raises ValueError where these do not
         fit together.
         """
+        phrases = max(WINDOW, self.model.least) if phrases is None else phrases
         if phrases < self.model.least:
             raise ValueError(f"a sample of this model has at least {self.model.least} phrases, not {phrases}")
         for name, given in (("condition", condition.x_0 if condition else None), ("start", x_t)):
@@ -70,7 +72,7 @@ class Engine:
                 raise ValueError(f"a {name} for {given.shape[:2]} does not fit {len(seeds)} seeds of {phrases} phrases")
         on_step = sampling.get("on_step", self.on_step)
         labels, guidance = self.labels(sampling), sampling.get("guidance", 1.0)
-        metre, window = sampling.get("metre", COMMON), min(WINDOW, phrases)
+        metre, window = sampling.get("metre", COMMON), min(self.model.window, phrases)
         size = max(1, _BATCH * window // phrases)
         batches = [slice(i, i + size) for i in range(0, len(seeds), size)]
         found = []
@@ -82,7 +84,7 @@ class Engine:
             noise: Noise = SeededNoise(batch) if shared is None else shared.noise(SeededNoise(batch))
             begin = noise((len(batch), phrases, self.model.space.D)) if x_t is None else x_t[part]
             denoise = self.denoiser(np.tile(labels, (len(batch), 1)), guidance)
-            denoise = windowed(denoise, size=window, circular=circular, places=places)
+            denoise = windowed(denoise, size=window, hop=max(1, window // 2), circular=circular, places=places)
             denoise = _corrected(denoise if shared is None else shared.denoiser(denoise), correct)
             for step in sample(denoise, begin, self.model.schedule, noise, condition=held, start=start):
                 if on_step:

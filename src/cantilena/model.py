@@ -42,6 +42,7 @@ FORMAT = 2  # 1 had a decoder that did not hear what it wrote
 DEFAULT_MODEL = "open-64"  # anyone may use it
 RESEARCH_MODEL = "pop-64"  # that of the paper's table; in a checkout of the source, not in the package
 PARTS = ("encoder", "decoder", "decoder_start", "decoder_step", "denoiser")  # .onnx
+_MOST_WINDOW = 128  # phrases that a denoiser sees at once
 LABEL_NULLS = VoiceLabels().nulls
 
 
@@ -157,6 +158,8 @@ class Model:
             manner = Manner(nulls, sigma, temperature, floor, **leanings.get(nulls[0], {}))
             if prediction not in ("eps", "x0", "v"):
                 raise ValueError(f"prediction {prediction!r}")
+            if not 1 <= int(denoiser.get("config", {}).get("phrases", PLACES)) <= _MOST_WINDOW:
+                raise ValueError(f"a denoiser of 1 to {_MOST_WINDOW} phrases")
             tunes = Repertoire.of(about)
             str(about.get("name", "")).encode()
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
@@ -192,9 +195,14 @@ class Model:
         return isinstance(self.labels, TuneLabels)
 
     @property
+    def window(self) -> int:
+        """How many phrases the denoiser sees at once."""
+        return PLACES if self.places_phrases else int(self.about["denoiser"].get("config", {}).get("phrases", PLACES))
+
+    @property
     def least(self) -> int:
         """The fewest phrases of a sample."""
-        return 1 if self.places_phrases else PLACES
+        return 1 if self.places_phrases else self.window
 
     def told(self, labels: NDArray[np.int64], seeds: Sequence[int], metre: Metre = COMMON) -> Model:
         """The same model, which writes melodies with these labels (k,) in this metre, with these seeds' chance.

@@ -7,10 +7,11 @@ from functools import partial
 from typing import Any, TypeAlias, TypedDict
 
 from cantilena.diffusion.guidance import Cost, branching
-from cantilena.diffusion.samplers import SAMPLERS, Clamp, Step, ddpm
+from cantilena.diffusion.samplers import SAMPLERS, Clamp, Sampler, Step, checked, ddpm
 from cantilena.labels import Known
 from cantilena.music.melody import Melody
 from cantilena.music.metre import Metre
+from cantilena.own_sampler import OwnSampler
 from cantilena.voices import VOICES, Voice, voice_of
 
 __all__ = [
@@ -44,7 +45,7 @@ class Sampling(TypedDict, total=False):
     metre: Metre  # 4/4
     style: str  # one that the model knows; none is said
     known: Known  # where it is at home, how dense and high it is, for a model that is told; none of it is said
-    sampler: str  # "ddpm" (default), "ddim" or "dpm_solver_pp": see cantilena.diffusion
+    sampler: str | Sampler | OwnSampler  # "ddpm" (default), "ddim", "dpm_solver_pp", or one of your own
     steps: int  # 20
     temperature: float  # of ddpm: noise of each step, 0..1.5; lower is calmer; TEMPERATURE, with rules STEERED
     settle: float  # of ddpm: share of the levels, at the end, where no noise is added and notes are decided, 0..1; 0
@@ -67,11 +68,12 @@ def sampler_of(
     Raises ValueError for a setting that is not one.
     """
     name, steps, resample = (
-        sampling.get("sampler", "ddpm"), sampling.get("steps", STEPS), sampling.get("resample", 1)
+        OwnSampler.of(sampling.get("sampler", "ddpm")), sampling.get("steps", STEPS), sampling.get("resample", 1)
     )  # fmt: skip
     if not 1 <= resample <= MAX_RESAMPLE:
         raise ValueError(f"each level is visited 1 to {MAX_RESAMPLE} times, not {resample}")
-    if name not in SAMPLERS:
+    own = name if isinstance(name, OwnSampler) else None
+    if own is None and name not in SAMPLERS:
         raise ValueError(f"a sampler is one of {', '.join(SAMPLERS)}, not {name!r}")
     if name == "ddpm":
         if cost:
@@ -82,5 +84,7 @@ def sampler_of(
         return partial(ancestral, steps=steps, resample=resample, temperature=temperature)
     if cost or "temperature" in sampling or "settle" in sampling:
         what = "rules are" if cost else "a temperature is" if "temperature" in sampling else "settling is"
-        raise ValueError(f"{what} for the sampler ddpm: {name} draws no noise")
-    return partial(SAMPLERS[name], steps=steps, resample=resample)
+        why = f"{name} draws no noise" if own is None else f"{own.own} is not told of it"
+        raise ValueError(f"{what} for the sampler ddpm: {why}")
+    sampler = SAMPLERS[name] if own is None else checked(own.load(), own.own)
+    return partial(sampler, steps=steps, resample=resample)

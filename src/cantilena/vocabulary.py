@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from cantilena.asked import AskedRules, RulesGiven
 from cantilena.fields import about
+from cantilena.own_sampler import OwnSampler
 from cantilena.sources import Music, Source
 from cantilena.voices import VOICES, Voice, voice_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
+
+    from cantilena.diffusion.samplers import Sampler as SamplerFunction
 
 if TYPE_CHECKING:  # what may be given
     Bars: TypeAlias = str | Sequence[tuple[int, int]]
@@ -20,6 +23,7 @@ if TYPE_CHECKING:  # what may be given
     Name: TypeAlias = str
     Numbers: TypeAlias = str | Sequence[int | None]
     Rows: TypeAlias = ArrayLike
+    SamplerGiven: TypeAlias = str | SamplerFunction | OwnSampler
     Songs: TypeAlias = Sequence[Music]
 else:  # what a request holds of it
     Bars = str
@@ -28,6 +32,7 @@ else:  # what a request holds of it
     Name = str | None
     Numbers = tuple[int | None, ...]
     Rows = tuple[tuple[float, ...], ...]
+    SamplerGiven = Literal["ddpm", "ddim", "dpm_solver_pp"] | OwnSampler
     Songs = tuple[Source, ...]
 
 
@@ -105,10 +110,12 @@ _RESAMPLE = (
 Visits = Annotated[int | None, about(_RESAMPLE, 1, 10, says=_VISITS)]
 _GUIDANCE = "A guidance above 1 follows the voice more strictly; by default 3 for a song, else 1."
 Guidance = Annotated[float | None, about(_GUIDANCE, 0, 10)]
-_SAMPLERS = "a sampler is one of ddpm, ddim, dpm_solver_pp"
-Sampler = Annotated[
-    Literal["ddpm", "ddim", "dpm_solver_pp"], about("This sampler turns noise into music.", says=_SAMPLERS)
-]
+_SAMPLERS = "a sampler is one of ddpm, ddim, dpm_solver_pp, or one that an installed package brings"
+_SAMPLER = (
+    "This sampler turns noise into music: ddpm, ddim, dpm_solver_pp, or one that an installed package brings; in "
+    "Python a function, too."
+)
+Sampler = Annotated[SamplerGiven, about(_SAMPLER, says=_SAMPLERS, metavar="SAMPLER", read=OwnSampler.of)]
 _SETTLE = "In this last share of the levels ddpm adds no noise and decides on notes; by default 0."
 Settle = Annotated[float | None, about(_SETTLE, 0, 1)]
 _BRANCHES = "Rules that steer choose among this many draws at each step; by default 8."

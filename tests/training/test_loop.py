@@ -210,6 +210,11 @@ def test_two_processes_train_as_one_with_the_whole_batch(tmp_path):
     assert done.returncode == 0, done.stderr
     meta, _ = find_checkpoint(tmp_path / "run")
     assert meta["step"] == 30
+    # one process that takes the batch in two parts
+    fit(Toy(), replace(CONFIG, accumulate=2), tmp_path / "one")
+    alone = weights(tmp_path / "one")
+    for name, value in weights(tmp_path / "run").items():
+        torch.testing.assert_close(value, alone[name], atol=1e-6, rtol=1e-5)
     # the same by hand: each step's gradient is the mean over the two ranks' halves
     toy = Toy()
     optimiser = torch.optim.AdamW([{"params": [p for p in toy.network.parameters() if p.ndim >= 2], "weight_decay": CONFIG.weight_decay},
@@ -226,6 +231,48 @@ def test_two_processes_train_as_one_with_the_whole_batch(tmp_path):
         optimiser.step()
     for name, value in load_file(find_checkpoint(tmp_path / "run")[1] / "weights.safetensors").items():
         torch.testing.assert_close(value, toy.network.state_dict()[name], atol=1e-5, rtol=1e-4)
+
+
+class Whole(Toy):
+    """The same, in one draw of the shares that a batch of `parts` parts has."""
+
+    def loss(self, network, batch, step, generator):
+        shares = [torch.Generator().manual_seed((CONFIG.seed * 1_000_003 + step) * 1009 + k) for k in range(4)]
+        x = torch.cat([torch.randn(batch // 4, 4, generator=share) for share in shares])
+        return (network(x) - 3 * x).square().mean(), {}
+
+
+def test_a_batch_in_parts_has_the_gradient_of_the_whole(tmp_path):
+    fit(Whole(), CONFIG, tmp_path / "whole")
+    fit(Toy(), replace(CONFIG, accumulate=4), tmp_path / "parts")
+    whole = weights(tmp_path / "whole")
+    for name, value in weights(tmp_path / "parts").items():
+        torch.testing.assert_close(value, whole[name], atol=1e-6, rtol=1e-5)
+    said = [
+        [json.loads(line)["loss"] for line in (tmp_path / run / "metrics.jsonl").open() if "loss" in line]
+        for run in ("whole", "parts")
+    ]
+    assert said[1] == pytest.approx(said[0], rel=1e-4)
+    with pytest.raises(RecipeError, match="a batch of 8 cannot be shared by 1 processes in 3 parts each"):
+        fit(Toy(), replace(CONFIG, accumulate=3), tmp_path / "odd")
+
+
+def test_tensorboard_has_the_figures_of_metrics_jsonl(tmp_path):
+    events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    config = replace(CONFIG, tensorboard=True)
+    fit(Toy(), config, tmp_path, stop_after=lambda step: step == 13)
+    fit(Toy(), config, tmp_path)
+    found = events.EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").open()]
+    loss = {row["step"]: row["loss"] for row in rows if "loss" in row}
+    assert {e.step: e.value for e in found.Scalars("loss")} == pytest.approx(loss, rel=1e-5)
+    assert [e.step for e in found.Scalars("validation/weight")] == [10, 20, 30]
+
+
+def test_without_tensorboard_it_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(RecipeError, match=r"pip install 'cantilena\[tensorboard\]'"):
+        fit(Toy(), replace(CONFIG, tensorboard=True), tmp_path)
 
 
 def test_the_rate_warms_up_stays_and_falls():

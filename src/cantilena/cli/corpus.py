@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cantilena.errors import CorpusError
+
+if TYPE_CHECKING:
+    from cantilena.corpus.cluster import Cluster
 
 __all__ = ["app"]
 
@@ -24,12 +28,17 @@ def build(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Use this many processes; by default one for each core.")
     ] = None,
+    dask: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Use the workers of this dask scheduler: tcp://host:8786.")
+    ] = None,
 ) -> None:
     """Make a corpus: melodies, each tune once, split by song. Stopped, the same command goes on where it was."""
     from cantilena.cli.manifest import files_bar, print_manifest
     from cantilena.corpus.build import build as build_corpus
 
-    with files_bar() as bar:
+    if dask is not None and workers is not None:
+        raise ValueError("--dask has workers of its own: give it without --workers")
+    with files_bar() as bar, _cluster(dask) as cluster:
         task = bar.add_task("files", total=None)
 
         def progress(done: int, total: int | None) -> None:
@@ -39,10 +48,20 @@ def build(
             bar.update(task, completed=done)
 
         try:
-            corpus = build_corpus(sources, directory, workers=workers, progress=progress)
+            workers = workers if cluster is None else cluster.workers
+            corpus = build_corpus(sources, directory, executor=cluster, workers=workers, progress=progress)
         except KeyboardInterrupt:
             raise CorpusError("stopped; the same command goes on from there") from None
     print_manifest(corpus)
+
+
+def _cluster(address: str | None) -> AbstractContextManager[Cluster | None]:
+    """The cluster whose scheduler is there, or none."""
+    if address is None:
+        return nullcontext()
+    from cantilena.corpus.cluster import Cluster
+
+    return Cluster(address)
 
 
 @app.command()

@@ -59,6 +59,8 @@ def export(
     reads latents, and all else stays as it is; --mdn and --paper write its baselines, which `reproduce` takes.
     """
     _, runs = training_modules("export")
+    from cantilena.digests import write
+
     if runs.is_model(source):
         if vae or data or licence:
             raise ValueError(f"{source}: is a model; --vae, --data and --licence are for a run")
@@ -88,4 +90,5 @@ def export(
             tune_runs.export_run(source, vae, output, tunes=Tunes.open(corpus), **terms)
         else:
             runs.export_run(source, vae, output, **terms)
+    write(output)
     print(f"{output}: written; try `cantilena compose --model {output}`")

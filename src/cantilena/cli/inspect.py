@@ -28,6 +28,10 @@ def inspect(
             help="Look at these MIDI, MusicXML or ABC files, or at this model; - is standard input.",
         ),
     ],
+    digest: Annotated[
+        bool,
+        typer.Option("--digest", help="Compose seeds 0 to 9 of a model, and say if they are as its maker had them."),
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object a file, each on a line.")] = False,
 ) -> None:
     """List the tracks of a song with what they are and why, or show what a model is."""
@@ -42,11 +46,15 @@ def inspect(
             raise ValueError(f"{source.resolve()}: is a folder without a model; a song is a file")
         is_file = source.exists() and not source.is_dir()
         if is_stream(source) or is_file or source.suffix.lower() in _SUFFIXES:
+            if digest:
+                raise ValueError(f"{source}: is a song; --digest is of a model")
             found, show = _song(song_at(source)), _show_song
         else:
             from cantilena.model import Model
 
-            found, show = _model(Model.load(source)), _show_model
+            found, show = _model(model := Model.load(source)), _show_model
+            if digest:
+                found["digests"] = _digests(model)
         if json:
             print(dumps(found, allow_nan=False))
             continue
@@ -147,6 +155,14 @@ def _model(model: Model) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _digests(model: Model) -> dict[str, Any]:
+    """What seeds 0 to 9 come to here, ready for JSON."""
+    from cantilena.digests import compare
+
+    found = compare(model)
+    return {"notes": found.notes, "stored": found.stored is not None, "differ": found.differ, "told": found.verdict}
+
+
 def _show_model(model: dict[str, Any]) -> None:
     from cantilena.music.texts import printable
 
@@ -159,4 +175,7 @@ def _show_model(model: dict[str, Any]) -> None:
         f"  denoiser     {told}",
         *(f"  {key:12} {value}" for key, value in model["provenance"].items()),
     ]
+    if digests := model.get("digests"):
+        lines += [f"  seed {seed:<7} {notes}" for seed, notes in enumerate(digests["notes"])]
+        lines += [f"  digests      {digests['told']}"]
     print("\n".join(map(printable, lines)))

@@ -36,39 +36,71 @@ _Init = Annotated[
 _Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="TABLE.KEY=VALUE", help="Change a value of the recipe.")
 ]
-_Dry = Annotated[bool, typer.Option("--dry-run", help="Say what would be trained, and stop.")]
+_Board = Annotated[
+    bool,
+    typer.Option("--tensorboard", help="Write the figures for TensorBoard, too, to RUN/tensorboard."),
+]
+_Dry = Annotated[bool, typer.Option("--dry-run", help="Say what would be trained and what is in its way, and stop.")]
 
 
 @app.command()
 def vae(
-    recipe: _Recipe, corpus: _Corpus, run: _Run, init: _Init = None, set_: _Set = None, dry_run: _Dry = False
+    recipe: _Recipe,
+    corpus: _Corpus,
+    run: _Run,
+    init: _Init = None,
+    set_: _Set = None,
+    tensorboard: _Board = False,
+    dry_run: _Dry = False,
 ) -> None:
     """Train the phrase VAE."""
-    _train("vae", recipe, corpus, run, init, set_, dry_run)
+    _train("vae", recipe, corpus, run, init, _settings(set_, tensorboard), dry_run)
 
 
 @app.command()
 def decoder(
-    recipe: _Recipe, corpus: _Corpus, run: _Run, init: _Init = None, set_: _Set = None, dry_run: _Dry = False
+    recipe: _Recipe,
+    corpus: _Corpus,
+    run: _Run,
+    init: _Init = None,
+    set_: _Set = None,
+    tensorboard: _Board = False,
+    dry_run: _Dry = False,
 ) -> None:
     """Train a model's decoder on what its denoiser makes; --set latents.model=FOLDER names the model."""
-    _train("decoder", recipe, corpus, run, init, set_, dry_run)
+    _train("decoder", recipe, corpus, run, init, _settings(set_, tensorboard), dry_run)
 
 
 @app.command()
 def denoiser(
-    recipe: _Recipe, corpus: _Corpus, run: _Run, init: _Init = None, set_: _Set = None, dry_run: _Dry = False
+    recipe: _Recipe,
+    corpus: _Corpus,
+    run: _Run,
+    init: _Init = None,
+    set_: _Set = None,
+    tensorboard: _Board = False,
+    dry_run: _Dry = False,
 ) -> None:
     """Train the denoiser; --set data.vae=RUN names the VAE that encodes the corpus."""
-    _train("denoiser", recipe, corpus, run, init, set_, dry_run)
+    _train("denoiser", recipe, corpus, run, init, _settings(set_, tensorboard), dry_run)
 
 
 @app.command()
 def mdn(
-    recipe: _Recipe, corpus: _Corpus, run: _Run, init: _Init = None, set_: _Set = None, dry_run: _Dry = False
+    recipe: _Recipe,
+    corpus: _Corpus,
+    run: _Run,
+    init: _Init = None,
+    set_: _Set = None,
+    tensorboard: _Board = False,
+    dry_run: _Dry = False,
 ) -> None:
     """Train the autoregressive baseline; --set data.vae=RUN and --set data.latent=RUN name what it shares."""
-    _train("mdn", recipe, corpus, run, init, set_, dry_run)
+    _train("mdn", recipe, corpus, run, init, _settings(set_, tensorboard), dry_run)
+
+
+def _settings(given: list[str] | None, tensorboard: bool) -> list[str]:
+    return [*(given or []), *(["loop.tensorboard=true"] if tensorboard else [])]
 
 
 def _train(
@@ -83,7 +115,12 @@ def _train(
         raise RecipeError(f"{recipe_path.name}: a training recipe for `cantilena train {recipe.kind}`, not {kind}")
     corpus = Tunes.open(corpus_path) if corpus_path.suffix == ".npz" else Corpus.open(corpus_path)
     if dry:
+        from cantilena.training.checks import obstacles
+
         print(recipes.describe(recipe, corpus, run))
+        if found := obstacles(recipe, corpus, run, init):
+            print("\n".join(f"not yet: {line}" for line in found))
+            raise typer.Exit(1)
         return
     from cantilena.training.loop import LoopConfig
 

@@ -25,7 +25,8 @@ class WorkerPool(Generic[Item, Result]):
     Used as a context manager. No more than twice as many batches as `workers` are under way, so memory stays bounded
     however many there are. When a worker dies (a segmentation fault in a parser, the kernel's out-of-memory killer),
     every batch under way is repeated with nothing beside it, and item by item where it kills again; an item that
-    kills two processes is given up. An executor of the caller's that broke is replaced by processes.
+    kills two processes is given up. An executor of the caller's that broke is replaced by processes, if it
+    does not say that it `heals`.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class WorkerPool(Generic[Item, Result]):
         done, _ = wait(under_way, return_when=FIRST_COMPLETED)
         if any(isinstance(future.exception(), BrokenExecutor) for future in done):
             done, _ = wait(under_way)  # all of them break with it
-            self._executor = self._processes()
+            self._executor = self._after_a_break()
         for future in done:
             batch = under_way.pop(future)
             error = future.exception()
@@ -97,8 +98,12 @@ class WorkerPool(Generic[Item, Result]):
         try:
             return self._executor.submit(self._work, batch).result()
         except BrokenExecutor:
-            self._executor = self._processes()
+            self._executor = self._after_a_break()
             return None
+
+    def _after_a_break(self) -> Executor:
+        """The executor that goes on: the same one if it says that it `heals`, as a cluster does."""
+        return self._executor if getattr(self._executor, "heals", False) else self._processes()
 
     def _processes(self) -> ProcessPoolExecutor:
         if self._own:

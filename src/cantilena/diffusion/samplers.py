@@ -14,14 +14,25 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
 from cantilena.diffusion.condition import Condition
 from cantilena.diffusion.schedule import Array, Noise, NoiseSchedule, to_eps
 
-__all__ = ["SAMPLERS", "Clamp", "Denoise", "Sampler", "SeededNoise", "Step", "ddim", "ddpm", "dpm_solver_pp"]
+__all__ = [
+    "SAMPLERS",
+    "Clamp",
+    "Denoise",
+    "Sampler",
+    "SeededNoise",
+    "Step",
+    "checked",
+    "ddim",
+    "ddpm",
+    "dpm_solver_pp",
+]
 
 Clamp: TypeAlias = Callable[[Array], Array]  # x0_hat (B, P, D) -> what it decodes to, encoded
 Denoise: TypeAlias = Callable[[Array, Array, Array], Array]  # x_t (B, 32, D), log_snr (B,), x0_prev -> x0_hat
@@ -38,7 +49,13 @@ class Step(NamedTuple):
 
 
 class Sampler(Protocol):
-    """What every sampler is; each has its own default for `steps`."""
+    """What every sampler is; each has its own default for `steps`.
+
+    `denoise` as in the module's head; x_T (B, P, D) float32; `schedule` says alpha_bar of a level t, 0 to T, and the
+    levels of so many steps (`timesteps(steps, start)`); `noise(shape)` gives standard normal numbers of each melody's
+    own seed. It yields a `Step` for each level that it reaches, of which the last one's x0_hat (B, P, D) is the sample.
+    Phrases of a `condition` are held by `condition.apply(x_t, t, schedule, noise)` and `condition.fix(x0_hat)`.
+    """
 
     def __call__(  # noqa: D102
         self,
@@ -196,6 +213,29 @@ def dpm_solver_pp(
 
 
 SAMPLERS: dict[str, Sampler] = {"ddpm": ddpm, "ddim": ddim, "dpm_solver_pp": dpm_solver_pp}
+
+
+def checked(sampler: Sampler, name: str) -> Sampler:
+    """A sampler of somebody's own, each of whose steps is looked at as it comes, and the last of which holds notes.
+
+    It raises ValueError, with its `name`, where it yields no `Step`, or an x0_hat that is not finite or not of the
+    shape of x_T.
+    """
+
+    def sample(denoise: Denoise, x_T: Array, schedule: NoiseSchedule, noise: Noise, **asked: Any) -> Iterator[Step]:
+        step = None
+        for step in sampler(denoise, x_T, schedule, noise, **asked):
+            if not isinstance(step, Step):
+                raise ValueError(f"{name}: a sampler yields a cantilena.diffusion.Step, not {type(step).__name__}")
+            x0_hat = np.asarray(step.x0_hat, np.float32)
+            if x0_hat.shape != x_T.shape or not np.isfinite(x0_hat).all():
+                what = f"is {x0_hat.shape}, not {x_T.shape}" if x0_hat.shape != x_T.shape else "is not finite"
+                raise ValueError(f"{name}: its x0_hat {what}, at step {step.i} of {step.steps}")
+            yield step._replace(x0_hat=x0_hat)
+        if step is None:
+            raise ValueError(f"{name}: a sampler yields a cantilena.diffusion.Step for each level, and this one none")
+
+    return sample
 
 
 def begin(

@@ -31,7 +31,7 @@ class DiffusionConfig:
 
 
 class DenoiserTask:
-    """The denoising loss on windows of 32 latents, over several draws of transpositions."""
+    """The denoising loss on windows of latents, over several draws of transpositions."""
 
     def __init__(
         self,

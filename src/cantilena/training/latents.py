@@ -30,9 +30,14 @@ from cantilena.music.melody import is_silent
 from cantilena.training.data import SHIFTS, shift_pitches
 from cantilena.training.networks import MelodyVAE
 
-__all__ = ["PHRASES", "Latents", "encode_corpus", "encode_phrases"]
+__all__ = ["PHRASES", "Latents", "encode_corpus", "encode_phrases", "max_silent"]
 
-MAX_SILENT = 8  # silent phrases in a training example
+MAX_SILENT = 8  # silent phrases in a training example of 32
+
+
+def max_silent(phrases: int) -> int:
+    """How many of the phrases of a training example may be silent: a quarter."""
+    return MAX_SILENT * phrases // PHRASES
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,12 +60,17 @@ class Latents:
         return cls(codes, rows, windows, meta)
 
     @property
+    def phrases(self) -> int:
+        """How many phrases a window has."""
+        return int(self.meta.get("window", PHRASES))
+
+    @property
     def labels(self) -> NDArray[np.int64]:
         """Role, family, purity and has-rests of every window: (w, 4)."""
         return np.asarray(self.windows[:, 2:])
 
     def draw(self, window: NDArray[np.int64], eps: NDArray[np.float32]) -> NDArray[np.float32]:
-        """z ~ q(z | phrase) for windows (B,) and eps (B, 32, Z): mean + std * eps, (B, 32, Z)."""
+        """z ~ q(z | phrase) for windows (B,) and eps (B, P, Z): mean + std * eps, (B, P, Z)."""
         codes = self.codes[self._rows_of(window)].astype(np.float32)
         return np.asarray(codes[:, :, 0] + codes[:, :, 1] * eps)
 
@@ -71,19 +81,19 @@ class Latents:
         posterior: Literal["draw", "mean"],
         generator: torch.Generator,
     ) -> torch.Tensor:
-        """What is learnt of windows (B,): normalised draws from the posterior, or its means, (B, 32, D)."""
+        """What is learnt of windows (B,): normalised draws from the posterior, or its means, (B, P, D)."""
         if posterior == "mean":
             return torch.from_numpy(space.normalize(self.means(window)))
-        eps = torch.randn(len(window), PHRASES, space.Z, generator=generator).numpy()
+        eps = torch.randn(len(window), self.phrases, space.Z, generator=generator).numpy()
         return torch.from_numpy(space.normalize(self.draw(window, eps)))
 
     def means(self, window: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Posterior means (B, 32, Z) of windows (B,)."""
+        """Posterior means (B, P, Z) of windows (B,)."""
         return np.asarray(self.codes[self._rows_of(window), 0], np.float32)
 
     def _rows_of(self, window: NDArray[np.int64]) -> NDArray[np.int32]:
-        """Rows of `codes` of the phrases of windows (B,): (B, 32)."""
-        return np.asarray(self.rows[self.windows[window, 0, None] + np.arange(PHRASES)])
+        """Rows of `codes` of the phrases of windows (B,): (B, P)."""
+        return np.asarray(self.rows[self.windows[window, 0, None] + np.arange(self.phrases)])
 
 
 @torch.no_grad()
@@ -107,20 +117,21 @@ def encode_corpus(
     folder: Path,
     *,
     seed: int,
+    phrases: int = PHRASES,
     limit: int | None = None,
     precision: str = "fp32",
     meta: dict[str, Any] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Latents:
-    """Encode the melodies of `split` that hold a window of 32 phrases, each in one random transposition.
+    """Encode the melodies of `split` that hold a window of so many `phrases`, each in one random transposition.
 
     `seed` draws the transpositions (seed 0 draws none); `limit` keeps about that many windows, melody by melody in
     random order. The folder appears in one step. `progress` gets phrases done and in all.
     """
-    windows = corpus.windows(split, max_silent=MAX_SILENT)
+    windows = corpus.windows(split, max_silent=max_silent(phrases), phrases=phrases)
     if not len(windows):
         raise CorpusError(
-            f"{corpus.directory}: no melody of {2 * PHRASES} bars in its {split} songs "
+            f"{corpus.directory}: no melody of {2 * phrases} bars in its {split} songs "
             f"({len(corpus.indices(split))} melodies); a corpus of about 300 songs or more has some"
         )
     random = np.random.default_rng([seed, 7])
@@ -133,15 +144,15 @@ def encode_corpus(
     tokens, out, begin = [], [], 0
     for k in kept.tolist():
         melody = int(melodies[k])
-        phrases = corpus.phrases(melody)
-        silent = np.append(0, np.cumsum(is_silent(phrases)))
+        found = corpus.phrases(melody)
+        silent = np.append(0, np.cumsum(is_silent(found)))
         first = windows[first_row[k] : first_row[k] + count[k], 1]
         row = corpus.table[melody]
         labels = np.tile([row["role"], row["family"], corpus.purity(melody), 0], (len(first), 1)).astype(np.int64)
-        labels[:, 3] = silent[first + PHRASES] > silent[first]
+        labels[:, 3] = silent[first + phrases] > silent[first]
         out.append(np.column_stack([first + begin, np.full(len(first), melody), labels]))
-        tokens.append(shift_pitches(phrases, np.full(len(phrases), shifts[k])).astype(np.int8))
-        begin += len(phrases)
+        tokens.append(shift_pitches(found, np.full(len(found), shifts[k])).astype(np.int8))
+        begin += len(found)
     flat = np.concatenate(tokens)
     distinct, rows = np.unique(flat.view("V32").ravel(), return_inverse=True)
     distinct_tokens = distinct.view(np.int8).reshape(-1, 32)
@@ -156,6 +167,7 @@ def encode_corpus(
         "split": split,
         "seed": seed,
         "limit": limit,
+        "window": phrases,
         "phrases": len(codes),
         **(meta or {}),
     }

@@ -1,7 +1,8 @@
 """`fit`: the one training loop. Optimiser, EMA, clipping, logging, checkpoints, resume, DDP under torchrun.
 
-All randomness of step k comes from a generator seeded by (seed, k, rank), so nothing random has to be saved and a
-run that was killed continues bit for bit.
+All randomness of step k comes from generators seeded by (seed, k, share), so nothing random has to be saved and a run
+that was killed continues bit for bit. A batch has a share for each process and part (`accumulate`): two processes learn
+from what one process learns from in two parts.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -29,6 +30,7 @@ from torch import Tensor, nn
 
 from cantilena.errors import RecipeError
 from cantilena.files import new_folder
+from cantilena.training.log import Log
 
 __all__ = [
     "LoopConfig",
@@ -47,11 +49,12 @@ __all__ = [
 
 @dataclass(frozen=True)
 class LoopConfig:
-    """How a network is trained. `batch` is examples a step over all processes."""
+    """How a network is trained. `batch` is examples a step over all processes, and over all parts of it."""
 
     steps: int
     batch: int
     lr: float
+    accumulate: int = 1  # parts of a batch, one after another: as many times less memory, and the same gradient
     warmup: int = 200  # steps of linear warm-up
     decay: float = 0.2  # last share of the steps, in which the rate falls along a cosine to lr / 100
     weight_decay: float = 0.01
@@ -65,10 +68,11 @@ class LoopConfig:
     checkpoint_minutes: float = 3
     log_every: int = 50
     evaluate_every: int = 1000
+    tensorboard: bool = False  # the figures of metrics.jsonl as TensorBoard reads them, too, in RUN/tensorboard
 
     def __post_init__(self) -> None:
-        if min(self.steps, self.batch, self.threads, self.log_every, self.evaluate_every) < 1:
-            raise ValueError("steps, batch, threads, log_every and evaluate_every are at least 1")
+        if min(self.steps, self.batch, self.accumulate, self.threads, self.log_every, self.evaluate_every) < 1:
+            raise ValueError("steps, batch, accumulate, threads, log_every and evaluate_every are at least 1")
 
 
 class Task(Protocol):
@@ -199,8 +203,9 @@ def _fit(
     stop_after: Callable[[int], bool] | None,
 ) -> int:
     rank, world = process_rank(), int(os.environ.get("WORLD_SIZE", 1))
-    if config.batch % world:
-        raise RecipeError(f"a batch of {config.batch} cannot be shared by {world} processes")
+    if config.batch % (world * config.accumulate):
+        parts = f" in {config.accumulate} parts each" if config.accumulate > 1 else ""
+        raise RecipeError(f"a batch of {config.batch} cannot be shared by {world} processes{parts}")
     torch.set_num_threads(config.threads)
     device = choose_device(config.device, rank)
     precision = choose_precision(device) if config.precision == "auto" else config.precision
@@ -218,7 +223,7 @@ def _fit(
         wrapped = network
     if config.compile:
         wrapped = torch.compile(wrapped, dynamic=False)
-    log = _Log(run / "metrics.jsonl", step) if rank == 0 else None
+    log = Log(run, step, tensorboard=config.tensorboard) if rank == 0 else None
     started = saved = time.monotonic()
     figures: dict[str, float] = {}
 
@@ -237,11 +242,16 @@ def _fit(
         while step < config.steps:
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate(step, config)
-            generator = torch.Generator(device).manual_seed((config.seed * 1_000_003 + step) * 1009 + rank)
-            with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
-                loss, told = task.loss(wrapped, config.batch // world, step, generator)
             optimiser.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+            shares = []
+            for part in range(config.accumulate):
+                generator = torch.Generator(device).manual_seed(_seed_of(config, step, rank, part))
+                with _apart(wrapped, last=part + 1 == config.accumulate):
+                    with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+                        loss, told = task.loss(wrapped, config.batch // (world * config.accumulate), step, generator)
+                    (loss / config.accumulate).backward()  # type: ignore[no-untyped-call]
+                shares.append({"loss": loss.detach(), **told})
+            loss, told = _means(shares)
             norm = nn.utils.clip_grad_norm_(network.parameters(), config.clip)
             due = (step + 1) % config.log_every == 0 or step + 1 == config.steps
             if (device.type == "cpu" or due) and not (torch.isfinite(loss) and torch.isfinite(norm)):
@@ -253,7 +263,7 @@ def _fit(
             if average:
                 _update_average(average, network, min(config.ema, step / (step + 10)))
             if device.type == "cpu" or due or not figures:  # looking at a figure waits for the GPU
-                figures = {"loss": float(loss.detach()), "norm": float(norm), **{k: float(v) for k, v in told.items()}}
+                figures = {"loss": float(loss), "norm": float(norm), **{k: float(v) for k, v in told.items()}}
             if progress:
                 progress(step, config.steps, figures)
             if log and step % config.log_every == 0:
@@ -268,6 +278,23 @@ def _fit(
             if halt:
                 break
     return int(step)
+
+
+def _seed_of(config: LoopConfig, step: int, rank: int, part: int) -> int:
+    """Of the randomness of one part of a step's batch: the same for n processes as for n parts of one."""
+    return (config.seed * 1_000_003 + step) * 1009 + rank * config.accumulate + part
+
+
+def _apart(network: Any, *, last: bool) -> Any:
+    """Where the gradient of a part is worked out: processes exchange theirs with the last part alone."""
+    alone = getattr(network, "no_sync", None)
+    return nullcontext() if last or alone is None else alone()
+
+
+def _means(parts: list[dict[str, Any]]) -> tuple[Any, dict[str, Any]]:
+    """The loss and the figures of a step: the means of its parts'."""
+    told = {name: sum(part[name] for part in parts) / len(parts) for name in parts[0]}
+    return told.pop("loss"), told
 
 
 def _groups(network: nn.Module, config: LoopConfig) -> list[dict[str, Any]]:
@@ -388,21 +415,6 @@ def _resume(
         state["state"].setdefault(int(index), {})[name] = value
     optimiser.load_state_dict(state)
     return meta
-
-
-class _Log:
-    """metrics.jsonl, one object a line; lines written after the checkpoint that we resume from are cut."""
-
-    def __init__(self, path: Path, step: int):
-        if path.exists():
-            lines = [line for line in path.read_text().splitlines() if line.endswith("}")]
-            path.write_text("".join(line + "\n" for line in lines if json.loads(line)["step"] <= step))
-        self.path = path
-
-    def write(self, row: dict[str, Any]) -> None:
-        rounded = {k: float(f"{v:.6g}") if isinstance(v, float) else v for k, v in row.items()}
-        with self.path.open("a") as file:
-            file.write(json.dumps(rounded) + "\n")
 
 
 @contextmanager

@@ -33,7 +33,7 @@ from cantilena.training.export import (
     read_weights,
     vae_fingerprint,
 )
-from cantilena.training.latents import MAX_SILENT, Latents, encode_corpus
+from cantilena.training.latents import MAX_SILENT, PHRASES, Latents, encode_corpus, max_silent
 from cantilena.training.loop import (
     LoopConfig,
     Progress,
@@ -70,15 +70,19 @@ __all__ = [
     "load_latent_network",
     "load_vae",
     "model_folder",
+    "on_cpu",
+    "phrases_of",
     "provenance_of",
     "train_decoder",
     "train_denoiser",
     "train_mdn",
     "train_vae",
     "warm_start",
+    "window_of",
 ]
 
 SPLITS: tuple[Split, Split] = ("train", "validation")  # what training looks at
+LEAST_WINDOW, MOST_WINDOW = 4, 128  # phrases that a network of windows sees at once
 Encoding: TypeAlias = Callable[[int, int], None]  # phrases done, and in all
 
 
@@ -122,12 +126,14 @@ def train_decoder(
     It begins as that model's decoder, or as that of `init`.
     """
     loop, latents = recipe.table("loop", LoopConfig), recipe.table("latents", DecoderConfig)
-    _on_cpu(recipe, loop)
+    on_cpu(recipe, loop)
     if not latents.model:
         raise RecipeError(f"{recipe.name}: say whose latents it decodes, with --set latents.model=FOLDER")
     if not all(len(corpus.windows(split, max_silent=MAX_SILENT)) for split in ("train", "validation")):
         raise RecipeError(f"{recipe.name}: the corpus has no melody of 64 bars among its training or validation songs")
     model = Model.load(latents.model)
+    if model.window != PHRASES:
+        raise RecipeError(f"{recipe.name}: {model.name} sees {model.window} phrases; a decoder learns from {PHRASES}")
     torch.manual_seed(loop.seed)
     network: PhraseDecoder = make_network(recipe, 0)  # type: ignore[assignment]
     warm_start(network, model.folder if init is None else init, "decoder")
@@ -214,14 +220,15 @@ def _train_on_latents(
     encoding: Encoding | None,
 ) -> int:
     loop, data = recipe.table("loop", LoopConfig), recipe.table("data", DataConfig)
-    _on_cpu(recipe, loop)
+    on_cpu(recipe, loop)
     if not data.vae:
         raise RecipeError(f"{recipe.name}: say which VAE encodes the corpus, with --set data.vae=RUN or a model folder")
     vae = load_vae(Path(data.vae))
-    draws = [_latents(vae, corpus, "train", seed, data, encoding) for seed in range(1, data.draws + 1)]
+    size = window_of(recipe)
+    draws = [_latents(vae, corpus, "train", seed, data, size, encoding) for seed in range(1, data.draws + 1)]
     validation = None  # a small corpus may have no validation song of 64 bars
-    if len(corpus.windows("validation", max_silent=MAX_SILENT)):
-        validation = _latents(vae, corpus, "validation", 0, replace(data, windows=0), encoding)
+    if len(corpus.windows("validation", max_silent=max_silent(size), phrases=size)):
+        validation = _latents(vae, corpus, "validation", 0, replace(data, windows=0), size, encoding)
     space = _space(run, data, init, draws[0])
     torch.manual_seed(loop.seed)
     network = make_network(recipe, space.D)
@@ -244,10 +251,18 @@ def _train_on_latents(
     return fit(make_task(network, space, draws, validation), loop, run, meta=about, progress=progress)
 
 
-def _on_cpu(recipe: Recipe, loop: LoopConfig) -> None:
+def on_cpu(recipe: Recipe, loop: LoopConfig) -> None:
     """RecipeError where a recipe whose batches are made on the CPU asks for another device."""
     if loop.device != "cpu":
         raise RecipeError(f"{recipe.name}: loop.device = {loop.device}; a {recipe.kind} of windows trains on the cpu")
+
+
+def window_of(recipe: Recipe) -> int:
+    """How many phrases a window has that the recipe's network learns from; RecipeError where that cannot be."""
+    phrases = recipe.tables.get("network", {}).get("phrases", PHRASES)
+    if type(phrases) is not int or not LEAST_WINDOW <= phrases <= MOST_WINDOW:
+        raise RecipeError(f"network.phrases is a number from {LEAST_WINDOW} to {MOST_WINDOW}, not {phrases!r}")
+    return phrases
 
 
 def _space(run: Path, data: DataConfig, init: Path | None, latents: Latents) -> LatentSpace:
@@ -404,17 +419,19 @@ def _latents(
     split: Split,
     seed: int,
     data: DataConfig,
+    phrases: int,
     progress: Callable[[int, int], None] | None,
 ) -> Latents:
     name = vae_fingerprint(vae)
-    folder = corpus.directory / f"latents-{name}" / f"{split}-{seed}-{data.windows or 'all'}"
+    size = "" if phrases == PHRASES else f"-{phrases}"
+    folder = corpus.directory / f"latents-{name}" / f"{split}-{seed}-{data.windows or 'all'}{size}"
     while not folder.exists() and process_rank() > 0:
         time.sleep(1)  # rank 0 encodes, the others wait for the folder, which appears in one step
     if folder.exists():
         return Latents.open(folder)
     torch.set_num_threads(1)
     return encode_corpus(
-        vae, corpus, split, folder, seed=seed, limit=data.windows or None, precision=data.precision,
+        vae, corpus, split, folder, seed=seed, phrases=phrases, limit=data.windows or None, precision=data.precision,
         meta={"vae": name}, progress=progress,
     )  # fmt: skip
 

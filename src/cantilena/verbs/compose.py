@@ -201,6 +201,7 @@ def _is_song(engine: Engine, request: Compose, rules: Rules | None) -> bool:
     asked = rules is not None and not (tunes and all(isinstance(rule, Form) or binds(rule) for rule in rules.rules))
     shortest = SHORTEST_TUNE if tunes else SHORTEST
     sung = request.voice != "any" and (tunes or request.voice != "bass")
+    asked = asked or engine.model.least > WINDOW  # parts are cut out of 64 bars
     return not (shaped or asked) and request.bars >= shortest and sung
 
 
