@@ -1,8 +1,8 @@
 """Which track of a song is its melody: `python benchmarks/melody_track.py ARCHIVE.tar.xz [SONGS] [SKIP]`.
 
 Of the songs of an archive those of three melodies or more of which exactly one is named as the melody: SONGS (120) of
-them, after SKIP (0) such. In how many that track is chosen with all names hidden: by the longest lead, as roles have it,
-and as `extract` does.
+them, after SKIP (0) such. In how many that track is chosen with all names hidden: by the longest lead, as roles have
+it, and as `extract` does.
 """
 
 from __future__ import annotations

@@ -295,9 +295,9 @@ def test_the_bars_in_which_the_melody_sounds():
 def test_songs_that_noise_changes_sooner_or_later_keep_as_many_notes_each():
     """Each keeps 1 - strength of its notes to a twentieth, or what is nearest: another level is looked for."""
     composer = load()
-    for seed, song in enumerate((random_melody(5, 16), random_melody(6, 16))):
+    for seed, melody in enumerate((random_melody(5, 16), random_melody(6, 16))):
         for strength in (0.3, 0.6):
-            now = composer.vary(song, strength=strength, seed=seed).melody
+            now = composer.vary(melody, strength=strength, seed=seed).melody
             there = set(zip(now.notes.start.tolist(), now.notes.pitch.tolist(), strict=True))
-            had = list(zip(song.notes.start.tolist(), song.notes.pitch.tolist(), strict=True))
+            had = list(zip(melody.notes.start.tolist(), melody.notes.pitch.tolist(), strict=True))
             assert np.mean([note in there for note in had]) == pytest.approx(1 - strength, abs=0.12)

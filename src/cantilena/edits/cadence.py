@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cantilena.music.melody import HOLD, MIN_PITCH, REST, VOCABULARY, Melody
 from cantilena.music.metre import COMMON, Metre
 from cantilena.rules import Key, estimate_key
-from cantilena.writing import Bounds
+from cantilena.writing import FREE, Bounds
 
 __all__ = ["Write", "come_to_rest", "has_cadence", "key_before", "long_note"]
 
@@ -52,7 +52,8 @@ def come_to_rest(
     pitch to rest on, which is reached by a step or a fifth where it can be; what leads to it is left to the music.
     `write` gives the tokens that keep its bounds; where they forbid every stable pitch, another stands there. A melody
     that has a cadence stays as it is. The key is the one that is asked for, or that of the notes before the last bar;
-    with `tonic` only that pitch class is one to rest on.
+    with `tonic` only that pitch class is one to rest on, and the note before it, if need be in the bar before, has the
+    pitch of a step or a fifth to it.
     """
     steps, bar = np.arange(len(tokens) * metre.phrase_steps), end - metre.bar_steps
     asked, key = key, key or key_before(_part(tokens, begin, end, metre), bar - begin)
@@ -64,7 +65,8 @@ def come_to_rest(
             break
         bounds = Bounds.fixing(tokens, metre.cut((steps < bar) | (steps >= end), True))
         tokens = write(_one_note(replace(bounds, rings=first > bar), first, end, _sounding(classes), metre))
-    return _approached(write, tokens, begin, end, home, asked, metre)
+    tokens = _approached(write, tokens, begin, end, home, asked, metre)
+    return _led_in(write, tokens, begin, end, key.scale if key else every, metre) if tonic else tokens
 
 
 def _one_note(bounds: Bounds, first: int, end: int, pitches: NDArray[np.bool_], metre: Metre) -> Bounds:
@@ -99,6 +101,25 @@ def _approached(
         if ends.notes.pitch.size and ends.notes.pitch[-1] == wanted and has_cadence(ends, key):
             return found
     return tokens
+
+
+def _led_in(
+    write: Write, tokens: NDArray[np.int8], begin: int, end: int, scale: frozenset[int], metre: Metre
+) -> NDArray[np.int8]:
+    """The same with a note before the last that is a step or a fifth from it, of a scale; its place stays."""
+    start, _, pitch = _part(tokens, begin, end, metre).notes
+    if start.size < 2 or int(abs(pitch[-1] - pitch[-2])) in _APPROACHES:
+        return tokens
+    at, token = begin + int(start[-2]), np.arange(VOCABULARY)
+    step = np.arange(len(tokens) * metre.phrase_steps)
+    near = np.isin(np.abs(token + MIN_PITCH - 2 - pitch[-1]), _APPROACHES)
+    bounds = Bounds.fixing(tokens, metre.cut(step != at, True))
+    bounds.sounding[divmod(at, metre.phrase_steps)] = near & _sounding(scale)
+    onsets = metre.cut(np.where(step == at, 1, FREE).astype(np.int8), FREE)
+    found = write(replace(bounds, onsets=onsets))
+    moved = _part(found, begin, end, metre).notes
+    kept = np.array_equal(moved.start, start) and moved.pitch[-1] == pitch[-1]
+    return found if kept and int(abs(moved.pitch[-1] - moved.pitch[-2])) in _APPROACHES else tokens
 
 
 def _part(tokens: NDArray[np.int8], begin: int, end: int, metre: Metre) -> Melody:

@@ -150,7 +150,12 @@ class Steering:
         here = slice(self.first * size, (self.first + len(x_0)) * size)
         sounding = bounds.sounding.copy()
         sounding[:, :size] &= allowed[here].reshape(len(x_0), size, -1)
-        heard = replace(bounds, sounding=sounding, onsets=self._onsets(here))
+        onsets = self._onsets(here)
+        if onsets is None:
+            onsets = bounds.onsets
+        elif bounds.onsets is not None:
+            onsets = np.where(bounds.onsets == FREE, onsets, bounds.onsets)
+        heard = replace(bounds, sounding=sounding, onsets=onsets)
         return transpose(self.reader.to_phrases(x_0, heard.transpose(-shift)), shift)
 
     def _onsets(self, here: slice) -> NDArray[np.int8] | None:

@@ -111,7 +111,8 @@ def extract(song: Song, track: int | None = None, metres: Metres = None) -> Cand
     """The melody of a song, or of track number `track` (an index into `song.tracks`), in its longest stretch.
 
     It is that of the track that is named as one, or else, basses last, the one most like the tune of a song: by its
-    `tune_score`, how many notes it has, and how few a single line leaves out of it. Raises ValueError for a number that is no track's, MidiError where there is no melody, saying what the tracks are.
+    `tune_score`, how many notes it has, and how few a single line leaves out of it. Raises ValueError for a number that
+    is no track's, MidiError where there is no melody, saying what the tracks are.
     """
     if track is not None and not 0 <= track < len(song.tracks):
         raise ValueError(f"{song.name}: a track is 0 to {len(song.tracks) - 1}, not {track} (`cantilena inspect`)")
