@@ -25,8 +25,8 @@ def desk(tmp_path_factory):
     np.savez(desk / "tokens.npz", events=np.stack([random_melody(seed, 64).events for seed in range(3, 11)]))
     (desk / "empty").mkdir()
     np.savez(desk / "notes.npz", notes=np.zeros((3, 96), int))
-    (desk / "waltzes").mkdir()
-    (desk / "waltzes" / "1.mid").write_bytes(song(track(tune(1)), signatures=[(0, 3, 4)]))
+    (desk / "odd").mkdir()
+    (desk / "odd" / "1.mid").write_bytes(song(track(tune(1)), signatures=[(0, 17, 4)]))
     (desk / "corrupt.npz").write_bytes((desk / "tokens.npz").read_bytes()[:300])
     return desk
 
@@ -69,7 +69,7 @@ def said(arguments, monkeypatch, capsys):
         ("nowhere:test", "no corpus there"),
         ("empty", "no song in it"),
         ("notes.npz", "expected an array named events, not notes"),
-        ("waltzes", "1 no melody of 4 bars or more"),
+        ("odd", "1 no melody of 4 bars or more"),
         ("corrupt.npz", "cannot be read as NumPy arrays"),
     ],
 )

@@ -115,7 +115,7 @@ def expected() -> list[tuple[bytes, Candidate]]:
     kept, seen = [], set()
     for name, data in dict(files).items():
         try:
-            found = candidates(read_song(data), FOUR_FOUR)
+            found = candidates(read_song(data))
         except Exception:
             continue
         for c in found:
@@ -186,7 +186,6 @@ def test_the_manifest_accounts_for_every_file_and_track(corpus: Corpus) -> None:
     m = corpus.manifest
     assert m["files"]["found"] == len(songs())
     assert m["files"]["left_out"] == {
-        "no 4/4 or 2/2 bars": 1,
         "no melody of 16 bars or more": 1,
         "not a MIDI file": 1,
         "only tunes found elsewhere": 1,
@@ -205,7 +204,8 @@ def test_the_manifest_accounts_for_every_file_and_track(corpus: Corpus) -> None:
     assert m["crashed"] == []
     splits = m["splits"]
     assert sum(splits[s]["melodies"] for s in SPLITS) == len(corpus) == sum(m["roles"].values())
-    assert sum(splits[s]["bars"] for s in SPLITS) * 16 == corpus.table["steps"].sum()
+    assert sum(splits[s]["bars"] for s in SPLITS) == sum(corpus.melody(i).bars for i in range(len(corpus)))
+    assert m["metres"] == {"4/4": len(corpus) - 1, "3/4": 1}
     assert m["purities"]["over .4"] == 1
     sizes = np.bincount(corpus.table["group"])
     assert m["groups"]["largest"][0]["melodies"] == sizes.max()
@@ -213,6 +213,11 @@ def test_the_manifest_accounts_for_every_file_and_track(corpus: Corpus) -> None:
 
 
 # -- windows and phrases against plain versions ------------------------------------------------
+
+
+def whole_phrases(corpus: Corpus, i: int) -> int:
+    melody = corpus.melody(i)
+    return melody.bars // melody.metre.phrase_bars
 
 
 @pytest.mark.parametrize(
@@ -223,7 +228,7 @@ def test_windows(corpus: Corpus, stride: int, max_silent: int, phrases: int) -> 
     for split in SPLITS:
         plain = []
         for i in corpus.indices(split).tolist():
-            silent = is_silent(corpus.phrases(i))[: corpus.table["steps"][i] // 32]
+            silent = is_silent(corpus.phrases(i))[: whole_phrases(corpus, i)]
             starts = range(0, len(silent) - phrases + 1, stride)
             plain += [[i, p] for p in starts if silent[p : p + phrases].sum() <= max_silent]
         windows = corpus.windows(split, stride=stride, max_silent=max_silent, phrases=phrases)
@@ -241,9 +246,7 @@ def test_windows_with_rests_are_more(corpus: Corpus) -> None:
 def test_unique_phrases(corpus: Corpus) -> None:
     for split in SPLITS:
         plain = Counter(
-            phrase.tobytes()
-            for i in corpus.indices(split)
-            for phrase in corpus.phrases(i)[: corpus.table["steps"][i] // 32]
+            phrase.tobytes() for i in corpus.indices(split) for phrase in corpus.phrases(i)[: whole_phrases(corpus, i)]
         )
         phrases, count = corpus.unique_phrases(split)
         assert {p.tobytes(): n for p, n in zip(phrases, count.tolist(), strict=True)} == plain
@@ -254,7 +257,8 @@ def late(data: bytes) -> list[Candidate]:
     """The usual candidates, after a silent phrase and a pickup: a melody may begin so, if rarely."""
 
     def shifted(melody: Melody) -> Melody:
-        return Melody(np.concatenate([np.zeros(36, np.int8), melody.events, np.zeros(12, np.int8)]), melody.qpm)
+        silence = np.zeros(melody.metre.bar_steps, np.int8)
+        return melody.like(np.concatenate([np.zeros(2 * silence.size + 4, np.int8), melody.events, silence[4:]]))
 
     return [replace(c, melody=shifted(c.melody)) if c.melody else c for c in extract_file(data)]
 
@@ -366,9 +370,12 @@ def test_every_label_and_every_event_counts_in_the_fingerprint(corpus: Corpus) -
         table = corpus.table.copy()
         table[field][5] += 1
         seen.add(fingerprint(table, files, [events]))
+    table = corpus.table.copy()
+    table["quarter_steps"][5] = 3
+    seen.add(fingerprint(table, files, [events]))
     events[777] += 1
     seen.add(fingerprint(corpus.table, files, [events]))
-    assert len(seen) == 12
+    assert len(seen) == 13
     moved = corpus.table.copy()
     moved["shard"] += 1
     assert fingerprint(moved, files, [events]) in seen, "where the events lie does not count"
@@ -399,7 +406,7 @@ def test_files_give_the_melodies_of_their_version() -> None:
             digest.update(repr((found.track, found.region, found.family, found.role, round(found.dropped, 4))).encode())
             if found.melody is not None:
                 digest.update(tune_key(found.melody) + found.melody.events.tobytes())
-    assert (parts.EXTRACTOR_VERSION, digest.hexdigest()[:16]) == (1, "5f30fe9d8ff722aa")
+    assert (parts.EXTRACTOR_VERSION, digest.hexdigest()[:16]) == (2, "5f30fe9d8ff722aa")
 
 
 def test_of_several_names_the_first_is_kept(tmp_path: Path, folder: Path) -> None:
@@ -724,10 +731,12 @@ def test_an_empty_directory_and_missing_parents_are_fine(folder: Path, tmp_path:
 
 
 def test_nothing_to_keep_is_an_error_with_its_reasons(folder: Path, tmp_path: Path) -> None:
+    only = partial(extract_file, metres=FOUR_FOUR)
+    files = [folder / "odd" / f"{name}.mid" for name in ("waltz", "empty", "text")]
     with pytest.raises(CorpusError, match=r"no melody in 3 files \(1 .*, 1 .*, 1 .*\)"):
-        inline([folder / "odd" / f"{name}.mid" for name in ("waltz", "empty", "text")], tmp_path / "out")
+        inline(files, tmp_path / "out", extractor=only)
     (tmp_path / "none").mkdir()
-    with pytest.raises(CorpusError, match=r"no melody in 0 files \(none ends in .mid, .midi, .kar or .rmi\)"):
+    with pytest.raises(CorpusError, match=r"no melody in 0 files \(none has the name of a song\)"):
         inline([tmp_path / "none"], tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -790,12 +799,26 @@ def another_table(directory: Path) -> None:
     np.save(directory / "melodies.npy", np.zeros(3, MELODY))
 
 
+def test_a_corpus_of_the_format_without_metres_is_read_as_four_four(tmp_path: Path) -> None:
+    (tmp_path / "one.mid").write_bytes(song(track(tune(1, 20))))
+    made = inline([tmp_path / "one.mid"], tmp_path / "out")
+    names = [name for name in MELODY.names or () if name not in ("numerator", "denominator", "quarter_steps")]
+    old = np.zeros(len(made), [(name, MELODY[name]) for name in names])
+    old[names] = made.table[names]
+    np.save(tmp_path / "out" / "melodies.npy", old)
+    said = (tmp_path / "out" / "manifest.json").read_text()
+    (tmp_path / "out" / "manifest.json").write_text(said.replace("cantilena corpus 2", "cantilena corpus 1"))
+    read = Corpus.open(tmp_path / "out")
+    assert np.array_equal(read.table, made.table)
+    assert read.melody(0) == made.melody(0)
+
+
 @pytest.mark.parametrize(
     ("damage", "why"),
     [
         (lambda d: shorten(d / "manifest.json"), "its manifest.json cannot be read"),
-        (lambda d: (d / "manifest.json").write_text("[1]"), "expected the format 'cantilena corpus 1', not None"),
-        (another_format, "expected the format 'cantilena corpus 1', not 'cantilena corpus 99'"),
+        (lambda d: (d / "manifest.json").write_text("[1]"), "expected the format 'cantilena corpus 2', not None"),
+        (another_format, "expected the format 'cantilena corpus 2', not 'cantilena corpus 99'"),
         (lambda d: (d / "melodies.npy").unlink(), "incomplete or damaged"),
         (lambda d: shorten(d / "melodies.npy"), "incomplete or damaged"),
         (lambda d: (d / "events-0000.npy").unlink(), "incomplete or damaged"),

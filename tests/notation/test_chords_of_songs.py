@@ -2,9 +2,14 @@
 
 import pytest
 from midi_files import chunk, midi, signature, track, tune
+from sheets import song_of
 
+from cantilena.music.melody import Melody
 from cantilena.music.midi import read_song
 from cantilena.notation.chords import KINDS, Placed, chord_name, chords_of, kind_of, normal_chord, split_chord
+from cantilena.notation.progression import progression
+from cantilena.notation.to_abc import to_abc
+from cantilena.notation.to_musicxml import to_musicxml
 
 
 def song(*markers: tuple[int, str], metre: tuple[int, int] = (4, 4)):
@@ -38,3 +43,18 @@ def test_spellings(text, name):
 @pytest.mark.parametrize("kind", KINDS)
 def test_kinds_there_and_back(kind):
     assert kind_of(split_chord(chord_name("F#", kind, bass="A#"))[1]) == (kind, ())
+
+
+@pytest.mark.parametrize("text", ["N.C.", "NC", "n.c.", "N.C", "No chord"])
+def test_the_sign_that_nothing_is_played(text):
+    assert normal_chord(text) == "N.C."
+    placed = song((0, "C"), (4, text), (6, "G7"), (12, "C"))
+    assert progression(placed)[:4] == ["C", "N.C. G7", "G7", "C"]
+
+
+def test_no_chord_goes_there_and_back_in_notation():
+    melody = Melody.from_notes(range(0, 48, 4), range(4, 52, 4), [60, 62, 64, 65] * 3)
+    chords = [Placed(1, 0, "C"), Placed(2, 0.5, "N.C."), Placed(3, 0, "G7")]
+    for write in (to_abc, to_musicxml):
+        data = write(melody, title="Tune", key="C", chords=chords)
+        assert chords_of(song_of(data)) == chords

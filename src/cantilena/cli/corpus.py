@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,16 +16,20 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Make a corpus of melodies from MIDI files, and look at one.", no_args_is_help=True)
+app = typer.Typer(help="Make a corpus of melodies from songs, and look at one.", no_args_is_help=True)
 
 
 @app.command()
 def build(
     sources: Annotated[
         list[Path],
-        typer.Argument(metavar="SOURCE...", help="Read these: folders, .mid files, .tar.* or .zip archives."),
+        typer.Argument(metavar="SOURCE...", help="Read these: folders, .mid, .musicxml or .abc files, archives."),
     ],
     directory: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Write the corpus to this folder.")],
+    metre: Annotated[
+        list[str] | None,
+        typer.Option(help="Take melodies in this metre only: 4/4 (with 2/2), 6/8, '4/4 triplets'."),
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Use this many processes; by default one for each core.")
     ] = None,
@@ -35,9 +40,12 @@ def build(
     """Make a corpus: melodies, each tune once, split by song. Stopped, the same command goes on where it was."""
     from cantilena.cli.manifest import files_bar, print_manifest
     from cantilena.corpus.build import build as build_corpus
+    from cantilena.music.metre import Metre, same_bars
+    from cantilena.notation.extractor import extract_song
 
     if dask is not None and workers is not None:
         raise ValueError("--dask has workers of its own: give it without --workers")
+    metres = tuple(sorted({one for text in metre or () for one in same_bars(Metre.parse(text))})) or None
     with files_bar() as bar, _cluster(dask) as cluster:
         task = bar.add_task("files", total=None)
 
@@ -49,7 +57,10 @@ def build(
 
         try:
             workers = workers if cluster is None else cluster.workers
-            corpus = build_corpus(sources, directory, executor=cluster, workers=workers, progress=progress)
+            corpus = build_corpus(
+                sources, directory, executor=cluster, workers=workers, progress=progress,
+                extractor=partial(extract_song, metres=metres),
+            )  # fmt: skip
         except KeyboardInterrupt:
             raise CorpusError("stopped; the same command goes on from there") from None
     print_manifest(corpus)

@@ -37,7 +37,7 @@ def print_manifest(corpus: Corpus, console: Console | None = None) -> None:
     for what in ("files", "tracks"):
         said = m[what]
         rows = {"kept": said["kept"], **said["left_out"]}
-        title = f"{said['found']:,} {what}" + (" (a track in each 4/4 region)" if what == "tracks" else "")
+        title = f"{said['found']:,} {what}" + (" (a track in each stretch of one metre)" if what == "tracks" else "")
         shares = [(reason, n, 100 * n / max(said["found"], 1)) for reason, n in rows.items()]
         console.print(_table(title, ("", "count", "%"), shares))
     for file in m["crashed"]:
@@ -47,8 +47,8 @@ def print_manifest(corpus: Corpus, console: Console | None = None) -> None:
     console.print(_table("Splits", ("", *splits), lines))
     bars = ", ".join(f"{n:,} of {bars} bars or more" for bars, n in m["melodies_of_bars"].items())
     console.print(f"\nMelodies: {bars}. Distinct phrases in all: {m['unique_phrases']:,}.")
-    for what, title in (("roles", "Roles"), ("purities", "Notes dropped"), ("families", "General MIDI families")):
-        named = [(name, n, 100 * n / m["melodies"]) for name, n in m[what].items() if n]
+    for what, title in _MELODY_TABLES.items():
+        named = [(name, n, 100 * n / m["melodies"]) for name, n in m.get(what, {}).items() if n]
         console.print(_table(title, ("", "melodies", "%"), named))
     groups = m["groups"]
     sizes = [(f"of {size} melodies".replace("of 1 melodies", "of 1 melody"), n) for size, n in groups["sizes"].items()]
@@ -57,16 +57,22 @@ def print_manifest(corpus: Corpus, console: Console | None = None) -> None:
     console.print(_table("The largest groups, by a file of each", ("", "melodies", "files"), largest))
 
 
+_MELODY_TABLES = {
+    "metres": "Metres",
+    "roles": "Roles",
+    "purities": "Notes dropped",
+    "families": "General MIDI families",
+}
 _SPLIT_ROWS = {
     "melodies": "melodies",
     "groups": "song groups",
     "files": "files",
     "bars": "bars",
-    "phrases": "phrases of 2 bars",
+    "phrases": "phrases",
     "unique_phrases": "distinct, with an onset",
-    "windows": "windows of 64 bars, no silent phrase",
-    "windows_16_bars": "the same, one every 16 bars",
-    "windows_with_rests": "windows with up to 8 silent phrases",
+    "windows": "windows of 32 phrases, none silent",
+    "windows_16_bars": "the same, one every 8 phrases",
+    "windows_with_rests": "windows with up to 8 silent",
 }
 
 

@@ -83,6 +83,7 @@ def reproduce(
     from cantilena.corpus.store import Corpus
     from cantilena.errors import ModelError
     from cantilena.model import RESEARCH_MODEL
+    from cantilena.music.metre import FOUR_FOUR
     from cantilena.reproduction.baseline_networks import BaselineNetworks, checkout_baselines
     from cantilena.reproduction.baselines import ROWS
     from cantilena.reproduction.decoding import FILE, TUNED, Decodings
@@ -107,7 +108,7 @@ def reproduce(
         if baselines is not None:
             raise
         lacking = str(error)
-    made = Reproduction(composer, Corpus.open(corpus), config, networks)
+    made = Reproduction(composer, Corpus.open(corpus).only(FOUR_FOUR), config, networks)
     if tune:
         from cantilena.reproduction.tuning import tune as choose
 
@@ -123,7 +124,7 @@ def reproduce(
         return
     asked = [row.strip() for row in rows.split(",")] if rows else None
     places = made.places(asked)
-    heard = Corpus.open(listen) if listen else None
+    heard = Corpus.open(listen).only(FOUR_FOUR) if listen else None
     there = published(output) if asked else None
     if there:
         check_added(there[0], made.about(), dict(places))

@@ -108,12 +108,13 @@ def _train(
 ) -> None:
     recipes, runs = training_modules("training")
     from cantilena.corpus.store import Corpus
+    from cantilena.music.metre import FOUR_FOUR
     from cantilena.training.tunes import Tunes
 
     recipe = recipes.read_recipe(recipe_path, settings)
     if recipe.kind != kind:
         raise RecipeError(f"{recipe_path.name}: a training recipe for `cantilena train {recipe.kind}`, not {kind}")
-    corpus = Tunes.open(corpus_path) if corpus_path.suffix == ".npz" else Corpus.open(corpus_path)
+    corpus = Tunes.open(corpus_path) if corpus_path.suffix == ".npz" else Corpus.open(corpus_path).only(FOUR_FOUR)
     if dry:
         from cantilena.training.checks import obstacles
 

@@ -1,4 +1,4 @@
-"""`build`: folders and archives of MIDI files -> a `Corpus`. Resumable, streamed, the same whatever the order.
+"""`build`: folders and archives of songs -> a `Corpus`. Resumable, streamed, the same whatever the order.
 
 Two stages, both restartable at any moment:
 

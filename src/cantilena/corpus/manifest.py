@@ -16,7 +16,6 @@ from cantilena.corpus.tunes import SPLITS
 from cantilena.errors import CorpusError
 from cantilena.music.extract import FAMILIES, ROLES
 from cantilena.music.melody import REST
-from cantilena.music.metre import COMMON
 
 __all__ = ["MAX_GROUP", "MAX_GROUP_SHARE", "counts", "kept_and_left_out", "song_group_sizes"]
 
@@ -63,7 +62,7 @@ def counts(corpus: Corpus) -> dict[str, Any]:
             "melodies": len(rows),
             "groups": np.unique(rows["group"]).size,
             "files": np.unique(rows["file"]).size,
-            "bars": int(rows["steps"].sum(dtype=np.int64)) // COMMON.bar_steps,
+            "bars": int(corpus.bars[corpus.indices(split)].sum()),
             "phrases": int(count.sum()),
             "unique_phrases": _with_onset(phrases),
             "windows": len(corpus.windows(split)),
@@ -76,7 +75,8 @@ def counts(corpus: Corpus) -> dict[str, Any]:
     return {
         "splits": splits,
         "unique_phrases": _with_onset(phrases),
-        "melodies_of_bars": {str(n): int((table["steps"] >= n * COMMON.bar_steps).sum()) for n in (16, 32, 64)},
+        "melodies_of_bars": {str(n): int((corpus.bars >= n).sum()) for n in (16, 32, 64)},
+        "metres": _by_count(Counter(str(corpus.metre(i)) for i in range(len(table)))),
         "roles": _histogram(table["role"], ROLES),
         "purities": _histogram(corpus.purity(np.arange(len(table))), PURITIES),
         "families": _histogram(table["family"], FAMILIES),

@@ -18,12 +18,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.corpus.manifest import counts, kept_and_left_out, song_group_sizes
-from cantilena.corpus.parts import Part
+from cantilena.corpus.other_metres import (
+    again_in_another_metre,
+    kinds_of,
+    pairs_across_metres,
+    relative_key,
+    runs,
+)
+from cantilena.corpus.parts import FOUND, Part
 from cantilena.corpus.sources import Found, Sources
 from cantilena.corpus.store import FORMAT, MELODY, Corpus, fingerprint
-from cantilena.corpus.tunes import SPLITS, song_groups, split_of
+from cantilena.corpus.tunes import METRE_FIELDS, SPLITS, song_groups, split_of
 from cantilena.errors import CorpusError
 from cantilena.files import write_whole
+from cantilena.music.melody import Melody
 
 __all__ = ["Seen", "merge"]
 
@@ -71,22 +79,24 @@ def merge(seen: Seen, found: Sources, parts: Path, directory: Path, spool: Path,
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir()
     gathered = _gather(seen, parts, spool)
-    kept = _first_of_each_tune(gathered.rows["key"])
-    if not kept.size:
+    if not len(gathered.rows):
         raise CorpusError(_no_melody(gathered, seen))
+    events = np.memmap(spool, np.int8, "r")
+    again, pairs = _across_metres(gathered, events)
+    kept = _first_of_each_tune(gathered.rows["key"])
+    kept = kept[~again[kept]]
     keys = [bytes(key) for key in gathered.rows["key"]]
-    roots = song_groups(gathered.rows["file"].astype(np.int64), keys, gathered.contents)
+    roots = song_groups(gathered.rows["file"].astype(np.int64), keys, gathered.contents, pairs)
     gathered.contents.clear()
     names = [bytes.fromhex(file["hash"]) for file in gathered.files]
     groups, group = np.unique(roots[kept], return_inverse=True)
     split = np.array([SPLITS.index(split_of(names[f])) for f in gathered.rows["file"][groups]])
 
     table = np.zeros(kept.size, MELODY)
-    for field in ("file", "track", "region", "family", "role", "dropped", "qpm", "steps"):
+    for field in ("file", "track", "region", "family", "role", "dropped", "qpm", "steps", *dict(METRE_FIELDS)):
         table[field] = gathered.rows[field][kept]
     table["group"], table["split"] = group, split[group]
     table["shard"], table["offset"] = _places(table["steps"])
-    events = np.memmap(spool, np.int8, "r") if spool.stat().st_size else np.zeros(0, np.int8)
     _write_shards(directory, table, events, gathered.begin[kept])
     _save(directory / "melodies.npy", table)
     shards = [np.load(path, mmap_mode="r") for path in sorted(directory.glob("events-*.npy"))]
@@ -116,9 +126,9 @@ def merge(seen: Seen, found: Sources, parts: Path, directory: Path, spool: Path,
 def _gather(seen: Seen, parts: Path, spool: Path) -> _Gathered:
     """Everything of the parts but the events, which go into the spool."""
     files: dict[bytes, dict[str, Any]] = {}
-    where: list[NDArray[np.bytes_]] = []
-    rows: list[NDArray[np.void]] = []
-    begin: list[NDArray[np.int64]] = []
+    where: list[NDArray[np.void]] = [np.zeros(0, "V16")]
+    rows: list[NDArray[np.void]] = [np.zeros(0, FOUND)]
+    begin: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
     words: list[NDArray[np.uint64]] = []
     with open(spool, "wb") as out:
         for path in sorted(parts.glob("*.npz")):
@@ -143,6 +153,21 @@ def _gather(seen: Seen, parts: Path, spool: Path) -> _Gathered:
     return _Gathered([files[name] for name in ranked], all_rows[order], np.concatenate(begin)[order], contents)
 
 
+def _across_metres(gathered: _Gathered, events: NDArray[np.int8]) -> tuple[NDArray[np.bool_], list[tuple[int, int]]]:
+    """Which melodies are there before in another metre, and pairs that are one tune in two metres."""
+    metres, of, kinds = kinds_of(gathered.rows)
+    if not kinds.any():
+        return np.zeros(len(kinds), bool), []
+    keys: list[bytes] = []
+    found: list[NDArray[np.uint64]] = []
+    for begin, steps, metre in zip(gathered.begin.tolist(), gathered.rows["steps"].tolist(), of.tolist(), strict=True):
+        melody = Melody(events[begin : begin + steps], metre=metres[metre])
+        keys.append(relative_key(melody))
+        found.append(runs(melody))
+    pairs = pairs_across_metres(gathered.rows["file"].astype(np.int64), kinds, keys, found)
+    return again_in_another_metre(kinds, keys), pairs
+
+
 def _first_of_each_tune(keys: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Ascending indices of the first row of each distinct key (n, 16)."""
     _, first = np.unique(np.ascontiguousarray(keys).view("V16").ravel(), return_index=True)
@@ -152,7 +177,7 @@ def _first_of_each_tune(keys: NDArray[np.uint8]) -> NDArray[np.int64]:
 def _no_melody(gathered: _Gathered, seen: Seen) -> str:
     reasons = seen.left_out + Counter(file["reason"] for file in gathered.files)
     said = ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common(4))
-    return f"no melody in {reasons.total():,} files ({said or 'none ends in .mid, .midi, .kar or .rmi'})"
+    return f"no melody in {reasons.total():,} files ({said or 'none has the name of a song'})"
 
 
 def _places(steps: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

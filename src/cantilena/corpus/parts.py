@@ -1,4 +1,4 @@
-"""`Part`: what was found in a batch of MIDI files, as bytes; the unit in which a build is kept and resumed."""
+"""`Part`: what was found in a batch of files, as bytes; the unit in which a build is kept and resumed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import json
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,18 +16,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.corpus.tunes import contents, tune_key
+from cantilena.corpus.tunes import METRE_FIELDS, contents, tune_key
 from cantilena.errors import MidiError
 from cantilena.music import extract
 from cantilena.music.extract import ROLES, Candidate, candidates
 from cantilena.music.melody import Melody
-from cantilena.music.metre import FOUR_FOUR
+from cantilena.music.metre import Metres
 from cantilena.music.midi import read_song
 
 __all__ = [
     "CRASHED",
     "EXTRACTOR_VERSION",
     "FEW_BARS",
+    "FOUND",
     "MIN_BARS",
     "Extractor",
     "Part",
@@ -37,7 +38,7 @@ __all__ = [
     "rules",
 ]
 
-EXTRACTOR_VERSION = 1  # raise it where a file gives other melodies than before: kept parts are then read anew
+EXTRACTOR_VERSION = 2  # raise it where a file gives other melodies than before: kept parts are then read anew
 MIN_BARS = 16  # of a melody in a corpus
 FEW_BARS = f"of {extract.MIN_BARS} to {MIN_BARS - 1} bars"
 CRASHED = "crashed"
@@ -50,6 +51,7 @@ FOUND = np.dtype(
         ("role", "i1"),
         ("dropped", "<f4"),
         ("qpm", "<f8"),
+        *METRE_FIELDS,
         ("steps", "<i4"),
         ("contents", "<i4"),  # how many
         ("key", "u1", (16,)),  # tune_key
@@ -64,9 +66,9 @@ def file_hash(data: bytes) -> bytes:
     return hashlib.blake2b(data, digest_size=16).digest()
 
 
-def extract_file(data: bytes) -> list[Candidate]:
-    """Every track and 4/4 region of a MIDI file; MidiError where it is none."""
-    return candidates(read_song(data, name="file"), FOUR_FOUR)
+def extract_file(data: bytes, metres: Metres = None) -> list[Candidate]:
+    """Every track of a MIDI file in each stretch of one metre, of `metres` if given; MidiError where it is none."""
+    return candidates(read_song(data, name="file"), metres)
 
 
 def rules(extractor: Extractor) -> str:
@@ -137,12 +139,13 @@ def read_batch(extractor: Extractor, files: Sequence[File]) -> bytes:
         else:
             tracks.update(c.reason or FEW_BARS for c in found if c.melody is None or c.melody.bars < MIN_BARS)
             if not long:
-                reason = f"no melody of {MIN_BARS} bars or more" if found else "no 4/4 or 2/2 bars"
+                reason = f"no melody of {MIN_BARS} bars or more" if found else "no bars in a metre that is read"
         said.append({"hash": name.hex(), "reason": reason, "detail": detail, "tracks": dict(tracks)})
     rows = np.zeros(len(tunes_), FOUND)
     for row, (number, c, tune, key, words) in enumerate(tunes_):
         labels = (c.family, ROLES.index(c.role), c.dropped, tune.qpm)
-        rows[row] = (number, c.track, c.region, *labels, tune.events.size, words.size, np.frombuffer(key, np.uint8))
+        place, metre = (number, c.track, c.region), astuple(tune.metre)
+        rows[row] = (*place, *labels, *metre, tune.events.size, words.size, np.frombuffer(key, np.uint8))
     return Part(
         said,
         rows,

@@ -1,4 +1,4 @@
-"""MIDI files in folders and archives, one after another, without unpacking anything to disk."""
+"""Files of songs in folders and archives, one after another, without unpacking anything to disk."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from typing import IO
 
 from cantilena.errors import CorpusError
 
-__all__ = ["MAX_BYTES", "Found", "Sources"]
+__all__ = ["MAX_BYTES", "SONGS", "Found", "Sources"]
 
 MAX_BYTES = 16 << 20  # a larger MIDI file is a broken one, or an attack
-_MIDI = (".mid", ".midi", ".kar", ".rmi")
+SONGS = (".mid", ".midi", ".kar", ".rmi", ".musicxml", ".mxl", ".xml", ".abc")
 _TOO_LARGE = f"larger than {MAX_BYTES >> 20} MiB"
 _NOT_REGULAR = "a link or device in an archive"
 _MOST_HEADER = 1 << 16  # bytes of a long name or of pax records before a member; a name has 4,096 at most
@@ -33,7 +33,7 @@ _EXTENDED = (
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """A file whose name says MIDI: its `data`, or the `reason` why it cannot be had."""
+    """A file whose name says that it is a song: its `data`, or the `reason` why it cannot be had."""
 
     source: int  # index into Sources.paths
     name: str  # source and path in it: "pop.tar.xz/rock/12.mid"; never a path of the machine
@@ -44,8 +44,9 @@ class Found:
 class Sources:
     """Any mix of folders (searched through), MIDI files, `.tar`, `.tar.*` and `.zip` archives; read by iterating.
 
-    A name says MIDI that ends in .mid, .midi, .kar (karaoke) or .rmi (wrapped in RIFF), in any case. Archive members
-    are read into memory and nowhere else, so a name like ``../../etc`` is only a name. `total` is the number of files:
+    Songs are files whose name ends in .mid, .midi, .kar (karaoke), .rmi (wrapped in RIFF), .musicxml, .mxl, .xml or
+    .abc, in any case; whether they are what they are called is for the extractor to say. Archive members are read into
+    memory and nowhere else, so a name like ``../../etc`` is only a name. `total` is the number of files:
     exact for folders and zips, estimated for tars from the share that has been read, None before anything is known.
     Raises CorpusError (one line) for a source that is missing, of another kind or damaged.
     """
@@ -108,7 +109,7 @@ def _reader(path: Path) -> Callable[[Path], Iterator[_Item]]:
         return _folder
     if not path.exists():
         raise CorpusError(f"{path}: no such file or folder")
-    if name.endswith(_MIDI):
+    if name.endswith(SONGS):
         return _file
     if name.endswith(".zip"):
         return _zip
@@ -130,7 +131,7 @@ def _count(path: Path, read: Callable[[Path], Iterator[_Item]]) -> int:
 
 
 def _is_midi(name: str) -> bool:
-    return name.lower().endswith(_MIDI)
+    return name.lower().endswith(SONGS)
 
 
 def _walk(folder: Path) -> Iterator[str]:

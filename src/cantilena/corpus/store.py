@@ -2,7 +2,7 @@
 
     corpus/pop/  manifest.json     what it was made of, what was left out and why, counts, fingerprint
                  melodies.npy      one row a melody (`MELODY`): split, group, file, labels, where its events are
-                 events-0000.npy   int8 events of many melodies, one after another; bar lines at multiples of 16
+                 events-0000.npy   int8 events of many melodies, one after another; each begins with a bar
                  files.jsonl       one line a distinct file, in the order of `table["file"]`: name, hash, reason
 
 Nothing is pickled. The order of melodies and the fingerprint depend on the music alone, not on names or order.
@@ -13,22 +13,24 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import astuple
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, NDArray
 
-from cantilena.corpus.tunes import SPLITS, Split
+from cantilena.corpus.tunes import METRE_FIELDS, SPLITS, Split, metres_in
 from cantilena.errors import CorpusError
 from cantilena.music.melody import HOLD, REST, Melody, is_silent
-from cantilena.music.metre import COMMON, TOKENS
+from cantilena.music.metre import COMMON, TOKENS, Metre, names_of
 
 __all__ = ["FORMAT", "MELODY", "PURITIES", "WINDOW_PHRASES", "Corpus", "distinct", "fingerprint", "purity"]
 
-FORMAT = "cantilena corpus 1"
-WINDOW_PHRASES = 32  # 64 bars
+FORMAT, COMMON_FORMAT = "cantilena corpus 2", "cantilena corpus 1"  # the first had no metres: all was 4/4
+WINDOW_PHRASES = 32  # 64 bars of 4/4
 PURITIES = ("under .1", ".1 to .4", "over .4")  # share of notes that the highest-note rule dropped
 MELODY = np.dtype(
     [
@@ -36,12 +38,13 @@ MELODY = np.dtype(
         ("group", "<i4"),  # song group, 0.. in order of its first melody; no group is in two splits
         ("file", "<i4"),  # line of files.jsonl
         ("track", "<i4"),  # in the file
-        ("region", "<i4"),  # 4/4 region of the file
+        ("region", "<i4"),  # stretch of one metre in the file
         ("family", "i1"),  # index into extract.FAMILIES
         ("role", "i1"),  # index into extract.ROLES
         ("dropped", "<f4"),  # share of notes that the highest-note rule dropped, 0..1
         ("qpm", "<f8"),
-        ("steps", "<i4"),  # sixteenths
+        *METRE_FIELDS,
+        ("steps", "<i4"),  # of the melody, on the grid of its metre
         ("shard", "<i4"),  # number of the events file
         ("offset", "<i8"),  # of the first step in it
     ]
@@ -65,6 +68,8 @@ class Corpus:
         manifest = _manifest(directory)
         try:
             table = np.load(directory / "melodies.npy", allow_pickle=False)
+            if manifest["format"] == COMMON_FORMAT:
+                table = _in_common_metre(table)
             names = [directory / f"events-{number:04}.npy" for number in range(len(manifest["shards"]))]
             shards = [np.load(name, mmap_mode="r", allow_pickle=False).view(np.ndarray) for name in names]
             whole = table.dtype == MELODY and len(table) == manifest["melodies"]
@@ -90,6 +95,15 @@ class Corpus:
         """32 hex digits that name the music, its labels and its split."""
         return str(self.manifest["fingerprint"])
 
+    def only(self, metres: tuple[Metre, ...]) -> Corpus:
+        """This corpus, where all of it is in one of `metres`; CorpusError otherwise, with what to do."""
+        if others := [str(metre) for metre in self.metres if metre not in metres]:
+            raise CorpusError(
+                f"{self.directory}: has melodies in {', '.join(others[:4])}{' ...' if others[4:] else ''}; here only "
+                f"{names_of(metres)} can be used: build it with `cantilena corpus build --metre {metres[0]}`"
+            )
+        return self
+
     # -- one melody ----------------------------------------------------------------------------
 
     def events(self, i: int) -> NDArray[np.int8]:
@@ -100,10 +114,15 @@ class Corpus:
 
     def melody(self, i: int) -> Melody:
         """Melody `i`, at the tempo of its file."""
-        return Melody(self.events(i), float(self.table["qpm"][i]))
+        return Melody(self.events(i), float(self.table["qpm"][i]), self.metre(i))
+
+    def metre(self, i: int) -> Metre:
+        """The metre of melody `i`."""
+        metres, of = self._by_metre
+        return metres[int(of[i])]
 
     def phrases(self, i: int) -> NDArray[np.int8]:
-        """(phrases, 32) tokens of melody `i`; an odd last bar is padded with silence (`windows` never uses it)."""
+        """(phrases, 32) tokens of melody `i`; what is missing of the last one is silence (`windows` never uses it)."""
         return self.melody(i).phrases()
 
     def purity(self, i: int | NDArray[np.int64]) -> NDArray[np.int64]:
@@ -127,8 +146,9 @@ class Corpus:
     ) -> NDArray[np.int64]:
         """Training examples (windows, 2): melody and first phrase of `phrases` consecutive phrases.
 
-        At most `max_silent` of them are silent (`melody.is_silent`); first phrases are multiples of `stride`. A
-        melody's odd last bar is in no window. No silent phrase is the paper's rule (Mittal et al. 2021, section 4.1).
+        At most `max_silent` of them are silent (`melody.is_silent`); first phrases are multiples of `stride`. Bars at
+        the end that are no whole phrase are in no window. A melody is in one metre, and so is a window. No silent
+        phrase is the paper's rule (Mittal et al. 2021, section 4.1).
         """
         if stride < 1 or phrases < 1:
             raise ValueError(f"stride and phrases are at least 1, not {stride} and {phrases}")
@@ -144,7 +164,7 @@ class Corpus:
         return np.stack([melody[few], phrase[few]], axis=1)
 
     def unique_phrases(self, split: Split) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
-        """The distinct phrases (n, 32) of a split, sorted, and how often each occurs (n,); odd last bars left out."""
+        """The distinct phrases (n, 32) of a split, sorted, and how often each occurs (n,); whole ones only."""
         melodies = self.indices(split)
         found, counts = [np.zeros((0, TOKENS), np.int8)], [np.zeros(0, np.int64)]
         for number in range(len(self._shards)):
@@ -155,12 +175,12 @@ class Corpus:
         return distinct(np.concatenate(found), np.concatenate(counts))
 
     def phrases_in_order(self, split: Split) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
-        """Every phrase (n, 32) of a split, melody after melody, and which melody each is of (n,); odd last bars not."""
+        """Every whole phrase (n, 32) of a split, melody after melody, and which melody each is of (n,)."""
         melodies = self.indices(split)
         phrases = [self._phrases(number, melodies) for number in range(len(self._shards))]
         return (
             np.concatenate([np.zeros((0, TOKENS), np.int8), *phrases]),
-            np.repeat(melodies, self.table["steps"][melodies] // TOKENS),
+            np.repeat(melodies, self._whole_phrases[melodies]),
         )
 
     # -- found once ----------------------------------------------------------------------------
@@ -170,25 +190,58 @@ class Corpus:
         with open(self.directory / "files.jsonl", encoding="utf-8") as file:
             return [json.loads(line) for line in file]
 
+    @property
+    def metres(self) -> list[Metre]:
+        """The metres that there are, ascending."""
+        return self._by_metre[0]
+
+    @property
+    def bars(self) -> NDArray[np.int64]:
+        """Bars of each melody, of its metre: (melodies,)."""
+        return self.table["steps"] // self._of_metres([metre.bar_steps for metre in self.metres])
+
+    @cached_property
+    def _by_metre(self) -> tuple[list[Metre], NDArray[np.int64]]:
+        """The metres, and the index of each melody's."""
+        return metres_in(self.table)
+
+    def _of_metres(self, figures: list[int]) -> NDArray[np.int64]:
+        """What is said of each of `metres`, for each melody."""
+        return np.array(figures, np.int64)[self._by_metre[1]]
+
+    @cached_property
+    def phrase_steps(self) -> NDArray[np.int64]:
+        """Steps of a phrase of each melody: (melodies,)."""
+        return self._of_metres([metre.phrase_steps for metre in self.metres])
+
+    @property
+    def _whole_phrases(self) -> NDArray[np.int64]:
+        """How many each melody has: (melodies,)."""
+        return self.table["steps"] // self.phrase_steps
+
     @cached_property
     def _silence(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """First phrase of each melody (melodies + 1,) and silent phrases before each phrase (phrases + 1,)."""
-        first = np.append(0, np.cumsum(self.table["steps"] // TOKENS, dtype=np.int64))
+        first = np.append(0, np.cumsum(self._whole_phrases))
         every = np.arange(len(self))  # melodies lie in the shards in order
         silent = [is_silent(self._phrases(number, every)) for number in range(len(self._shards))]
         return first, np.append(0, np.cumsum(np.concatenate(silent)))
 
     def _phrases(self, shard: int, melodies: NDArray[np.int64]) -> NDArray[np.int8]:
         """Whole phrases (phrases, 32) of those of the melodies that lie in one shard, in order."""
-        rows = self.table[melodies]
-        rows = rows[rows["shard"] == shard]
-        bars = self._shards[shard].reshape(-1, COMMON.bar_steps)
-        begins = self.table["offset"][self.table["shard"] == shard] // COMMON.bar_steps
-        count = rows["steps"] // TOKENS
-        number = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)  # in its melody
-        bar = np.repeat(rows["offset"] // COMMON.bar_steps, count) + 2 * number
-        phrases = np.concatenate([bars[bar], bars[bar + 1]], axis=1)
-        phrases[~_held_into(bars, begins)[bar] & (phrases[:, 0] == HOLD), 0] = REST
+        melodies = melodies[self.table["shard"][melodies] == shard]
+        count, steps = self._whole_phrases[melodies], self.phrase_steps[melodies]
+        first = np.cumsum(count) - count
+        number = np.arange(count.sum()) - np.repeat(first, count)  # in its melody
+        size = np.repeat(steps, count)
+        begin = np.repeat(self.table["offset"][melodies], count) + number * size
+        phrases = np.zeros((number.size, TOKENS), np.int8)
+        for n in np.unique(steps).tolist():
+            here = np.flatnonzero(size == n)
+            phrases[here, :n] = sliding_window_view(self._shards[shard], n)[begin[here]]
+        phrases[~_held_into(phrases, number == 0) & (phrases[:, 0] == HOLD), 0] = REST
+        shorter = np.flatnonzero(size < TOKENS)
+        phrases[shorter, size[shorter]] = REST
         return phrases
 
 
@@ -216,9 +269,15 @@ def distinct(phrases: NDArray[np.int8], count: NDArray[np.int64]) -> tuple[NDArr
 
 
 def fingerprint(table: NDArray[np.void], files: list[bytes], shards: list[NDArray[np.int8]]) -> str:
-    """32 hex digits of what training sees: every melody's events, labels, group, split and its file's hash."""
-    digest = hashlib.blake2b(FORMAT.encode(), digest_size=16)
-    for field in ("split", "group", "track", "region", "family", "role", "dropped", "qpm", "steps"):
+    """32 hex digits of what training sees: every melody's events, labels, group, split and its file's hash.
+
+    Metres count where there is another than 4/4 (or 2/2): a corpus in 4/4 has the fingerprint that it always had.
+    """
+    digest = hashlib.blake2b(COMMON_FORMAT.encode(), digest_size=16)
+    fields = ["split", "group", "track", "region", "family", "role", "dropped", "qpm", "steps"]
+    if not all(metre.alike(COMMON) for metre in metres_in(table)[0]):
+        fields += [name for name, _ in METRE_FIELDS]
+    for field in fields:
         digest.update(np.ascontiguousarray(table[field]).tobytes())
     digest.update(b"".join(files[i] for i in table["file"]))
     for shard in shards:
@@ -234,17 +293,30 @@ def _manifest(directory: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise CorpusError(f"{directory}: its manifest.json cannot be read ({error}); build it again") from error
     found = manifest.get("format") if isinstance(manifest, dict) else None
-    if found != FORMAT:
+    if found not in (FORMAT, COMMON_FORMAT):
         raise CorpusError(f"{directory}: expected the format {FORMAT!r}, not {found!r}; build it again")
     return dict(manifest)
 
 
-def _held_into(bars: NDArray[np.int8], begins: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether a note sounds at the end of the bar before each of `bars` (n, 16); melodies begin at bars `begins`."""
-    first = np.zeros(len(bars), bool)
-    first[begins] = True
-    change = bars != HOLD
-    last = np.take_along_axis(bars, COMMON.bar_steps - 1 - change[:, ::-1].argmax(1, keepdims=True), 1)[:, 0]
-    tells = change.any(1) | first  # bars that decide what sounds at their end; the others go on
-    after = (last > REST)[np.maximum.accumulate(np.where(tells, np.arange(len(bars)), 0))]
-    return np.append(False, after[:-1]) & ~first
+def _in_common_metre(table: NDArray[np.void]) -> NDArray[np.void]:
+    """The table of a corpus that knew no metre but 4/4, with its metres; ValueError where it is none."""
+    names = [name for name in MELODY.names or () if name not in dict(METRE_FIELDS)]
+    if list(table.dtype.names or ()) != names:
+        raise ValueError(f"expected the columns {', '.join(names)}")
+    found = np.zeros(len(table), MELODY)
+    found[names] = table
+    for (name, _), value in zip(METRE_FIELDS, astuple(COMMON), strict=True):
+        found[name] = value
+    return found
+
+
+def _held_into(phrases: NDArray[np.int8], first: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Whether a note sounds at the end of the phrase before each of `phrases` (n, 32); `first` (n,) begin melodies.
+
+    What is left of their 32 tokens is HOLD.
+    """
+    change = phrases != HOLD
+    last = np.take_along_axis(phrases, TOKENS - 1 - change[:, ::-1].argmax(1, keepdims=True), 1)[:, 0]
+    tells = change.any(1) | first  # phrases that decide what sounds at their end; the others go on
+    after = (last > REST)[np.maximum.accumulate(np.where(tells, np.arange(len(phrases)), 0))]
+    return np.append(False, after[:-1])[: len(phrases)] & ~first

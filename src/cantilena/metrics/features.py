@@ -10,13 +10,14 @@ consistency 0, and nothing that repeats.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import nan
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cantilena.metrics.pieces import Pieces
 from cantilena.music.melody import HOLD, MIN_PITCH, REST, VOCABULARY, is_silent
-from cantilena.music.metre import COMMON, TOKENS
+from cantilena.music.metre import COMMON, Metre
 from cantilena.music.scales import in_one_scale
 
 __all__ = [
@@ -39,7 +40,7 @@ __all__ = [
 LARGEST_INTERVAL = 24  # semitones; larger leaps count as this
 _BATCH = 1000  # melodies at a time, for memory
 
-Events = NDArray[np.integer]  # (B, steps), as Melody.events
+Events = NDArray[np.integer]  # (B, steps), as Melody.events, whole bars of one metre
 Figures = NDArray[np.float64]
 
 
@@ -52,14 +53,14 @@ def pitch_range(events: Events) -> Figures:
     return span
 
 
-def notes_a_bar(events: Events) -> Figures:
+def notes_a_bar(events: Events, metre: Metre = COMMON) -> Figures:
     """Count the notes that start, for each bar: (B,). Fooled by any notes at the right rate, such as a metronome's."""
-    rate: Figures = (events > REST).sum(axis=1) / (events.shape[1] / COMMON.bar_steps)
+    rate: Figures = (events > REST).sum(axis=1) / (events.shape[1] / metre.bar_steps)
     return rate
 
 
 def rests(events: Events) -> Figures:
-    """Return the share of sixteenths in which nothing sounds: (B,). Fooled by one long silence in place of breaths."""
+    """Return the share of steps in which nothing sounds: (B,). Fooled by one long silence in place of breaths."""
     silent: Figures = (_sounding(events) == 0).mean(axis=1)
     return silent
 
@@ -80,26 +81,29 @@ def scale_consistency(events: Events) -> Figures:
     return best
 
 
-def groove_consistency(events: Events) -> Figures:
+def groove_consistency(events: Events, metre: Metre = COMMON) -> Figures:
     """1 - mean Hamming distance per step of neighbouring bars' onsets (MusPy): (B,). Fooled by few notes, or one beat.
 
-    1 for a rhythm that is the same in every bar, whatever the pitches, and for silence.
+    1 for a rhythm that is the same in every bar, whatever the pitches, for silence, and for a single bar.
     """
-    onset = (events > REST).reshape(len(events), -1, COMMON.bar_steps)
+    onset = (events > REST).reshape(len(events), -1, metre.bar_steps)
+    if onset.shape[1] == 1:
+        return np.ones(len(events))
     same: Figures = 1 - (onset[:, 1:] != onset[:, :-1]).mean(axis=(1, 2))
     return same
 
 
-def self_similarity(events: Events) -> Figures:
+def self_similarity(events: Events, metre: Metre = COMMON) -> Figures:
     """Compare phrases some phrases apart: (B, phrases - 1), the means of the self-similarity matrix's diagonals.
 
-    Entry i, j of the matrix is the share of sixteenths at which phrases i and j start the same note, hold the same
+    Entry i, j of the matrix is the share of steps at which phrases i and j start the same note, hold the same
     note or are both silent; column k - 1 is the mean over all j = i + k. Tokens themselves would be no use, most are
     HOLD. Fooled by silence, which is like silence, and blind to repeats at another pitch or shifted in time.
     """
     state = 2 * _sounding(events) + (events > REST)
-    phrases = state[:, : state.shape[1] // TOKENS * TOKENS].reshape(len(events), -1, TOKENS)
-    found = np.zeros((len(events), phrases.shape[1] - 1))
+    size = metre.phrase_steps
+    phrases = state[:, : state.shape[1] // size * size].reshape(len(events), -1, size)
+    found = np.zeros((len(events), max(phrases.shape[1] - 1, 0)))
     for k in range(1, phrases.shape[1]):
         found[:, k - 1] = (phrases[:, :-k] == phrases[:, k:]).mean(axis=(1, 2))
     return found
@@ -116,20 +120,20 @@ def intervals(events: Events) -> Figures:
     return np.minimum(size, LARGEST_INTERVAL)
 
 
-def repeated_phrases(events: Events) -> Figures:
+def repeated_phrases(events: Events, metre: Metre = COMMON) -> Figures:
     """Share of the phrases, silent ones aside, that came before in the piece exactly: (B,). Fooled by a loop."""
-    return _repeats(_phrases(events))
+    return _repeats(_phrases(events, metre))
 
 
-def transposed_phrases(events: Events) -> Figures:
+def transposed_phrases(events: Events, metre: Metre = COMMON) -> Figures:
     """Return the same share as `repeated_phrases`, at any pitch: (B,). Fooled by a loop, and by phrases of one note."""
-    phrases = _phrases(events).astype(np.int64)
+    phrases = _phrases(events, metre).astype(np.int64)
     on = phrases > REST
     first = np.take_along_axis(phrases, on.argmax(axis=2)[..., None], axis=2)
     return _repeats(np.where(on, phrases - first + VOCABULARY, phrases))
 
 
-FEATURES: dict[str, Callable[[Events], Figures]] = {
+FEATURES: dict[str, Callable[..., Figures]] = {
     "pitch_range": pitch_range,
     "notes_a_bar": notes_a_bar,
     "rests": rests,
@@ -141,6 +145,7 @@ FEATURES: dict[str, Callable[[Events], Figures]] = {
     "repeated_phrases": repeated_phrases,
     "transposed_phrases": transposed_phrases,
 }
+_OF_BARS = {notes_a_bar, groove_consistency, self_similarity, repeated_phrases, transposed_phrases}  # and of the metre
 
 
 def features(pieces: Pieces) -> dict[str, Figures]:
@@ -148,15 +153,17 @@ def features(pieces: Pieces) -> dict[str, Figures]:
 
     `self_similarity` is (n, longest - 1), NaN at lags that a shorter piece does not have; `intervals` is pooled, (m,).
     """
-    lags = max((row.size // TOKENS for row in pieces.events), default=1) - 1
+    phrases = (row.size // metre.phrase_steps for row, metre in zip(pieces.events, pieces.metres, strict=True))
+    lags = max(1, *phrases) - 1
     found = {name: np.zeros(len(pieces)) for name in FEATURES}
     found["self_similarity"] = np.full((len(pieces), lags), np.nan)
     pooled = [np.zeros(0)]
     for every, rows in pieces.batches():
+        metre = pieces.metres[every[0]]
         for begin in range(0, len(every), _BATCH):
             indices, events = every[begin : begin + _BATCH], rows[begin : begin + _BATCH]
             for name, feature in FEATURES.items():
-                value = feature(events)
+                value = feature(events, metre) if feature in _OF_BARS else feature(events)
                 if name == "intervals":
                     pooled.append(value)
                 elif value.ndim == 2:
@@ -187,12 +194,16 @@ def music_table(
     """Compare each feature: the "mean" of `generated`, that of the "reference", and the "distance" of the two.
 
     Either may be pieces or their `features`, measured once. The distance is Wasserstein-1; of `self_similarity` the
-    mean over lags (those both sides have) of each lag's. Raises ValueError where a side has no two notes in a piece.
+    mean over lags (those both sides have, or NaN) of each lag's.
+    Raises ValueError where a side has no two notes in a piece.
     """
     ours, theirs = (features(side) if isinstance(side, Pieces) else side for side in (generated, reference))
     table = {}
     for name in FEATURES:
         a, b = ours[name], theirs[name]
+        if a.ndim == 2 and not min(a.shape[1], b.shape[1]):
+            table[name] = dict.fromkeys(("mean", "reference", "distance"), nan)  # phrases that have no other
+            continue
         if not a.size or not b.size:
             raise ValueError(f"{name}: nothing to compare; give one piece or more with two notes or more")
         if a.ndim == 1:
@@ -220,13 +231,15 @@ def _pitch_classes(events: Events) -> Figures:
     return share
 
 
-def _phrases(events: Events) -> NDArray[np.int8]:
+def _phrases(events: Events, metre: Metre = COMMON) -> NDArray[np.int8]:
     """The whole phrases of melodies, as `Melody.phrases` writes them: (B, phrases, 32)."""
-    whole = events[:, : events.shape[1] // TOKENS * TOKENS]
-    phrases = np.array(whole, np.int8).reshape(len(events), -1, TOKENS)
+    size = metre.phrase_steps
+    whole = events[:, : events.shape[1] // size * size]
+    phrases = np.array(metre.cut(whole), np.int8)
     silent = np.ones(phrases.shape[:2], bool)  # before the phrase
-    silent[:, 1:] = _sounding(whole).reshape(phrases.shape)[:, :-1, -1] == 0
+    silent[:, 1:] = metre.cut(_sounding(whole))[:, :-1, size - 1] == 0
     phrases[..., 0] = np.where(silent & (phrases[..., 0] == HOLD), REST, phrases[..., 0])
+    phrases[..., size : size + 1] = REST
     return phrases
 
 

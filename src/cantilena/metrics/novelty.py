@@ -25,12 +25,13 @@ from cantilena.corpus.store import Corpus
 from cantilena.corpus.tunes import Split
 from cantilena.metrics.pieces import Pieces, open_split, read_pieces
 from cantilena.music.melody import MAX_PITCH, MIN_PITCH, REST, Melody
-from cantilena.music.metre import TOKENS
+from cantilena.music.metre import COMMON, TOKENS, Metre
 from cantilena.music.midi import MAX_QUARTERS
 
 __all__ = ["NoveltyIndex", "novelty_table"]
 
 _APART = -1  # where a melody ends, and what occurs nowhere among the others
+_QUARTER = 12  # units that a move's time is counted in: sixteenths and triplets have whole numbers of them
 _SPAN = 2 * (MAX_PITCH - MIN_PITCH) + 1  # intervals
 _BLOCK = 1 << 20  # notes looked up at a time: temporary arrays stay small
 _TABLE = 1 << 24  # entries of a table of all pairs; a larger one is searched instead
@@ -40,26 +41,28 @@ _TABLE = 1 << 24  # entries of a table of all pairs; a larger one is searched in
 class NoveltyIndex:
     """Holds known melodies, and finds what other melodies copy from them."""
 
-    moves: NDArray[np.int32]  # (notes,) interval and onset difference to the next note as one number; _APART at ends
+    moves: NDArray[np.int32]  # (notes,) interval and time to the next note as one number; _APART at ends
     phrases: frozenset[bytes]  # the distinct phrases in which a note starts
     shapes: frozenset[bytes]  # the same up to transposition
 
     @classmethod
     def build(cls, corpus: Corpus, split: Split = "train") -> NoveltyIndex:
         """Index all melodies of a split, whole."""
-        melodies = [corpus.events(i) for i in corpus.indices(split)]
-        return cls._of(melodies, corpus.unique_phrases(split)[0])
+        melodies = corpus.indices(split).tolist()
+        events, metres = [corpus.events(i) for i in melodies], [corpus.metre(i) for i in melodies]
+        return cls._of(events, metres, corpus.unique_phrases(split)[0])
 
     @classmethod
     def read(cls, source: str | Path) -> NoveltyIndex:
         """Index everything in a source that `read_pieces` reads: all melodies, whole, not only windows of pieces."""
         if found := open_split(source):
             return cls.build(*found)
-        return cls.of(read_pieces(source, bars=MAX_QUARTERS // 4, most=sys.maxsize).events)
+        pieces = read_pieces(source, bars=MAX_QUARTERS // 4, most=sys.maxsize)
+        return cls.of(pieces.events, pieces.metres)
 
     @classmethod
-    def of(cls, events: Sequence[NDArray[np.integer]]) -> NoveltyIndex:
-        """Index melodies, each (steps,) as `Melody.events`.
+    def of(cls, events: Sequence[NDArray[np.integer]], metres: Sequence[Metre] = ()) -> NoveltyIndex:
+        """Index melodies, each (steps,) as `Melody.events`, in `metres` (4/4 if not given).
 
         >>> tune = Melody.from_notes([0, 4, 8, 12], [4, 8, 12, 16], [60, 62, 64, 60], bars=2)
         >>> index = NoveltyIndex.of([tune.events])
@@ -68,16 +71,18 @@ class NoveltyIndex:
         >>> index.share_found([tune.transpose(5).events], transposed=True)
         array([1.])
         """
-        return cls._of(events, _phrases(events)[0])
+        return cls._of(events, metres, _phrases(events, metres)[0])
 
     @classmethod
-    def _of(cls, events: Sequence[NDArray[np.integer]], phrases: NDArray[np.int8]) -> NoveltyIndex:
+    def _of(
+        cls, events: Sequence[NDArray[np.integer]], metres: Sequence[Metre], phrases: NDArray[np.int8]
+    ) -> NoveltyIndex:
         phrases = phrases[(phrases > REST).any(axis=1)]
-        return cls(_moves(events)[0], frozenset(_words(phrases)), frozenset(_words(_shapes(phrases))))
+        return cls(_moves(events, metres)[0], frozenset(_words(phrases)), frozenset(_words(_shapes(phrases))))
 
-    def longest_runs(self, events: Sequence[NDArray[np.integer]]) -> NDArray[np.int64]:
+    def longest_runs(self, events: Sequence[NDArray[np.integer]], metres: Sequence[Metre] = ()) -> NDArray[np.int64]:
         """Find the longest copied run of each melody, in notes: (n,). A single note is always a copy; no note is 0."""
-        moves, owner = _moves(events)
+        moves, owner = _moves(events, metres)
         longest = np.bincount(owner, minlength=len(events)).clip(max=min(self.moves.size, 1))  # notes
         names, asked = np.unique(moves, return_inverse=True)
         asked = np.where(moves == _APART, _APART, asked)
@@ -92,12 +97,14 @@ class NoveltyIndex:
             asked, known, size = twice_asked, twice_known, 2 * size
         return longest
 
-    def share_found(self, events: Sequence[NDArray[np.integer]], *, transposed: bool = False) -> NDArray[np.float64]:
+    def share_found(
+        self, events: Sequence[NDArray[np.integer]], metres: Sequence[Metre] = (), *, transposed: bool = False
+    ) -> NDArray[np.float64]:
         """Return the share of each melody's phrases that are known, exactly or up to transposition: (n,), 0..1.
 
         Phrases in which no note starts do not count; a melody without any other has the share 0.
         """
-        phrases, owner = _phrases(events)
+        phrases, owner = _phrases(events, metres)
         counts = (phrases > REST).any(axis=1)
         phrases, owner = phrases[counts], owner[counts]
         known, words = (self.shapes, _words(_shapes(phrases))) if transposed else (self.phrases, _words(phrases))
@@ -108,26 +115,29 @@ class NoveltyIndex:
 
 def novelty_table(pieces: Pieces, index: NoveltyIndex) -> dict[str, float]:
     """Return median and 95th percentile of the longest copied runs (notes), and mean shares of known phrases."""
-    longest = index.longest_runs(pieces.events)
+    longest = index.longest_runs(pieces.events, pieces.metres)
     return {
         "longest_median": float(np.median(longest)),
         "longest_95": float(np.percentile(longest, 95)),
-        "share_found": float(index.share_found(pieces.events).mean()),
-        "share_found_transposed": float(index.share_found(pieces.events, transposed=True).mean()),
+        "share_found": float(index.share_found(pieces.events, pieces.metres).mean()),
+        "share_found_transposed": float(index.share_found(pieces.events, pieces.metres, transposed=True).mean()),
     }
 
 
 # -- runs of notes -----------------------------------------------------------------------------
 
 
-def _moves(events: Sequence[NDArray[np.integer]]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+def _moves(
+    events: Sequence[NDArray[np.integer]], metres: Sequence[Metre]
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """From each note to the next (notes,), as `NoveltyIndex.moves`, and the melody that each note is in (notes,)."""
     steps = np.array([row.size for row in events], np.int64)
     tokens = np.concatenate([np.zeros(0, np.int8), *events])
     at = np.flatnonzero(tokens > REST)
     owner = np.searchsorted(np.cumsum(steps), at, side="right")
     interval = np.diff(tokens[at].astype(np.int32)) + (_SPAN // 2)
-    moves = np.append((np.diff(at) * _SPAN + interval).astype(np.int32), np.int32(_APART))[: at.size]
+    unit = np.array([_QUARTER // metre.quarter_steps for metre in metres or [COMMON] * len(events)], np.int64)
+    moves = np.append((np.diff(at) * unit[owner[1:]] * _SPAN + interval).astype(np.int32), np.int32(_APART))[: at.size]
     moves[:-1][np.diff(owner) != 0] = _APART
     return moves, owner
 
@@ -219,9 +229,15 @@ def _wanted(numbers: NDArray[np.int64], base: int) -> NDArray[np.bool_]:
 # -- phrases -----------------------------------------------------------------------------------
 
 
-def _phrases(events: Sequence[NDArray[np.integer]]) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
-    """All phrases (phrases, 32) of melodies and the melody of each; an odd last bar is left out."""
-    each = [Melody.from_tokens(row).phrases()[: row.size // TOKENS] for row in events]
+def _phrases(
+    events: Sequence[NDArray[np.integer]], metres: Sequence[Metre]
+) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
+    """All phrases (phrases, 32) of melodies and the melody of each; bars that are no whole one are left out."""
+    of = metres or [COMMON] * len(events)
+    each = [
+        Melody.from_tokens(row, metre=metre).phrases()[: row.size // metre.phrase_steps]
+        for row, metre in zip(events, of, strict=True)
+    ]
     owner = np.repeat(np.arange(len(each)), [len(rows) for rows in each])
     return np.concatenate([np.zeros((0, TOKENS), np.int8), *each]), owner
 

@@ -17,16 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.music.melody import MIN_PITCH, REST
-from cantilena.music.metre import COMMON
+from cantilena.music.metre import COMMON, Metre
 
 __all__ = [
-    "ATTRIBUTES", "HOP_BARS", "WINDOW_BARS", "Formula", "Overlap", "framewise_overlap", "magenta_overlap",
+    "ATTRIBUTES", "HOP_BARS", "MIN_BARS", "WINDOW_BARS", "Formula", "Overlap", "framewise_overlap", "magenta_overlap",
     "normal_overlap", "window_moments",
 ]  # fmt: skip
 
 Formula: TypeAlias = Literal["exact", "magenta"]
 
 WINDOW_BARS, HOP_BARS = 4, 2
+MIN_BARS = WINDOW_BARS + HOP_BARS  # of two windows
 ATTRIBUTES = ("pitch", "duration")  # what windows are compared by: the fields of `Overlap`
 _TINY = 1e-6  # added to variances by the authors' code
 _FLOOR = 1e-6  # added to every deviation; an empty window is N(1, 1e-6)
@@ -41,34 +42,37 @@ class Overlap(NamedTuple):
     duration: NDArray[np.float64]
 
 
-def framewise_overlap(events: NDArray[np.integer], formula: Formula = "exact") -> Overlap:
+def framewise_overlap(events: NDArray[np.integer], formula: Formula = "exact", metre: Metre = COMMON) -> Overlap:
     """Return the overlapping areas of `Melody.events` (B, steps); a note belongs to the bar in which it starts.
 
-    A melody without a note has 0, as in the evaluation of SCHmUBERT (Plasser et al. 2023): two empty windows are not
-    alike, they are nothing. `formula` is that of the area: see `normal_overlap` and `magenta_overlap`.
+    Bars are those of `metre`. A melody without a note has 0, as in the evaluation of SCHmUBERT (Plasser et al. 2023):
+    two empty windows are not alike, they are nothing. `formula` is that of the area: see `normal_overlap` and
+    `magenta_overlap`.
     """
     area = {"exact": normal_overlap, "magenta": magenta_overlap}[formula]
     sounds = np.any(np.asarray(events) > REST, axis=1, keepdims=True)
-    moments = window_moments(events)
+    moments = window_moments(events, metre)
     return Overlap(*(sounds * area(m[:, :-1, 0], m[:, :-1, 1], m[:, 1:, 0], m[:, 1:, 1]) for m in moments))
 
 
-def window_moments(events: NDArray[np.integer]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def window_moments(
+    events: NDArray[np.integer], metre: Metre = COMMON
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return mean and deviation of pitch (MIDI number) and duration (sixteenths) by window: (B, windows, 2) each."""
     events = np.asarray(events)
     batch, steps = events.shape
-    bars = steps // COMMON.bar_steps
-    if steps % COMMON.bar_steps or bars < WINDOW_BARS + HOP_BARS:
-        raise ValueError(f"melodies are whole bars, {WINDOW_BARS + HOP_BARS} or more, not {steps} steps")
+    bars = steps // metre.bar_steps
+    if steps % metre.bar_steps or bars < MIN_BARS:
+        raise ValueError(f"melodies are whole bars, {MIN_BARS} or more, not {steps} steps")
     on = events > REST
     # steps from each onset to the next change: the index of the next non-zero token minus its own
     index = np.where(events != 0, np.arange(steps), steps)
     following = np.minimum.accumulate(index[:, ::-1], axis=1)[:, ::-1]
     after = np.concatenate([following[:, 1:], np.full((batch, 1), steps)], axis=1)
     found = []
-    for value in (events + (MIN_PITCH - 2.0), (after - np.arange(steps)).astype(np.float64)):
+    for value in (events + (MIN_PITCH - 2.0), (after - np.arange(steps)) * (4 / metre.quarter_steps)):
         value = np.where(on, value, 0.0)
-        sums = [a.reshape(batch, bars, COMMON.bar_steps).sum(-1) for a in (on.astype(np.float64), value, value * value)]
+        sums = [a.reshape(batch, bars, metre.bar_steps).sum(-1) for a in (on.astype(np.float64), value, value * value)]
         edges = np.arange(0, bars - WINDOW_BARS + 1, HOP_BARS)
         count, total, squares = (np.stack([s[:, e : e + WINDOW_BARS].sum(1) for e in edges], 1) for s in sums)
         full = np.maximum(count, 1)

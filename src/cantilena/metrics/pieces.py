@@ -1,7 +1,7 @@
 """`Pieces`: the melodies that are measured. `read_pieces` makes them from anybody's files.
 
-A longer melody gives its first `bars` bars, a shorter one of 6 bars or more is kept whole. What a file plays is not
-judged by the rules of a corpus: a poor melody is a piece like any other. A file that gives nothing that could be
+A longer melody gives its first `bars` bars, a shorter one is kept whole, each in its own metre. What a file plays is
+not judged by the rules of a corpus: a poor melody is a piece like any other. A file that gives nothing that could be
 measured is a failure, counted under its reason in `Pieces.skipped`.
 """
 
@@ -19,20 +19,19 @@ from typing import cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cantilena.corpus.sources import SONGS
 from cantilena.corpus.store import Corpus
 from cantilena.corpus.tunes import SPLITS, Split
 from cantilena.errors import CantilenaError, MidiError
-from cantilena.metrics.overlap import HOP_BARS, WINDOW_BARS
-from cantilena.music.extract import extract, line, regions, to_steps
-from cantilena.music.melody import MAX_PITCH, MIN_PITCH, REST, VOCABULARY, Melody, canonical
-from cantilena.music.metre import COMMON, FOUR_FOUR, TOKENS
-from cantilena.music.midi import Song
+from cantilena.metrics.overlap import MIN_BARS
+from cantilena.music.extract import Region, extract, grid_of, line, regions, to_steps
+from cantilena.music.melody import MAX_PITCH, MIN_PITCH, REST, VOCABULARY, Melody, Notes, canonical
+from cantilena.music.metre import COMMON, TOKENS, Metre, grids
+from cantilena.music.midi import Song, Track
 from cantilena.sources import Source
 
-__all__ = ["DAMAGED", "MIN_BARS", "Pieces", "corpus_pieces", "open_split", "read_pieces", "window_pieces"]
+__all__ = ["DAMAGED", "Pieces", "corpus_pieces", "open_split", "read_pieces", "window_pieces"]
 
-MIN_BARS = WINDOW_BARS + HOP_BARS  # two windows of the framewise self-similarity
-_FILES = (".mid", ".midi", ".rmi", ".kar", ".musicxml", ".xml", ".mxl", ".abc")
 DAMAGED = (OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error)  # of np.load
 
 
@@ -40,29 +39,36 @@ DAMAGED = (OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipF
 class Pieces:
     """Melodies to be measured. `Pieces.of` makes them from tokens, `read_pieces` from files."""
 
-    events: list[NDArray[np.int8]]  # each (steps,) as Melody.events: canonical, whole bars, MIN_BARS or more
+    events: list[NDArray[np.int8]]  # each (steps,) as Melody.events: canonical, whole bars
     groups: NDArray[np.int64]  # (n,) song of each piece: the bootstrap resamples songs
     name: str
     skipped: dict[str, int] = field(default_factory=dict)  # reason: files that gave no piece, which are failures
+    metres: list[Metre] = field(default_factory=list)  # of each piece; all are in 4/4 where none are given
+
+    def __post_init__(self) -> None:
+        if not self.metres:
+            object.__setattr__(self, "metres", [COMMON] * len(self.events))
 
     @classmethod
     def of(
-        cls, events: Sequence[ArrayLike] | NDArray[np.integer], groups: ArrayLike | None = None, name: str = ""
+        cls,
+        events: Sequence[ArrayLike] | NDArray[np.integer],
+        groups: ArrayLike | None = None,
+        name: str = "",
+        metres: Sequence[Metre] = (),
     ) -> Pieces:
         """Make pieces from tokens, an array (n, steps) or a list of (steps,), that need not be canonical.
 
-        `groups` (n,) says which song each belongs to; every piece is its own if not given. Raises ValueError for
-        anything else than whole bars, 6 or more, of tokens 0..89.
+        `groups` (n,) says which song each belongs to; every piece is its own if not given. `metres` says the metre of
+        each, 4/4 if not given. Raises ValueError for anything else than whole bars of tokens 0..89.
 
         >>> Pieces.of(np.zeros((2, 96), np.int8), name="silence")
         Pieces('silence', 2 pieces)
         """
         rows = [np.asarray(row) for row in events]
-        for row in rows:
-            if row.ndim != 1 or row.size % COMMON.bar_steps or row.size < MIN_BARS * COMMON.bar_steps:
-                raise ValueError(
-                    f"pieces are whole bars of {COMMON.bar_steps} steps, {MIN_BARS} or more, not {row.shape}"
-                )
+        for row, metre in zip(rows, metres or [COMMON] * len(rows), strict=True):
+            if row.ndim != 1 or row.size % metre.bar_steps or not row.size:
+                raise ValueError(f"pieces are whole bars of {metre.bar_steps} steps, one or more, not {row.shape}")
             if row.dtype.kind not in "iu":
                 raise ValueError(f"events are integer tokens, not {row.dtype}")
             if row.min() < 0 or row.max() >= VOCABULARY:
@@ -70,7 +76,7 @@ class Pieces:
         songs = np.arange(len(rows)) if groups is None else np.asarray(groups)
         if songs.shape != (len(rows),) or songs.dtype.kind not in "iu":
             raise ValueError(f"groups are {len(rows)} integers, one a piece, not {songs.dtype} {songs.shape}")
-        return cls([canonical(row) for row in rows], songs.astype(np.int64), name)
+        return cls([canonical(row) for row in rows], songs.astype(np.int64), name, metres=list(metres))
 
     def __len__(self) -> int:
         return len(self.events)
@@ -91,27 +97,30 @@ class Pieces:
     def sounding(self) -> Pieces:
         """The pieces that have a note."""
         kept = np.flatnonzero(~self.silent)
-        return replace(self, events=[self.events[i] for i in kept], groups=self.groups[kept])
+        metres = [self.metres[i] for i in kept]
+        return replace(self, events=[self.events[i] for i in kept], groups=self.groups[kept], metres=metres)
 
     def with_failures(self, bars: int = 64) -> Pieces:
         """These pieces, and an empty one of `bars` bars for each file that gave none."""
         empty = [np.zeros(bars * COMMON.bar_steps, np.int8)] * self.failed
         first = int(self.groups.max(initial=-1)) + 1
         groups = np.append(self.groups, np.arange(first, first + self.failed))
-        return Pieces([*self.events, *empty], groups, self.name)
+        return Pieces([*self.events, *empty], groups, self.name, metres=[*self.metres, *[COMMON] * self.failed])
 
     def batches(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int8]]]:
-        """Group pieces of equal length: yield their indices (k,) and events (k, steps), the shortest first."""
-        sizes = np.array([row.size for row in self.events], np.int64)
-        for size in np.unique(sizes):
-            indices = np.flatnonzero(sizes == size)
-            yield indices, np.stack([self.events[i] for i in indices])
+        """Group pieces of one metre and length: yield their indices (k,) and events (k, steps), the shortest first."""
+        alike: dict[tuple[int, Metre], list[int]] = {}
+        for i, (row, metre) in enumerate(zip(self.events, self.metres, strict=True)):
+            alike.setdefault((row.size, metre), []).append(i)
+        for _, indices in sorted(alike.items()):
+            yield np.array(indices, np.int64), np.stack([self.events[i] for i in indices])
 
 
 def corpus_pieces(corpus: Corpus, split: Split, most: int | None = None, *, seed: int = 0, bars: int = 64) -> Pieces:
     """Take windows of `bars` bars of a split in which no phrase is silent; at most `most`, chosen by `seed`.
 
-    A piece's group is its song's. Raises CantilenaError where there is no such window.
+    `bars` are those of 4/4: in another metre a window has as many phrases. A piece's group is its song's. Raises
+    CantilenaError where there is no such window.
     """
     if bars < MIN_BARS or bars * COMMON.bar_steps % TOKENS:
         raise ValueError(f"windows of a corpus are an even number of bars, {MIN_BARS} or more, not {bars}")
@@ -126,10 +135,12 @@ def corpus_pieces(corpus: Corpus, split: Split, most: int | None = None, *, seed
 
 def window_pieces(corpus: Corpus, windows: NDArray[np.int64], name: str, *, bars: int = 64) -> Pieces:
     """Cut pieces at listed windows (n, 2): melody and first phrase, as `Corpus.windows` gives them."""
-    steps = bars * COMMON.bar_steps
-    first = windows[:, 1] * TOKENS
-    events = [canonical(corpus.events(m)[f : f + steps]) for m, f in zip(windows[:, 0], first, strict=True)]
-    return Pieces(events, corpus.table["group"][windows[:, 0]].astype(np.int64), name)
+    melodies = windows[:, 0]
+    each = corpus.phrase_steps[melodies]
+    first, steps = windows[:, 1] * each, each * (bars * COMMON.bar_steps // TOKENS)
+    events = [canonical(corpus.events(m)[f : f + n]) for m, f, n in zip(melodies, first, steps, strict=True)]
+    metres = [corpus.metre(m) for m in melodies.tolist()]
+    return Pieces(events, corpus.table["group"][melodies].astype(np.int64), name, metres=metres)
 
 
 def read_pieces(source: str | Path, *, bars: int = 64, most: int = 10_000, seed: int = 0) -> Pieces:
@@ -172,10 +183,10 @@ def _some(n: int, most: int | None, seed: int) -> NDArray[np.int64]:
 def _songs(path: Path, bars: int, most: int, seed: int) -> Pieces:
     if path.is_dir():
         files = sorted(Path(root, file) for root, _, names in os.walk(path) for file in names)
-        files = [file for file in files if file.suffix.lower() in _FILES]
+        files = [file for file in files if file.suffix.lower() in SONGS]
     else:
         files = [path]
-    found: dict[int, NDArray[np.int8]] = {}
+    found: dict[int, Melody] = {}
     skipped: Counter[str] = Counter()
     for number in np.random.default_rng(seed).permutation(len(files)).tolist():
         if len(found) == most:
@@ -183,9 +194,7 @@ def _songs(path: Path, bars: int, most: int, seed: int) -> Pieces:
         try:
             song = Source.of(files[number]).song
             melody = _only_voice(song) or _chosen_voice(song)
-            if melody.bars < MIN_BARS:
-                raise MidiError(f"{files[number].name}: a melody of fewer than {MIN_BARS} bars")
-            found[number] = melody.slice(1, min(bars, melody.bars)).events
+            found[number] = melody.slice(1, min(bars, melody.bars))
         except MidiError as error:
             if path == files[number]:
                 raise
@@ -193,48 +202,59 @@ def _songs(path: Path, bars: int, most: int, seed: int) -> Pieces:
     reasons = dict(skipped.most_common())
     if not found:
         said = ", ".join(f"{n:,} {reason}" for reason, n in reasons.items()) or "no song in it"
-        raise MidiError(f"{path}: no melody of {MIN_BARS} bars or more in {len(files):,} files ({said})")
+        raise MidiError(f"{path}: no melody in {len(files):,} files ({said})")
     name = path.resolve().name
-    return replace(Pieces.of([found[number] for number in sorted(found)], name=name), skipped=reasons)
+    melodies = [found[number] for number in sorted(found)]
+    events, metres = [melody.events for melody in melodies], [melody.metre for melody in melodies]
+    return replace(Pieces.of(events, name=name, metres=metres), skipped=reasons)
 
 
 def _only_voice(song: Song) -> Melody | None:
-    """The one voice of a song in 4/4, all of it: what was composed is measured, whatever a corpus would say of it.
+    """The one voice of a song in one metre, all of it: what was composed is measured, whatever a corpus would say.
 
-    None of a song that has several voices, or other metres, too.
+    None of a song that has several voices, or metres.
     """
     played = [track for track in song.tracks if not track.is_drum and track.start.size]
-    if len(played) != 1 or len(stretches := regions(song, FOUR_FOUR)) != 1:
+    if len(played) != 1 or len(stretches := regions(song)) != 1:
         return None
-    begin, end = stretches[0][:2]
-    track = played[0]
+    region, track = stretches[0], played[0]
     within = (track.pitch >= MIN_PITCH) & (track.pitch <= MAX_PITCH)
-    if not within.all() or track.start[0] < begin or track.end.max() > end:
+    found = _line(song, track, region)
+    if found is None or not within.all() or track.start[0] < region.begin or track.end.max() > region.end:
         return None
-    notes = line(track, begin, end, song.ticks_per_quarter)
-    assert notes is not None  # it was played
-    bars = -(
-        -max(int(to_steps(np.array([end - begin]), song.ticks_per_quarter)[0]), int(notes.end[-1])) // COMMON.bar_steps
-    )
-    return Melody.from_notes(*notes, bars=bars, qpm=song.qpm)
+    notes, metre = found
+    length = int(to_steps(np.array([region.end - region.begin]), song.ticks_per_quarter, metre)[0])
+    bars = -(-max(length, int(notes.end[-1])) // metre.bar_steps)
+    return Melody.from_notes(*notes, bars=bars, qpm=song.qpm, metre=metre)
+
+
+def _line(song: Song, track: Track, region: Region) -> tuple[Notes, Metre] | None:
+    """What a track plays in a region as one line, on the grid that its notes are nearer to; None where it is silent."""
+    inside = (track.start >= region.begin) & (track.start < region.end)
+    if not inside.any():
+        return None
+    ticks = song.ticks_per_quarter
+    metre, _ = grid_of(track.start[inside] - region.begin, ticks, grids(region.numerator, region.denominator))
+    notes = line(track, region.begin, region.end, ticks, metre)
+    return notes and (notes, metre)
 
 
 def _chosen_voice(song: Song) -> Melody:
     """The melody of a song, or where there is none by the rules of a corpus, what the track with most notes plays.
 
-    Raises MidiError where nothing sounds in 4/4.
+    Raises MidiError where nothing sounds in a metre that can be read.
     """
     try:
-        return cast("Melody", extract(song, metres=FOUR_FOUR).melody)  # which raises where there is none
+        return cast("Melody", extract(song).melody)  # which raises where there is none
     except MidiError:
         played = [
-            notes for begin, end, *_ in regions(song, FOUR_FOUR) for track in song.tracks
-            if (notes := line(track, begin, end, song.ticks_per_quarter)) is not None
+            found for region in regions(song) for track in song.tracks
+            if (found := _line(song, track, region)) is not None
         ]  # fmt: skip
         if not played:
             raise
-    notes = max(played, key=lambda notes: notes.start.size)
-    return Melody.from_notes(*notes, bars=-(-int(notes.end[-1]) // COMMON.bar_steps), qpm=song.qpm)
+    notes, metre = max(played, key=lambda found: found[0].start.size)
+    return Melody.from_notes(*notes, qpm=song.qpm, metre=metre)
 
 
 def _arrays(path: Path, bars: int, most: int, seed: int) -> Pieces:

@@ -7,6 +7,7 @@ generated, reference --evaluate--> Report --text---------------------> the termi
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isfinite, nan
@@ -17,11 +18,12 @@ from numpy.typing import NDArray
 
 from cantilena.metrics.features import features, music_table, wasserstein
 from cantilena.metrics.novelty import NoveltyIndex, novelty_table
-from cantilena.metrics.overlap import ATTRIBUTES, WINDOW_BARS
+from cantilena.metrics.overlap import ATTRIBUTES, MIN_BARS, WINDOW_BARS
 from cantilena.metrics.pieces import Pieces
 from cantilena.metrics.rounding import DASH, number, score
 from cantilena.metrics.scores import Estimate, Moments, Overlaps, overlaps, scores
 from cantilena.music.melody import Melody
+from cantilena.music.metre import COMMON
 from cantilena.music.tune_score import tune_score
 
 __all__ = ["Report", "Side", "evaluate"]
@@ -50,7 +52,8 @@ class Side:
         sounding = pieces.sounding()
         if not len(sounding):
             raise ValueError(f"{pieces.name}: no piece has a note, so there is nothing to compare")
-        scored = np.array([tune_score(Melody(row)) for row in sounding.events])
+        melodies = zip(sounding.events, sounding.metres, strict=True)
+        scored = np.array([tune_score(Melody(row, metre=metre)) for row, metre in melodies])
         found = {**features(sounding), _TUNE: scored}
         return cls(sounding, overlaps(sounding), found, len(pieces) - len(sounding))
 
@@ -74,6 +77,8 @@ class Side:
             "without_notes": self.silent,
             "failures": self.failures,
             "failed_share": self.failed_share,
+            "metres": dict(Counter(str(metre) for metre in self.pieces.metres).most_common()),
+            "without_overlap": self.short,
             "overlap": {attribute: _plain(found) for attribute, found in self.moments.items()},
         }
 
@@ -84,9 +89,17 @@ class Side:
 
     @property
     def moments(self) -> dict[str, Moments]:
-        """The moments of the overlaps; one piece has no variance over pieces (NaN)."""
+        """The moments of the overlaps; one piece has no variance over pieces, and one of under 6 bars none (NaN)."""
+        if not self.overlaps.pitch:
+            return dict.fromkeys(ATTRIBUTES, Moments(nan, nan, nan))
         found = self.overlaps.moments
-        return found if len(self.pieces) > 1 else {k: m._replace(var_pieces=nan) for k, m in found.items()}
+        few = len(self.overlaps.pitch) == 1
+        return {k: m._replace(var_pieces=nan) for k, m in found.items()} if few else found
+
+    @property
+    def short(self) -> int:
+        """How many pieces have too few bars for two windows, so that no overlap is measured of them."""
+        return len(self.pieces) - len(self.overlaps.pitch)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +118,7 @@ class Report:
         found, whole = _plain_table(self.scores), self.scores_with_failures
         sides = {"reference": self.reference.as_dict(), "generated": self.generated.as_dict()}
         failed = None if whole is None else _plain_table(whole)
-        more = {"scores_with_failures": failed, "music": self.music, "novelty": self.novelty}
+        more = {"scores_with_failures": failed, "music": _plain_rows(self.music), "novelty": self.novelty}
         return {**sides, "scores": found, **more}
 
     def text(self) -> str:
@@ -157,7 +170,7 @@ def evaluate(generated: Pieces, reference: Pieces, index: NoveltyIndex | None = 
     1.0
     """
     ours, theirs = Side.of(generated), Side.of(reference)
-    found = _known(scores(ours.overlaps, theirs.overlaps), ours.pieces)
+    found = _scores(ours.overlaps, theirs.overlaps)
     music = music_table(ours.features, theirs.features)
     tunes = ours.features[_TUNE], theirs.features[_TUNE]
     music[_TUNE] = {
@@ -168,20 +181,28 @@ def evaluate(generated: Pieces, reference: Pieces, index: NoveltyIndex | None = 
     copied = novelty_table(ours.pieces, index) if index else None
     failed = None
     if ours.failures:
-        whole = generated.with_failures()
-        failed = _known(scores(whole, theirs.overlaps), whole)
+        failed = _scores(overlaps(generated.with_failures()), theirs.overlaps)
     return Report(ours, theirs, found, music, copied, failed)
 
 
-def _known(found: dict[str, dict[str, Estimate]], pieces: Pieces) -> dict[str, dict[str, Estimate]]:
-    """The scores, with NaN for what so few pieces cannot say: one song has no interval, and one piece no variance."""
-    if np.unique(pieces.groups).size > 1:
+def _scores(ours: Overlaps, theirs: Overlaps) -> dict[str, dict[str, Estimate]]:
+    """The scores, NaN for what so few pieces cannot say: one song has no interval, one piece no variance, none none."""
+    if not (ours.pitch and theirs.pitch):
+        row = dict.fromkeys(("C", "var_pieces", "var_pooled"), Estimate(nan, nan, nan))
+        return dict.fromkeys(ATTRIBUTES, row)
+    found = scores(ours, theirs)
+    if np.unique(ours.groups).size > 1:
         return found
-    alone = len(pieces) == 1
+    alone = len(ours.pitch) == 1
     return {
         attribute: {name: Estimate(nan if alone and name != "C" else e.value, nan, nan) for name, e in row.items()}
         for attribute, row in found.items()
     }
+
+
+def _plain_rows(rows: dict[str, dict[str, float]]) -> dict[str, dict[str, float | None]]:
+    """Tables of figures, for JSON; None where there is none."""
+    return {name: {key: v if isfinite(v) else None for key, v in row.items()} for name, row in rows.items()}
 
 
 def _plain_table(found: dict[str, dict[str, Estimate]]) -> dict[str, dict[str, dict[str, float | None]]]:
@@ -200,6 +221,11 @@ def _heading(what: str, side: Side) -> Iterator[str]:
     yield f"{what:9}  {pieces.name}: {len(pieces):,} piece{'' if len(pieces) == 1 else 's'}{of}"
     for reason, count in pieces.skipped.items():
         yield f"{'':11}left out: {count:,}, {reason}"
+    if any(metre != COMMON for metre in pieces.metres):
+        metres = Counter(str(metre) for metre in pieces.metres).most_common(5)
+        yield f"{'':11}in " + ", ".join(f"{metre}: {count:,}" for metre, count in metres)
+    if side.short:
+        yield f"{'':11}under {MIN_BARS} bars, so without overlap: {side.short:,}"
     if side.failures:
         every = len(pieces) + side.failures
         yield f"{'':11}without a note to measure: {side.failures:,} of {every:,} ({side.failed_share:.1%})"

@@ -25,7 +25,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.metrics.overlap import Formula, framewise_overlap
+from cantilena.metrics.overlap import MIN_BARS, Formula, framewise_overlap
 from cantilena.metrics.pieces import Pieces
 
 __all__ = ["Estimate", "Moments", "Overlaps", "consistency", "moments", "overlaps", "scores", "variance"]
@@ -52,7 +52,7 @@ class Moments(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Overlaps:
-    """Overlap of adjacent windows of each piece, 0..1, and the songs that the pieces belong to."""
+    """Overlap of adjacent windows of each piece that has two, 0..1, and the songs that these pieces belong to."""
 
     pitch: list[NDArray[np.float64]]  # each (windows - 1,)
     duration: list[NDArray[np.float64]]
@@ -65,7 +65,7 @@ class Overlaps:
 
 
 def overlaps(pieces: Pieces, formula: Formula = "exact") -> Overlaps:
-    """Measure the framewise overlap of every piece, in the order of `pieces`; pieces may differ in length.
+    """Measure the framewise overlap of every piece of two windows (6 bars) or more, in the order of `pieces`.
 
     `formula` is that of the overlapping area: see `framewise_overlap`.
 
@@ -76,13 +76,16 @@ def overlaps(pieces: Pieces, formula: Formula = "exact") -> Overlaps:
     pitch: dict[int, NDArray[np.float64]] = {}
     duration: dict[int, NDArray[np.float64]] = {}
     for indices, events in pieces.batches():
+        metre = pieces.metres[indices[0]]
+        if events.shape[1] < MIN_BARS * metre.bar_steps:
+            continue
         for begin in range(0, len(indices), _BATCH):
-            found = framewise_overlap(events[begin : begin + _BATCH], formula)
+            found = framewise_overlap(events[begin : begin + _BATCH], formula, metre)
             few = indices[begin : begin + _BATCH].tolist()
             pitch.update(zip(few, found.pitch, strict=True))
             duration.update(zip(few, found.duration, strict=True))
-    every = range(len(pieces))
-    return Overlaps([pitch[i] for i in every], [duration[i] for i in every], pieces.groups)
+    every = sorted(pitch)
+    return Overlaps([pitch[i] for i in every], [duration[i] for i in every], pieces.groups[np.array(every, np.int64)])
 
 
 def moments(values: list[NDArray[np.float64]]) -> Moments:
@@ -92,7 +95,7 @@ def moments(values: list[NDArray[np.float64]]) -> Moments:
     Moments(mean=0.75, var_pieces=0.0625, var_pooled=0.09375)
     """
     if not values:
-        raise ValueError("no pieces to measure: give one or more")
+        raise ValueError(f"no pieces to measure: give one or more of {MIN_BARS} bars")
     means = np.array([v.mean() for v in values])
     pooled = np.concatenate(values)
     return Moments(float(pooled.mean()), float(means.var()), float(pooled.var()))

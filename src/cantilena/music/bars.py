@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeAlias
 
 from cantilena.errors import MidiError
 from cantilena.music.extract import regions
-from cantilena.music.metre import Metres, names_of
+from cantilena.music.metre import Metres, not_known
 from cantilena.music.midi import Song
 
 __all__ = [
@@ -156,4 +156,4 @@ def find_stretch(song: Song, bars: Bars, metres: Metres = None) -> Stretch:
 
 def unknown_metre(song: Song, what: str, metre: str, metres: Metres) -> MidiError:
     """The error of bars in a metre that is not known; `what` is the beginning of the sentence."""
-    return MidiError(f"{song.name}: {what} in {metre}, which this model does not know; it knows {names_of(metres)}")
+    return MidiError(f"{song.name}: {what} {not_known(metre, metres)}")

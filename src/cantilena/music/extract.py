@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from cantilena.errors import MidiError
 from cantilena.music.melody import MAX_PITCH, MIN_PITCH, Melody, Notes
-from cantilena.music.metre import COMMON, Metre, Metres, grids, names_of
+from cantilena.music.metre import COMMON, Metre, Metres, grids, names_of, not_known
 from cantilena.music.midi import Song, Track
 from cantilena.music.tune_score import NONE, tune_score
 
@@ -34,6 +35,7 @@ __all__ = [
     "candidates",
     "extract",
     "is_named",
+    "grid_of",
     "line",
     "regions",
     "skyline",
@@ -118,6 +120,9 @@ def extract(song: Song, track: int | None = None, metres: Metres = None) -> Cand
         raise ValueError(f"{song.name}: a track is 0 to {len(song.tracks) - 1}, not {track} (`cantilena inspect`)")
     found = [c for c in candidates(song, metres) if track is None or c.track == track]
     melodies = [c for c in found if c.melody is not None]
+    if not found and (others := regions(song)):
+        every = dict.fromkeys(f"{region.numerator}/{region.denominator}" for region in others)
+        raise MidiError(f"{song.name}: is {not_known(' and '.join(every), metres)}")
     if not melodies:
         reasons = [c.reason for c in found] or [f"no bars in {names_of(metres)}"]
         summary = ", ".join(f"{reasons.count(r)} {r}" for r in dict.fromkeys(reasons))
@@ -184,6 +189,16 @@ def off_grid(ticks: NDArray[np.int64], ticks_per_quarter: int, quarter_steps: in
     return float(np.abs(place - np.round(place)).mean()) / quarter_steps
 
 
+def grid_of(ticks: NDArray[np.int64], ticks_per_quarter: int, known: Sequence[Metre]) -> tuple[Metre, float]:
+    """Which of the metres of one time signature has the grid that ticks lie nearest to, and how far they lie from it.
+
+    That is on average and in quarters; triplets only where they are clearly nearer.
+    """
+    off = {metre: off_grid(ticks, ticks_per_quarter, metre.quarter_steps) for metre in known}
+    metre = min(known, key=lambda m: off[m] + _CLEARLY * (m.quarter_steps == 3))
+    return metre, off[metre]
+
+
 def _candidate(song: Song, index: int, track: Track, number: int, region: Region, metres: Metres) -> Candidate:
     family = UNKNOWN_FAMILY if track.program is None else track.program // 8
     begin, end, numerator, denominator = region
@@ -197,8 +212,7 @@ def _candidate(song: Song, index: int, track: Track, number: int, region: Region
     inside = (track.start >= begin) & (track.start < end) & (track.pitch >= MIN_PITCH) & (track.pitch <= MAX_PITCH)
     if not inside.any():
         return refused(f"without notes in {known[0].numerator}/{known[0].denominator}")
-    off = {metre: off_grid(track.start[inside] - begin, tpq, metre.quarter_steps) for metre in known}
-    metre = min(known, key=lambda m: off[m] + _CLEARLY * (m.quarter_steps == 3))
+    metre, off = grid_of(track.start[inside] - begin, tpq, known)
     notes, dropped = skyline(
         to_steps(track.start[inside] - begin, tpq, metre),
         to_steps(np.minimum(track.end[inside], end) - begin, tpq, metre),
@@ -214,7 +228,7 @@ def _candidate(song: Song, index: int, track: Track, number: int, region: Region
     if reason := _why_not(Notes(start, stop, notes.pitch), bars, metre):
         return refused(reason)
     melody = Melody.from_notes(start, stop, notes.pitch, bars=bars, qpm=song.qpm, metre=metre)
-    return Candidate(index, track.name, number, first_bar, melody, "", dropped, family, "other", off[metre])
+    return Candidate(index, track.name, number, first_bar, melody, "", dropped, family, "other", off)
 
 
 def to_steps(ticks: NDArray[np.int64], ticks_per_quarter: int, metre: Metre = COMMON) -> NDArray[np.int64]:

@@ -13,7 +13,18 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["COMMON", "FOUR_FOUR", "TOKENS", "Metre", "Metres", "bars_a_phrase", "grids", "names_of"]
+__all__ = [
+    "COMMON",
+    "FOUR_FOUR",
+    "TOKENS",
+    "Metre",
+    "Metres",
+    "bars_a_phrase",
+    "grids",
+    "names_of",
+    "not_known",
+    "same_bars",
+]
 
 TOKENS = 32  # of a phrase
 _TRIPLETS = "triplets"
@@ -178,6 +189,23 @@ def grids(numerator: int, denominator: int, metres: Metres = None) -> list[Metre
         except ValueError:
             continue
     return [metre for metre in found if metres is None or metre in metres]
+
+
+def same_bars(metre: Metre) -> tuple[Metre, ...]:
+    """The metres that are this one in another notation, and itself: 4/4 and 2/2 are.
+
+    >>> print(*same_bars(Metre(2, 2)), *same_bars(Metre(3, 4)))
+    4/4 2/2 3/4
+    """
+    return FOUR_FOUR if metre in FOUR_FOUR else (metre,)
+
+
+def not_known(metre: str, metres: Metres) -> str:
+    """The end of a sentence about music in a metre that is none of `metres`, with what to do."""
+    return (
+        f"in {metre}, which this model does not know; it knows {names_of(metres)}: set one of these in the file, which "
+        "moves no note, or name another model"
+    )
 
 
 def names_of(metres: Metres) -> str:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from cantilena.music.bars import bar_lines
 from cantilena.music.chunks import file_chunks, track_events
 from cantilena.music.midi import Song
-from cantilena.rules.chords import parse_chord
+from cantilena.rules.chords import NO_CHORD, parse_chord
 
 __all__ = ["KINDS", "Placed", "chord_name", "chords_of", "kind_of", "normal_chord", "split_chord"]
 
@@ -46,6 +46,7 @@ _DEGREES = {  # suffixes that are no kind and its degrees in a row
     "add9": ("major", (("add", 9, 0),)),
     "69": ("major-sixth", (("add", 9, 0),)),
 }
+_NO_CHORD = re.compile(r"n\.?c\.?|nochord", re.IGNORECASE)
 _MARKER = b"\xff\x06"
 _SYMBOL = re.compile(r"([A-G])(##|bb|[#b]?)([^/\s]*)(?:/([A-G])(##|bb|[#b]?))?")
 _SUFFIX = re.compile(r"(?:maj|min|mi|ma|dim|aug|sus|add|omit|no|alt|m|M|o|ø|°|º|h|Δ|[-+^#b()\d,.])*")
@@ -85,12 +86,16 @@ def chords_of(song: Song) -> list[Placed]:
 
 
 def normal_chord(text: str) -> str:
-    """A chord's name as Cantilena writes it, from however it is spelled; "" where it is no chord.
+    """A chord's name as Cantilena writes it, from however it is spelled; "" where it is none.
 
-    >>> [normal_chord(t) for t in ("Amin7", "C-", "F♯ø", "GM7", "Bb+", "Dsus", "Verse 1", "Chorus")]
-    ['Am7', 'Cm', 'F#m7b5', 'Gmaj7', 'Bbaug', 'Dsus4', '', '']
+    The sign that nothing is played there has a name, too: "N.C.".
+
+    >>> [normal_chord(t) for t in ("Amin7", "C-", "F♯ø", "GM7", "Bb+", "Dsus", "N.C.", "Verse 1", "Chorus")]
+    ['Am7', 'Cm', 'F#m7b5', 'Gmaj7', 'Bbaug', 'Dsus4', 'N.C.', '', '']
     """
     text = text.strip().replace(" ", "").replace("♯", "#").replace("♭", "b")
+    if _NO_CHORD.fullmatch(text):
+        return NO_CHORD.name
     try:
         return parse_chord(text).name
     except ValueError:

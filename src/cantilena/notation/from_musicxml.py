@@ -14,6 +14,7 @@ from cantilena.notation.musicxml_fields import lines_of, lyrics_in, metre_in, pl
 from cantilena.notation.sheet import Bar, KeySignature, Note, Part, Sheet
 from cantilena.notation.spelling import spell
 from cantilena.notation.xml_files import number_in, tag_of, text_in, xml_tree
+from cantilena.rules.chord_names import NO_CHORD
 
 __all__ = ["read_musicxml"]
 
@@ -180,7 +181,10 @@ class _Reader:
         return found if 0 <= found <= 127 else 38  # a snare
 
     def harmony(self, element: Element) -> str:
-        """The name of a chord as it sounds; "" of none."""
+        """The name of a chord as it sounds; "N.C." where none is to be played, "" where it is not said."""
+        kind = text_in(element.find("kind"))
+        if kind == "none":
+            return NO_CHORD.name
         root, bass = (self.spelled(element.find(what), what) for what in ("root", "bass"))
         degrees = [
             (
@@ -190,7 +194,7 @@ class _Reader:
             )
             for d in element.findall("degree")
         ]
-        return normal_chord(chord_name(root, text_in(element.find("kind")), degrees, bass)) if root else ""
+        return normal_chord(chord_name(root, kind, degrees, bass)) if root else ""
 
     def spelled(self, element: Element | None, what: str) -> str:
         """The name of a root or a bass, moved to where it sounds."""

@@ -12,6 +12,7 @@ from cantilena.notation.chords import Placed, kind_of, split_chord
 from cantilena.notation.sheet import KeySignature
 from cantilena.notation.spelling import C_MAJOR, Tonality, alters, spell, tonality
 from cantilena.notation.written import Value, chord_steps, written_bars
+from cantilena.rules.chord_names import NO_CHORD
 from cantilena.rules.pitch import Key, estimate_key
 
 __all__ = ["key_of", "to_musicxml"]
@@ -141,9 +142,12 @@ def _note(
 
 
 def _harmony(measure: Element, name: str, offset: int) -> None:
-    root, suffix, bass = split_chord(name)
-    kind, degrees = kind_of(suffix)
     harmony = SubElement(measure, "harmony")
+    if name != NO_CHORD.name:
+        root, suffix, bass = split_chord(name)
+        kind, degrees = kind_of(suffix)
+    else:
+        root, suffix, bass, kind, degrees = "C", name, "", "none", ()  # the format asks for a root
     _spelled(SubElement(harmony, "root"), "root", root)
     _add(harmony, "kind", kind).set("text", suffix)
     if bass:
