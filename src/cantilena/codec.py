@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from functools import cache
+from typing import Any, TypeVar, get_args
 
 import msgspec
 from msgspec.structs import replace
 
 from cantilena.asked import AskedRules
-from cantilena.fields import Described, plain, revive, values_of
+from cantilena.fields import Described, fields_of, meant, plain, revive, values_of
+from cantilena.music.texts import printable
 from cantilena.requests import AnyRequest, Request
 from cantilena.sources import Source
 
 __all__ = ["decode", "encode", "sources_of", "with_sources"]
 
 R = TypeVar("R", bound=Described)
+_UNKNOWN = re.compile("unknown field `(.{1,80}?)`")
 
 
 def encode(request: Request) -> dict[str, Any]:
@@ -29,8 +33,17 @@ def decode(text: str | bytes) -> AnyRequest:
     try:
         found: AnyRequest = msgspec.json.decode(text, type=AnyRequest, dec_hook=revive)
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
-        raise ValueError(f"not a request: {error}") from error
+        unknown = _UNKNOWN.search(str(error))
+        raise ValueError(
+            printable(f"not a request: {error}{meant(unknown[1], _names()) if unknown else ''}")
+        ) from error
     return found
+
+
+@cache
+def _names() -> list[str]:
+    """The fields of every request, and the rules."""
+    return [field.name for kind in (*get_args(AnyRequest), AskedRules) for field in fields_of(kind)]
 
 
 def sources_of(request: Request) -> list[Source]:

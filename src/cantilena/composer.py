@@ -15,7 +15,7 @@ from typing import Concatenate, ParamSpec, Unpack, cast
 
 from cantilena.edits.length import stream
 from cantilena.engine import Engine
-from cantilena.fields import fields_of
+from cantilena.fields import fields_of, meant
 from cantilena.model import DEFAULT_MODEL, Model
 from cantilena.music.melody import Melody
 from cantilena.receipt import make_receipt
@@ -42,10 +42,14 @@ def load(name: str | Path | None = None, *, threads: int = 1) -> Composer:
 def _method(request: Callable[P, Request]) -> Callable[Concatenate[Composer, P], Result]:
     """A method whose keywords are the fields of a request, for type checkers, and for `help` in plain words."""
 
+    kind = cast("type[Request]", request)
+    names = [field.name for field in fields_of(kind)]
+
     def method(composer: Composer, /, *args: P.args, **fields: P.kwargs) -> Result:
+        if unknown := [name for name in fields if name not in names]:
+            raise TypeError(f"{method.__name__} takes no keyword {unknown[0]}{meant(unknown[0], names)}")
         return composer(request(*args, **fields))
 
-    kind = cast("type[Request]", request)
     told = "\n".join(f"{field.name}: {field.help}" for field in fields_of(kind))
     method.__name__ = method.__qualname__ = kind.__name__.lower()
     method.__doc__ = f"{kind.__doc__}\n\n{told}"

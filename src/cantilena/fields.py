@@ -8,7 +8,7 @@ and what is said of a wrong value. A value is checked when the struct is made, w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from math import inf
 from types import NoneType, UnionType
@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 from msgspec import NODEFAULT, Meta, Struct, ValidationError, convert
 from msgspec.structs import fields, force_setattr
 
-__all__ = ["Described", "Field", "about", "fields_of", "plain", "revive", "values_of"]
+__all__ = ["Described", "Field", "about", "fields_of", "meant", "plain", "revive", "values_of"]
 
 _KINDS = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
 
@@ -114,6 +114,18 @@ def fields_of(kind: type[Described]) -> tuple[Field, ...]:
 def values_of(struct: Described) -> dict[str, Any]:
     """What a struct holds, by the names of its fields."""
     return {field.name: getattr(struct, field.name) for field in fields_of(type(struct))}
+
+
+def meant(unknown: str, names: Iterable[str]) -> str:
+    """What is said behind an unknown name, where one of `names` is near.
+
+    >>> meant("temprature", ["seed", "temperature"]), meant("x", ["seed"])
+    (': did you mean temperature?', '')
+    """
+    from difflib import get_close_matches
+
+    near = get_close_matches(unknown, sorted(set(names)), 1)
+    return f": did you mean {near[0]}?" if near else ""
 
 
 def revive(kind: type, value: Any) -> Any:

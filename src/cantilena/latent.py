@@ -22,6 +22,7 @@ from cantilena.files import new_file
 
 __all__ = ["MAX_STD", "LatentSpace"]
 
+_LARGEST = 1e6  # of the numbers of a latent space that is read; ours are below 20
 MAX_STD = 0.9  # a dimension whose posterior deviation averages more carries too little to keep
 CLIP_QUANTILES = (0.001, 0.999)
 
@@ -154,10 +155,20 @@ class LatentSpace:
             raise ModelError(f"{path}: no such file; a model folder has a latent.npz, `cantilena export` writes it")
         try:
             with np.load(path, allow_pickle=False) as arrays:
-                return cls(**{name: arrays[name] for name in cls.__dataclass_fields__})
+                space = cls(**{name: arrays[name] for name in cls.__dataclass_fields__})
+            space._check_sizes()
+            return space
         except Exception as error:  # a broken zip or array fails in a dozen ways; each means the same to the reader
             reason = (str(error) or type(error).__name__).splitlines()[0]
             raise ModelError(f"{path}: not a latent space ({reason}); export the model again") from error
+
+    def _check_sizes(self) -> None:
+        """ValueError where numbers are so large, or scales so small, that float32 could not carry what they make."""
+        for name in ("mean", "scale", "low", "high"):
+            if not (np.abs(getattr(self, name)) <= _LARGEST).all():
+                raise ValueError(f"{name} has numbers beyond {_LARGEST:g}")
+        if not (self.scale[self.kept] >= 1 / _LARGEST).all():
+            raise ValueError(f"scale has numbers below {1 / _LARGEST:g}")
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         return {name: getattr(self, name) for name in self.__dataclass_fields__}

@@ -20,8 +20,10 @@ from cantilena.diffusion.schedule import NoiseSchedule, Prediction
 from cantilena.errors import ModelError
 from cantilena.labels import PLACE_NULLS, PLACES, LabelKind, TuneLabels, VoiceLabels, kind_of_labels, letters_of
 from cantilena.latent import LatentSpace
-from cantilena.model_checks import check_arrays, check_input, check_network, read_about
+from cantilena.model_about import check_about, read_about
+from cantilena.model_checks import check_arrays, check_network
 from cantilena.music.metre import COMMON, FOUR_FOUR, Metre, names_of
+from cantilena.signatures import Signature, decoder_signatures, denoiser_signature, encoder_signature
 from cantilena.writing import SIZES, Bounds, Manner, write
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # before the import: a composer's machine reports to nobody
@@ -42,7 +44,6 @@ FORMAT = 2  # 1 had a decoder that did not hear what it wrote
 DEFAULT_MODEL = "open-64"  # anyone may use it
 RESEARCH_MODEL = "pop-64"  # that of the paper's table; in a checkout of the source, not in the package
 PARTS = ("encoder", "decoder", "decoder_start", "decoder_step", "denoiser")  # .onnx
-_MOST_WINDOW = 128  # phrases that a denoiser sees at once
 LABEL_NULLS = VoiceLabels().nulls
 
 
@@ -137,6 +138,7 @@ class Model:
     tunes: Repertoire
     threads: int
     _sessions: dict[str, onnxruntime.InferenceSession] = field(repr=False)
+    _signatures: Mapping[str, Signature] = field(repr=False)
 
     @classmethod
     def load(cls, name: str | Path = DEFAULT_MODEL, *, threads: int = 1) -> Model:
@@ -146,8 +148,10 @@ class Model:
             about = read_about(folder / "model.json")
             if not isinstance(about, dict) or about.get("format") != FORMAT:
                 found = about.get("format") if isinstance(about, dict) else None
-                raise ModelError(f"{folder}: format {found!r}; this version of Cantilena reads format {FORMAT}")
-            denoiser, _ = about["denoiser"], about["vae"]["fingerprint"]
+                told = f"format {str(found)[:40]!r}" if isinstance(found, str) else f"format {str(found)[:40]}"
+                raise ModelError(f"{folder}: {told}; this version of Cantilena reads format {FORMAT}")
+            check_about(about)
+            denoiser = about["denoiser"]
             schedule = NoiseSchedule.from_config(denoiser["schedule"])
             prediction: Prediction = denoiser["prediction"]
             named = denoiser["latent"]
@@ -156,14 +160,10 @@ class Model:
             labels = kind_of_labels(about)
             nulls = labels.nulls[: labels.written]
             manner = Manner(nulls, sigma, temperature, floor, **leanings.get(nulls[0], {}))
-            if prediction not in ("eps", "x0", "v"):
-                raise ValueError(f"prediction {prediction!r}")
-            if not 1 <= int(denoiser.get("config", {}).get("phrases", PLACES)) <= _MOST_WINDOW:
-                raise ValueError(f"a denoiser of 1 to {_MOST_WINDOW} phrases")
             tunes = Repertoire.of(about)
-            str(about.get("name", "")).encode()
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise ModelError(f"{folder}/model.json: cannot be understood ({type(error).__name__}: {error})") from error
+        except ValueError as error:
+            said = " ".join(str(error).split())[:200]
+            raise ModelError(f"{folder}/model.json: cannot be understood ({said})") from error
         check_arrays(folder / "latent.npz")
         space = LatentSpace.load(folder / "latent.npz")
         if space.fingerprint != named:
@@ -172,12 +172,19 @@ class Model:
             )
         sessions = {part: open_network(folder / f"{part}.onnx", threads) for part in PARTS if part != "encoder"}
         check_network(folder / "encoder.onnx")  # it is opened when music is read
-        for part, given, size in (
-            ("denoiser", "x_t", space.D), ("denoiser", "labels", len(labels.nulls)), ("decoder", "z", space.Z),
-            ("decoder", "labels", labels.written),
-        ):  # fmt: skip
-            check_input(sessions[part], given, size, f"{folder}/{part}.onnx")
-        return cls(folder, about, space, schedule, prediction, manner, leanings, labels, tunes, threads, sessions)
+        signatures = {
+            "encoder": encoder_signature(space.Z),
+            "denoiser": denoiser_signature(
+                space.D, len(labels.nulls), int(denoiser.get("config", {}).get("phrases", PLACES)),
+                places=isinstance(labels, TuneLabels),
+            ),
+            **decoder_signatures(space.Z, labels.written, sessions["decoder_step"], f"{folder}/decoder_step.onnx"),
+        }  # fmt: skip
+        for part, session in sessions.items():
+            signatures[part].check(session, f"{folder}/{part}.onnx")
+        return cls(
+            folder, about, space, schedule, prediction, manner, leanings, labels, tunes, threads, sessions, signatures
+        )
 
     @property
     def name(self) -> str:
@@ -244,9 +251,15 @@ class Model:
         shape = phrases.shape[:-1]
         tokens = phrases.reshape(-1, phrases.shape[-1]).astype(np.int64)
         if "encoder" not in self._sessions:  # new melodies never need it
-            self._sessions["encoder"] = open_network(self.folder / "encoder.onnx", self.threads)
-        mean, std = self._sessions["encoder"].run(None, {"tokens": tokens})
+            session = open_network(self.folder / "encoder.onnx", self.threads)
+            self._signatures["encoder"].check(session, f"{self.folder}/encoder.onnx")
+            self._sessions["encoder"] = session
+        mean, std = self._run("encoder", {"tokens": tokens})
         return mean.reshape(*shape, -1), std.reshape(*shape, -1)
+
+    def _run(self, part: str, given: Mapping[str, NDArray[Any]]) -> list[NDArray[np.float32]]:
+        """What a network gives; ModelError (one line) where it fails, or gives what is no number."""
+        return self._signatures[part].run(self._sessions[part], given, f"{self.name}: its {part}")
 
     # -- writing: `writing.Decoder` ------------------------------------------------------------
 
@@ -254,13 +267,13 @@ class Model:
         self, z: NDArray[np.float32], sigma: NDArray[np.float32], labels: NDArray[np.int64]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """z (n, Z), doubt (n,), labels (n, 4) -> plans (n, 32, W) and the logits of the plans alone (n, 32, 90)."""
-        plan, plain = self._sessions["decoder"].run(None, {"z": z, "sigma": sigma, "labels": labels})
+        plan, plain = self._run("decoder", {"z": z, "sigma": sigma, "labels": labels})
         return plan, plain
 
     def start(self, before: NDArray[np.int64], around: NDArray[np.float32]) -> NDArray[np.float32]:
         """Contexts (n, 4) and pitch classes near by (n, 12) -> states (n, H)."""
-        given = {"before": before, "around": around}
-        return np.asarray(self._sessions["decoder_start"].run(None, given)[0], np.float32)
+        (state,) = self._run("decoder_start", {"before": before, "around": around})
+        return state
 
     def step(
         self,
@@ -271,8 +284,8 @@ class Model:
         state: NDArray[np.float32],
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Plans of a step (n, W), (n, 90), last token (n,), last notes (n, 2), states -> logits (n, 90), states."""
-        given = {"plan": plan, "plain": plain, "token": token, "notes": notes, "state": state}
-        logits, state = self._sessions["decoder_step"].run(None, given)
+        given: dict[str, NDArray[Any]] = {"plan": plan, "plain": plain, "token": token, "notes": notes, "state": state}
+        logits, state = self._run("decoder_step", given)
         return logits, state
 
     def decode(
@@ -311,7 +324,7 @@ class Model:
         graph of the `paper` recipe has no inputs for x0_prev and labels; they are then left out.
         """
         session, phrases = self._sessions["denoiser"], x_t.shape[1]
-        given = {"x_t": x_t, "log_snr": log_snr, "x0_prev": x0_prev, "labels": labels}
+        given: dict[str, NDArray[Any]] = {"x_t": x_t, "log_snr": log_snr, "x0_prev": x0_prev, "labels": labels}
         if self.places_phrases:
             missing = ((0, 0), (0, PLACES - phrases), (0, 0))
             if places is None:
@@ -319,10 +332,8 @@ class Model:
             given |= {"x_t": np.pad(x_t, missing), "x0_prev": np.pad(x0_prev, missing)}
             given |= {"places": np.pad(places, missing), "mask": np.arange(PLACES)[None].repeat(len(x_t), 0) < phrases}
         wanted = {i.name for i in session.get_inputs()}
-        found = session.run(None, {k: v for k, v in given.items() if k in wanted})[0]
-        if not np.isfinite(found).all():
-            raise ModelError(f"{self.name}: its denoiser gives what is no number")
-        return np.asarray(found[:, :phrases], np.float32)
+        (found,) = self._run("denoiser", {k: v for k, v in given.items() if k in wanted})
+        return found[:, :phrases]
 
     def with_denoiser(self, network: onnxruntime.InferenceSession, about: Mapping[str, Any]) -> Model:
         """The model with another denoiser of the same latent space; `about` holds its "schedule" and "prediction"."""

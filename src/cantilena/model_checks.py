@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any
 
 from numpy.lib import format as npy
 
 from cantilena.errors import ModelError
 
-__all__ = ["check_arrays", "check_input", "check_network", "read_about"]
+__all__ = ["check_arrays", "check_network"]
 
-_MOST_JSON = 1 << 20  # bytes of model.json; ours are 2 KB
 _MOST_ARRAYS = 1 << 24  # bytes of latent.npz, unpacked; ours are 2 KB
 _MOST_NETWORK = 1 << 31  # bytes: protobuf's own limit
 _MOST_FIELDS = 1_000_000  # of a graph; ours have a few thousand
@@ -33,19 +30,8 @@ _INSIDE: dict[str, dict[int, str]] = {
 _EXTERNAL = (13, 14)  # external_data, and data_location where it is not 0
 
 
-def read_about(path: Path) -> Any:
-    """The JSON of model.json; ModelError (one line) where it is too large, nested too deeply or no JSON."""
-    try:
-        if not path.is_file() or path.stat().st_size > _MOST_JSON:
-            raise ValueError(f"not a file of up to {_MOST_JSON:,} bytes")
-        return json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        said = "nested too deeply" if isinstance(error, RecursionError) else f"{type(error).__name__}: {error}"
-        raise ModelError(f"{path}: cannot be understood ({said})") from error
-
-
-def check_arrays(path: Path) -> None:
-    """ModelError (one line) where the arrays of an .npz would not fit into 16 MiB, by the headers alone."""
+def check_arrays(path: Path, most: int = _MOST_ARRAYS, what: str = "the arrays of a latent space") -> None:
+    """ModelError (one line) where the arrays of an .npz would not fit into `most` bytes, by the headers alone."""
     try:
         size = 0
         with zipfile.ZipFile(path) as archive:
@@ -57,10 +43,10 @@ def check_arrays(path: Path) -> None:
                 for length in shape:
                     claimed *= length
                 size += max(claimed, info.file_size)
-                if size > _MOST_ARRAYS or min(shape, default=0) < 0:
-                    raise ValueError(f"arrays of over {_MOST_ARRAYS:,} bytes")
+                if size > most or min(shape, default=0) < 0:
+                    raise ValueError(f"arrays of over {most:,} bytes")
     except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise ModelError(f"{path}: not the arrays of a latent space ({' '.join(str(error).split())[:160]})") from error
+        raise ModelError(f"{path}: not {what} ({' '.join(str(error).split())[:160]})") from error
 
 
 def check_network(path: Path) -> None:
@@ -119,11 +105,3 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
         if byte < 128:
             return value, at
     raise ValueError("no protobuf")
-
-
-def check_input(session: Any, name: str, size: int, place: str) -> None:
-    """ModelError where an open network has an input of this name whose last dimension is another than `size`."""
-    for given in session.get_inputs():
-        last = given.shape[-1] if given.shape else None
-        if given.name == name and isinstance(last, int) and last != size:
-            raise ModelError(f"{place}: its {name} has {last} numbers, and model.json and latent.npz speak of {size}")

@@ -8,6 +8,8 @@ same: at any pitch, wherever the bar lines are, however long notes are held, and
 from __future__ import annotations
 
 import json
+import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +20,13 @@ from numpy.typing import NDArray
 
 from cantilena.errors import ModelError
 from cantilena.files import new_file
+from cantilena.model_checks import check_arrays
 from cantilena.music.melody import Melody
 
 __all__ = ["FILE", "KnownTunes", "Near", "Nearness", "moves_of"]
 
 FILE = "provenance.npz"  # in a model folder
+_MOST_BYTES = 1 << 28  # of it, unpacked; that of 3,500 tunes is 2.6 MB
 _UNIT = 12  # parts of a quarter: sixteenths are 3, triplet eighths 4
 _LONGEST = 255  # units between two onsets; more are as many
 _APART = -128  # the interval where a tune ends
@@ -107,12 +111,13 @@ class KnownTunes:
         path = folder / FILE
         if not path.is_file():
             raise ModelError(f"{folder.name}: this model does not say which tunes it learned from")
+        check_arrays(path, _MOST_BYTES, "the tunes that a model learned from")
         try:
             with np.load(path, allow_pickle=False) as d:
                 titles, files = json.loads(d["names"].tobytes())
                 interval, gap, begin, human = (d[name] for name in ("interval", "gap", "begin", "human"))
-        except (OSError, KeyError, ValueError) as error:
-            raise ModelError(f"{path}: cannot be read ({error})") from error
+        except (OSError, KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise ModelError(f"{path}: cannot be read ({' '.join(str(error).split())[:160]})") from error
         licences = {str(s["collection"]): str(s["licence"]) for s in about.get("sources", {}).get("of", ())}
         return cls(interval, gap, begin, tuple(titles), tuple(files), human, licences)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import shutil
 import tarfile
 import tempfile
 import zipfile
@@ -14,14 +13,16 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import numpy as np
 from mutants import Random, flipped, json_mutant, midi_mutant, some_song, text_mutant
 
 from cantilena.codec import decode
+from cantilena.corpus.parts import extract_file, file_hash, read_batch
 from cantilena.corpus.sources import Sources
 from cantilena.errors import CantilenaError
-from cantilena.model import Model
+from cantilena.model import Model, open_network
 from cantilena.music.bars import stretches
 from cantilena.music.extract import candidates
 from cantilena.music.insert import insert_after, insert_before, insert_between
@@ -34,14 +35,16 @@ from cantilena.notation.to_abc import to_abc
 from cantilena.notation.to_musicxml import to_musicxml
 from cantilena.receipt import Receipt, read_receipt
 
-TYPED = (CantilenaError, ValueError)  # an error of the world, and a wrong argument: one line each
+
+class RefusedError(CantilenaError):
+    """Nothing was read, and it was said in words of Cantilena."""
 
 
 class Entry(NamedTuple):
     """A way in."""
 
     make: Callable[[Random], bytes]
-    use: Callable[[bytes], None]  # raises one of TYPED where it cannot be read
+    use: Callable[[bytes], Any]  # raises a CantilenaError where it cannot be read
 
 
 def use_midi(data: bytes) -> None:
@@ -52,12 +55,12 @@ def use_midi(data: bytes) -> None:
         lambda: read_passage(song, ((3, 4),)), lambda: read_passage(song, ((1, 2), (6, 6))),
         lambda: insert_after(song, 2), lambda: insert_before(song, 2), lambda: insert_between(song, song, 2),
     ):  # fmt: skip
-        with suppress(*TYPED):
+        with suppress(CantilenaError):
             passage = do()
             before = passage.before
             again = passage.write(before) if before.bars and passage.locks.locked.all() else passage.song.data
             read_song(again, name="again.mid")
-    with suppress(*TYPED):
+    with suppress(CantilenaError):
         read_receipt(data)
 
 
@@ -74,26 +77,46 @@ def use_receipt(data: bytes) -> None:
 
 def use_request(data: bytes) -> None:
     """A request as the server takes it."""
-    decode(data)
+    try:
+        decode(data)
+    except ValueError as error:
+        if str(error).startswith("not a request: "):
+            raise RefusedError(str(error)) from error
+        raise
 
 
 def use_model(data: bytes) -> None:
-    """A model folder with this model.json."""
-    with tempfile.TemporaryDirectory() as place:
+    """A model folder with this model.json; its networks, which are whole, are opened once."""
+    with tempfile.TemporaryDirectory() as place, patch("cantilena.model.open_network", _opened):
         folder = Path(place) / "m"
-        shutil.copytree(model_folder(), folder)
+        folder.mkdir()
+        for path in model_folder().iterdir():
+            if path.name != "model.json":
+                (folder / path.name).symlink_to(path)
         (folder / "model.json").write_bytes(data)
         model = Model.load(folder)
-        (model.metres, model.tunes.forms, model.tunes.homes, model.tunes.styles, model.name, model.fingerprint)  # noqa: B018
+        (model.metres, model.tunes.forms, model.tunes.homes, model.tunes.styles, model.name)  # noqa: B018
+        json.dumps(model.about, sort_keys=True).encode()
+
+
+def _opened(path: Path, threads: int) -> Any:
+    return _network(path.resolve(), threads)
+
+
+@cache
+def _network(path: Path, threads: int) -> Any:
+    return open_network(path, threads)
 
 
 def use_archive(data: bytes) -> None:
-    """An archive as a corpus reads it."""
+    """An archive as a corpus reads it, and the melodies in it."""
     with tempfile.TemporaryDirectory() as place:
         path = Path(place) / ("a.zip" if data[:2] == b"PK" else "a.tar")
         path.write_bytes(data)
-        for found in Sources([path]):
-            len(found.data)
+        files = [(file_hash(found.data), found.data) for found in Sources([path]) if not found.reason]
+        if not files:
+            raise RefusedError("no member could be read")
+        read_batch(extract_file, files)
 
 
 @cache

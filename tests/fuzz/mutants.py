@@ -185,11 +185,32 @@ def json_mutant(value: Any, draw: Random) -> bytes:
             if draw.random() < 0.5:
                 holder[draw.choice(["bars", "seed", "verb", "path", f"{key}x"])] = kept
         else:
-            holder[key] = (
-                copy.deepcopy(draw.choice(VALUES)) if draw.random() < 0.8 else [holder[key]] * draw.choice([1, 3])
-            )
+            holder[key] = draw.choice((_near, _near, _other, _many))(holder[key], draw)
     text = json.dumps(found).encode()
     return flipped(text, draw) if draw.random() < 0.1 else text
+
+
+def _near(value: Any, draw: Random) -> Any:
+    """A value of the same kind."""
+    match value:
+        case bool():
+            return not value
+        case int():
+            return draw.choice([value + 1, value - 1, -value, 2 * value, draw.choice(NUMBERS), value + 2**33])
+        case float():
+            return draw.choice([value / 2, value * 2, -value, value * 1e9, float("nan")])
+        case str():
+            return draw.choice([value[: len(value) // 2], value * 2, value.swapcase(), draw.choice(WORDS)])
+        case _:
+            return _other(value, draw)
+
+
+def _other(value: Any, draw: Random) -> Any:
+    return copy.deepcopy(draw.choice(VALUES))
+
+
+def _many(value: Any, draw: Random) -> Any:
+    return [value] * draw.choice([1, 3])
 
 
 def _place(value: Any, draw: Random) -> tuple[Any, Any] | None:

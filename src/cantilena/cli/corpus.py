@@ -36,6 +36,9 @@ def build(
     dask: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Use the workers of this dask scheduler: tcp://host:8786.")
     ] = None,
+    seconds: Annotated[
+        float, typer.Option(min=0.1, help="Leave out a file that takes more seconds of computing.")
+    ] = 60,
 ) -> None:
     """Make a corpus: melodies, each tune once, split by song. Stopped, the same command goes on where it was."""
     from cantilena.cli.manifest import files_bar, print_manifest
@@ -59,7 +62,7 @@ def build(
             workers = workers if cluster is None else cluster.workers
             corpus = build_corpus(
                 sources, directory, executor=cluster, workers=workers, progress=progress,
-                extractor=partial(extract_song, metres=metres),
+                extractor=partial(extract_song, metres=metres), seconds=seconds,
             )  # fmt: skip
         except KeyboardInterrupt:
             raise CorpusError("stopped; the same command goes on from there") from None

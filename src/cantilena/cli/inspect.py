@@ -71,8 +71,8 @@ def _song(source: Source) -> dict[str, Any]:
     from cantilena.music.metre import names_of
 
     song = source.song
+    found = candidates(song)  # first: it refuses a song of endless parts
     bars, where = bar_lines(song), {stretch.region: stretch for stretch in stretches(song)}
-    found = candidates(song)
     if not found:
         raise MidiError(f"{song.name}: no bars in {names_of(None)}, so no melody that Cantilena could use")
     tracks = []

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import IO
 
 from cantilena.corpus.merge import Seen, merge
-from cantilena.corpus.parts import Extractor, File, Part, extract_file, file_hash, read_batch, rules
+from cantilena.corpus.parts import SECONDS, Extractor, File, Part, extract_file, file_hash, read_batch, rules
 from cantilena.corpus.sources import Sources
 from cantilena.corpus.store import Corpus
 from cantilena.corpus.worker_pool import WorkerPool
@@ -46,12 +46,14 @@ def build(
     workers: int | None = None,
     progress: Progress | None = None,
     extractor: Extractor = extract_file,
+    seconds: float = SECONDS,
 ) -> Corpus:
     """Make a corpus in `directory` of every melody of at least 16 bars in `sources`.
 
     `executor` is any `concurrent.futures` executor (default: a process for each of `workers`, default all cores);
     `progress(done, total)` is told of files, `total` being None until it can be estimated; `extractor` turns the
-    bytes of a file into candidates, and has to be importable by the workers.
+    bytes of a file into candidates, and has to be importable by the workers. A file that takes more than `seconds` of
+    computing is left out, and counted; in threads of an executor there is no such limit.
 
     A build that was interrupted goes on where it stopped; one that is complete is not done again. Raises CorpusError
     (one line) for unreadable sources, a directory that holds something else, a second build of the same directory,
@@ -68,14 +70,14 @@ def build(
     Melody(20 bars, 80 notes, C4-G4, 120 qpm)
     """
     directory, found = Path(directory).resolve(), Sources(sources)
-    work, code = directory.parent / f".{directory.name}.building", rules(extractor)
+    work, code = directory.parent / f".{directory.name}.building", rules(extractor, seconds)
     parts = work / f"parts-{code}"
     try:
         with _locked(work, directory):
             _keep(work / "replaced", directory)
             if not _complete(found, directory, code):
                 with WorkerPool[File, bytes](
-                    partial(read_batch, extractor), executor=executor, workers=workers
+                    partial(read_batch, extractor, seconds=seconds), executor=executor, workers=workers
                 ) as pool:
                     seen = _read(found, parts, pool, progress or (lambda done, total: None))
                 merge(seen, found, parts, work / "merged", work / "spool", code)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cantilena.corpus.time_limit import TooSlowError, time_limit
 from cantilena.corpus.tunes import METRE_FIELDS, contents, tune_key
 from cantilena.errors import MidiError
 from cantilena.music import extract
@@ -30,6 +31,7 @@ __all__ = [
     "FEW_BARS",
     "FOUND",
     "MIN_BARS",
+    "SECONDS",
     "Extractor",
     "Part",
     "extract_file",
@@ -42,6 +44,7 @@ EXTRACTOR_VERSION = 2  # raise it where a file gives other melodies than before:
 MIN_BARS = 16  # of a melody in a corpus
 FEW_BARS = f"of {extract.MIN_BARS} to {MIN_BARS - 1} bars"
 CRASHED = "crashed"
+SECONDS = 60.0  # of computing that a file may take; a song of an hour takes 2
 FOUND = np.dtype(
     [
         ("file", "<i4"),  # index into Part.files
@@ -71,9 +74,10 @@ def extract_file(data: bytes, metres: Metres = None) -> list[Candidate]:
     return candidates(read_song(data, name="file"), metres)
 
 
-def rules(extractor: Extractor) -> str:
+def rules(extractor: Extractor, seconds: float = SECONDS) -> str:
     """16 hex digits that name what turns a file into melodies: a build does not go on from another's parts."""
-    told = f"{EXTRACTOR_VERSION} {MIN_BARS} {_name(extractor)}"
+    patience = "" if seconds == SECONDS else f" {seconds:g} s"
+    told = f"{EXTRACTOR_VERSION} {MIN_BARS} {_name(extractor)}{patience}"
     return hashlib.blake2b(told.encode(), digest_size=8).hexdigest()
 
 
@@ -121,19 +125,22 @@ class Part:
         return cls([{"hash": file[0].hex(), "reason": CRASHED, "detail": detail, "tracks": {}}])
 
 
-def read_batch(extractor: Extractor, files: Sequence[File]) -> bytes:
-    """The Part of some files, as bytes. What one file raises costs that file only."""
+def read_batch(extractor: Extractor, files: Sequence[File], seconds: float = SECONDS) -> bytes:
+    """The Part of some files, as bytes. What one file raises costs that file only; so does one that takes longer."""
     said: list[dict[str, Any]] = []
     tunes_: list[tuple[int, Candidate, Melody, bytes, NDArray[np.uint64]]] = []
     for number, (name, data) in enumerate(files):
         tracks: Counter[str] = Counter()
         reason = detail = ""
         try:
-            found = extractor(data)
+            with time_limit(seconds):
+                found = extractor(data)
             long = [(c, c.melody) for c in found if c.melody is not None and c.melody.bars >= MIN_BARS]
             tunes_ += [(number, c, m, tune_key(m), contents(m)) for c, m in long]
         except MidiError as error:
             reason = str(error).removeprefix("file: ").split(" (")[0]
+        except TooSlowError:
+            reason = f"longer than {seconds:g} s to read"
         except Exception as error:  # a bug, ours or a library's: named in the manifest
             reason, detail = CRASHED, f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         else:

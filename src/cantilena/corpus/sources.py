@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from lzma import LZMAError
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
 from cantilena.errors import CorpusError
 
@@ -21,10 +21,19 @@ SONGS = (".mid", ".midi", ".kar", ".rmi", ".musicxml", ".mxl", ".xml", ".abc")
 _TOO_LARGE = f"larger than {MAX_BYTES >> 20} MiB"
 _NOT_REGULAR = "a link or device in an archive"
 _MOST_HEADER = 1 << 16  # bytes of a long name or of pax records before a member; a name has 4,096 at most
+_MOST_LOST = MAX_BYTES // tarfile.BLOCKSIZE  # blocks that are no header, one after another
 _MOST_MEMBER = 1 << 36  # bytes of a member that is passed over: no collection of MIDI files has a larger one
 _DAMAGED = (
     tarfile.TarError, zipfile.BadZipFile, EOFError, LZMAError, zlib.error,
     ValueError, OverflowError, RecursionError, NotImplementedError, RuntimeError,  # of numbers and chains in headers
+)  # fmt: skip
+_NO_HEADER = "a broken header in its archive"
+_REST = "the rest of a damaged archive"
+_WORDS: tuple[tuple[type[Exception], str], ...] = (
+    (tarfile.TarError, "it is cut off, or no tar"), (zipfile.BadZipFile, "it is cut off, or no zip"),
+    (LZMAError, "what was packed cannot be unpacked"), (zlib.error, "what was packed cannot be unpacked"),
+    (EOFError, "it is cut off"), (NotImplementedError, "packed in a way that is not known"),
+    (Exception, "a header of impossible numbers"),
 )  # fmt: skip
 _EXTENDED = (
     tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE,
@@ -48,7 +57,8 @@ class Sources:
     .abc, in any case; whether they are what they are called is for the extractor to say. Archive members are read into
     memory and nowhere else, so a name like ``../../etc`` is only a name. `total` is the number of files:
     exact for folders and zips, estimated for tars from the share that has been read, None before anything is known.
-    Raises CorpusError (one line) for a source that is missing, of another kind or damaged.
+    A damaged member is one that cannot be had; where an archive cannot be followed any further, so is its rest.
+    Raises CorpusError (one line) for a source that is missing, of another kind, or damaged from its first file on.
     """
 
     def __init__(self, paths: Iterable[str | Path]) -> None:
@@ -88,8 +98,9 @@ class Sources:
                         self._tar_read = before + position
                     yield Found(index, f"{_label(path)}/{name.removeprefix('./')}".rstrip("/"), data, reason)
             except _DAMAGED as error:
-                done = f"{self.files[index]:,} MIDI files into it"
-                raise CorpusError(f"{path}: a damaged archive ({' '.join(str(error).split())}), {done}") from error
+                if not self.files[index]:
+                    raise CorpusError(f"{path}: a damaged archive ({_why(error)})") from error
+                yield Found(index, f"{_label(path)} after {self.files[index]:,} MIDI files", reason=_REST)
             except OSError as error:
                 raise CorpusError(f"{path}: cannot be read ({error.strerror or error})") from error
             if read is _tar:
@@ -125,9 +136,20 @@ def _count(path: Path, read: Callable[[Path], Iterator[_Item]]) -> int:
                 return sum(_is_midi(info.filename) for info in archive.infolist())
         return sum(1 for _ in _walk(path)) if read is _folder else 1
     except _DAMAGED as error:
-        raise CorpusError(f"{path}: a damaged archive ({error})") from error
+        raise CorpusError(f"{path}: a damaged archive ({_why(error)})") from error
     except OSError as error:
         raise CorpusError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+class _BoundError(tarfile.TarError):
+    """A tar asks for more than any collection of MIDI files has."""
+
+
+def _why(error: Exception) -> str:
+    """What is wrong with an archive, in words of ours."""
+    return (
+        str(error) if isinstance(error, _BoundError) else next(said for kind, said in _WORDS if isinstance(error, kind))
+    )
 
 
 def _is_midi(name: str) -> bool:
@@ -166,31 +188,61 @@ def _bounded(file: IO[bytes]) -> tuple[bytes, str]:
     return (b"", _TOO_LARGE) if len(data) > MAX_BYTES else (data, "")
 
 
+class _Tape(tarfile.TarFile):
+    """A tar that counts the headers that it lost."""
+
+    lost = 0
+
+
 class _Header(tarfile.TarInfo):
-    """A header of a tar whose records, sizes and kinds are bounded before they are read."""
+    """A header of a tar whose records, sizes and kinds are bounded before they are read.
+
+    Where one is broken, the next one that is whole is looked for: it costs its own member.
+    """
+
+    @classmethod
+    def fromtarfile(cls, archive: tarfile.TarFile) -> Self:
+        for lost in range(_MOST_LOST):
+            try:
+                return super().fromtarfile(archive)
+            except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
+                if not lost:  # or it is zeros of what was lost
+                    raise
+            except (tarfile.InvalidHeaderError, tarfile.SubsequentHeaderError):  # type: ignore[attr-defined]
+                if not archive.offset:  # no tar at all
+                    raise
+                if isinstance(archive, _Tape):
+                    archive.lost += not lost
+            except tarfile.TruncatedHeaderError as error:  # type: ignore[attr-defined]
+                raise tarfile.ReadError("cut off") from error
+        raise _BoundError(f"no header in {MAX_BYTES >> 20} MiB")
 
     def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
         if self.type in _EXTENDED and not 0 <= self.size <= _MOST_HEADER:
-            raise tarfile.ReadError(f"a header of {self.size:,} bytes")
+            raise _BoundError(f"a header of {self.size:,} bytes")
         if self.type == tarfile.GNUTYPE_SPARSE:
-            raise tarfile.ReadError("a sparse file")
+            raise _BoundError("a sparse file")
         member: tarfile.TarInfo = super()._proc_member(archive)  # type: ignore[misc]
         return member
 
     def _apply_pax_info(self, records: dict[str, str], encoding: str, errors: str) -> None:
         if any(record.startswith("GNU.sparse") for record in records):
-            raise tarfile.ReadError("a sparse file")
+            raise _BoundError("a sparse file")
         super()._apply_pax_info(records, encoding, errors)  # type: ignore[misc]
         if not 0 <= self.size <= _MOST_MEMBER:
-            raise tarfile.ReadError("a member without an end")
+            raise _BoundError("a member without an end")
 
 
 def _tar(path: Path) -> Iterator[_Item]:
     opened = {"mode": "r|*", "bufsize": 1 << 18, "tarinfo": _Header}
-    with open(path, "rb") as file, tarfile.open(fileobj=file, **opened) as archive:  # type: ignore[call-overload]
+    with open(path, "rb") as file, _Tape.open(fileobj=file, **opened) as archive:  # type: ignore[call-overload]
+        lost, last = 0, ""
         for member in archive:
+            if archive.lost > lost:
+                yield f"after {last}" if last else "at its beginning", b"", _NO_HEADER, file.tell()
+            lost, last = archive.lost, member.name
             if not 0 <= member.size <= _MOST_MEMBER:
-                raise tarfile.ReadError("a member without an end")
+                raise _BoundError("a member without an end")
             archive.members = []  # or it would keep every header it has seen
             if member.isdir() or not _is_midi(member.name):
                 continue
@@ -202,6 +254,8 @@ def _tar(path: Path) -> Iterator[_Item]:
                 continue
             content = archive.extractfile(member)
             yield member.name, content.read() if content else b"", "", file.tell()
+        if archive.lost > lost:
+            yield f"after {last}", b"", _NO_HEADER, file.tell()
 
 
 def _zip(path: Path) -> Iterator[_Item]:

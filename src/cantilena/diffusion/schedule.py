@@ -102,11 +102,14 @@ class NoiseSchedule:
         make, names = known[name]
         if extra := sorted(set(settings) - names):
             raise ValueError(f"the {name} noise schedule has {', '.join(sorted(names))}, not {', '.join(extra)}")
-        T = settings.get("T", 1)
-        if not isinstance(T, int) or not 1 <= T <= MAX_LEVELS:
-            raise ValueError(f"a noise schedule has 1 to {MAX_LEVELS:,} levels T, not {T!r}")
+        T = settings.pop("T", 1000)
+        if not isinstance(T, int) or isinstance(T, bool) or not 1 <= T <= MAX_LEVELS:
+            raise ValueError(f"a noise schedule has 1 to {MAX_LEVELS:,} levels T, not {str(T)[:40]}")
+        for key, value in settings.items():
+            if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 1:
+                raise ValueError(f"{key} of a noise schedule is a number from 0 to 1, not {str(value)[:40]}")
         with np.errstate(all="ignore"):  # what is no schedule is refused below
-            return make(**settings)
+            return make(T=T, **settings)
 
     def to_config(self) -> dict[str, Any]:
         """The inverse of `from_config`, ready for JSON; ValueError for a schedule made from a bare table."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -61,7 +62,7 @@ class Song:
     qpm: float  # the tempo that holds longest
     data: bytes  # the file that it was read from
 
-    @property
+    @cached_property
     def end(self) -> int:
         """Tick at which the last note ends."""
         return max((int(t.end.max()) for t in self.tracks if t.end.size), default=0)
