@@ -17,10 +17,10 @@ FOLDER = Path(__file__).parent / "studio"
 
 
 def until(page: Any, script: str) -> None:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     while not page.evaluate(script):
         if time.monotonic() > end:
-            raise SystemExit(f"not within 30 s: {script}")
+            raise SystemExit(f"not within 120 s: {script}")
         time.sleep(0.05)
 
 
@@ -60,6 +60,13 @@ def emerging(page: Any) -> None:
     until(page, "studio.work.candidates[0]?.i >= 11 && studio.work.job?.heard.length > 4")
 
 
+def score(page: Any) -> None:
+    filled(page)
+    page.click("#bar-6")
+    page.click("#score")
+    until(page, "document.querySelectorAll('.score .fresh').length === 3")
+
+
 def dark(page: Any) -> None:
     filled(page)
 
@@ -68,6 +75,7 @@ PICTURES: dict[str, tuple[Callable[[Any], None], dict[str, Any]]] = {
     "desktop": (desktop, {}),
     "compared": (compared, {"viewport": {"width": 1280, "height": 1000}}),
     "emerging": (emerging, {}),
+    "score": (score, {}),
     "dark": (dark, {"color_scheme": "dark"}),
     "phone": (filled, {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}),
 }

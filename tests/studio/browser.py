@@ -68,7 +68,7 @@ class Page:
     def ask(self, script: str) -> Any:
         return self.page.evaluate(script)
 
-    def until(self, script: str, seconds: float = 20) -> Any:
+    def until(self, script: str, seconds: float = 90) -> Any:
         """What a script says as soon as it says something; the page's own policy allows no eval, so it is asked."""
         return wait(lambda: self.ask(script), seconds, script)
 
@@ -103,6 +103,12 @@ class Page:
         self.page.mouse.click(box["x"] + x, box["y"] + y)
         return note
 
+    def open_song(self, data: bytes, name: str) -> None:
+        """Drop a file that is a song; it stands, and no message says otherwise."""
+        self.drop(data, name)
+        self.until(f"studio.work.song.name === '{name}' && !studio.work.job")
+        assert self.page.locator(".alert").is_hidden()
+
     def tab(self, verb: str) -> None:
         self.page.click(f"#tab-{verb}")
 
@@ -122,8 +128,12 @@ class Page:
 
     def midi(self) -> bytes:
         """The file that the page's own link downloads."""
+        return self.saved("MIDI")
+
+    def saved(self, kind: str) -> bytes:
+        """The file that a button downloads: MIDI, WAV, MusicXML or SVG."""
         with self.page.expect_download() as waiting:
-            self.page.click("a:has-text('MIDI')")
+            self.page.locator(".files").get_by_text(kind, exact=True).click()
         return Path(waiting.value.path()).read_bytes()
 
     def drop(self, data: bytes, name: str) -> None:

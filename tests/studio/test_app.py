@@ -148,6 +148,17 @@ def test_sound_and_picture_of_a_file(client):
     assert client.get("/api/files/nothing").status_code == 404
 
 
+def test_notation_of_a_file(client):
+    melody = random_melody(2).slice(1, 8)
+    stored = client.post("/api/files", content=to_midi(melody), headers=MIDI).json()
+    for kind in ("abc", "musicxml"):
+        answer = client.get(f"/api/files/{stored['sha256']}?as={kind}&title=My+tune")
+        assert answer.headers["x-begin"] == "0"
+        read = Source(f"it.{kind}", "", answer.content)
+        assert read.tune()[0] == melody
+        assert "My tune" in answer.text
+
+
 def test_notes_by_hand(client):
     stored = client.post("/api/files", content=to_midi(random_melody(2).slice(1, 8)), headers=MIDI).json()
     source = {"name": "x.mid", "sha256": stored["sha256"]}

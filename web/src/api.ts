@@ -6,6 +6,9 @@ import type { Event, Note, Request, Source, Stored } from "./types";
 /** The endings of files that the server reads. */
 export const SONGS = /\.(midi?|kar|rmi|musicxml|xml|mxl|abc)$/i;
 
+/** What a song is given as. */
+export type Kind = "mid" | "svg" | "wav" | "abc" | "musicxml";
+
 /** The server said no; the message is one line for people. */
 export class Refusal extends Error {
   constructor(message: string, readonly status: number, readonly missing: string[] = []) {
@@ -93,10 +96,20 @@ export class Api {
     return (await this.again(ask)).json();
   }
 
-  async file(song: Source, kind: "mid" | "svg" | "wav", track: number | null): Promise<Blob> {
+  async file(song: Source, kind: Kind, track: number | null): Promise<Blob> {
+    return (await this.given(song, kind, track)).blob();
+  }
+
+  /** The melody as ABC, and the tick at which its first bar stands in the song. */
+  async notation(song: Source, track: number | null): Promise<{ abc: string; begin: number }> {
+    const response = await this.given(song, "abc", track);
+    return { abc: await response.text(), begin: Number(response.headers.get("x-begin")) };
+  }
+
+  private given(song: Source, kind: Kind, track: number | null): Promise<Response> {
     const asked = new URLSearchParams({ as: kind, title: song.name.replace(SONGS, "") });
     if (track !== null) asked.set("track", `${track}`);
-    return (await this.again(() => this.fetch(`/api/files/${song.sha256}?${asked}`))).blob();
+    return this.again(() => this.fetch(`/api/files/${song.sha256}?${asked}`));
   }
 
   /** Ask; send what the server has forgotten, and ask once more. Wait a little where it is busy. */

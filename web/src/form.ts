@@ -32,10 +32,19 @@ export interface Choice {
   name: string;
 }
 
+const FIRST = ["style", "metre", "bars", "qpm", "voice"]; // what most people want to say
 const OWN = new Set(["verb", "song", "a", "track", "track_b", "tracks", "keep", "own", "seed"]);
 const SAID: Record<string, string> = {
-  k: "Keep", of: "Out of", qpm: "Tempo", b: "The other tune", rhythm_of: "Rhythm of", form_of: "Form of",
+  k: "Keep", of: "Out of", qpm: "Tempo", b: "The other tune", songs: "The other tune", rhythm_of: "Rhythm of", form_of: "Form of",
   loop_resample: "Visits where it closes", resample: "Visits of each level", steps: "Steps", before: "Before the song",
+};
+
+/** What may be written where text is free: offered, not asked. */
+const OFFERED: Record<string, string[]> = {
+  key: ["C", "G", "D", "A", "F", "Bb", "Eb"].map((tonic) => `${tonic} major`).concat(["A", "E", "B", "D", "G", "C"].map((tonic) => `${tonic} minor`), ["D dorian", "G mixolydian"]),
+  range: ["C4-A5", "G3-D5", "C5-C6"], density: ["1..3", "4..6", "6..9"], rhythm: ["straight", "syncopated"],
+  contour: ["rise", "fall", "arch", "valley"], form: ["AABA", "AABB", "ABAC", "ABAB'"],
+  chords: ["| C | F | G | C |", "| Dm7 | G7 | C | C |", "| Am | F | C | G |"],
 };
 
 interface Control {
@@ -55,7 +64,8 @@ export class Form {
     private readonly changed: (live: boolean) => void, private readonly open: (into: HTMLSelectElement) => void,
   ) {
     const plain = h("div.fields"), rules = h("div.fields"), more = h("div.fields");
-    for (const [name, field] of Object.entries(schema.properties ?? {})) {
+    const place = (name: string) => (FIRST.indexOf(name) + FIRST.length + 1) % (FIRST.length + 1);
+    for (const [name, field] of Object.entries(schema.properties ?? {}).sort(([a], [b]) => place(a) - place(b))) {
       if (OWN.has(name) || (name === "bars" && this.kind(field).type === "string")) continue;
       const kind = this.kind(field);
       if (kind.properties && kind.title !== "Source" && kind.properties["key"]) {
@@ -103,7 +113,8 @@ export class Form {
   }
 
   private kind(field: Schema): Schema {
-    const options = (field.anyOf ?? [field]).map((one) => (one.$ref ? this.schemas[one.$ref.split("/").at(-1)!]! : one));
+    const several = typeof field.items === "object" && field.items.$ref ? field.items : field; // of several songs one is asked for
+    const options = (several.anyOf ?? [several]).map((one) => (one.$ref ? this.schemas[one.$ref.split("/").at(-1)!]! : one));
     const found = options.find((one) => one.type !== "null" && one.type !== "array") ?? options[0]!;
     return { ...found, description: field.description ?? found.description } as Schema;
   }
@@ -122,8 +133,8 @@ export class Form {
       this.music.push({ select, needed });
       [control, read] = [select, () => (select.value && select.value !== "file" ? { step: select.value } : undefined)];
       write = () => undefined;
-    } else if (kind.enum) {
-      const options = [nullable && h("option", { value: "" }, "as it suits"), ...kind.enum.map((value) => h("option", { value }, value))];
+    } else if (kind.enum || field.examples) {
+      const options = [nullable && h("option", { value: "" }, "as it suits"), ...(kind.enum ?? field.examples!).map((value) => h("option", { value }, value))];
       const select = h("select", { ...base, ...on() }, ...options);
       if (field.default) select.value = String(field.default);
       [control, read] = [select, () => (select.value && select.value !== field.default ? select.value : undefined)];
@@ -164,11 +175,14 @@ export class Form {
       });
       [control, read] = [number, () => (number.value === "" ? undefined : Number(number.value))];
     } else {
-      const text = h("input", { ...base, ...on(), type: "text", autocomplete: "off", spellcheck: false, placeholder: nullable && field.examples ? "as it suits" : "" });
-      const examples = field.examples ?? [];
-      if (examples.length) {
+      const offered = OFFERED[name] ?? [], asked = needed ? (/"([^"]+)"/.exec(help)?.[1] ?? "") : "";
+      const text = h("input", {
+        ...base, ...on(), type: "text", autocomplete: "off", spellcheck: false, value: asked,
+        placeholder: offered.length ? `e.g. ${offered[0]}` : "",
+      });
+      if (offered.length) {
         text.setAttribute("list", `${id}-list`);
-        extra = h("datalist", { id: `${id}-list` }, ...examples.map((value) => h("option", { value })));
+        extra = h("datalist", { id: `${id}-list` }, ...offered.map((value) => h("option", { value })));
       }
       [control, read] = [text, () => (text.value.trim() ? this.parsed(text.value.trim(), kind, arrays) : undefined)];
     }

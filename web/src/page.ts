@@ -1,23 +1,26 @@
 /** The page: what is on it, and what hands and keys do. */
 
-import { SONGS } from "./api";
+import { SONGS, type Kind } from "./api";
 import { h, svg } from "./dom";
 import { Form, type Schema, type Schemas } from "./form";
 import { pitchName } from "./ink";
 import { Roll } from "./roll";
+import { Score, type Written } from "./score";
 import { barAt, barCount, keyOf, melodyOf, secondsAt, skyline, spans, tickAt } from "./song";
-import { Player, rendered, soundings } from "./sound";
+import { Player, rendered, soundings, wavOf } from "./sound";
 import type { Note, Request, Song } from "./types";
 import { Work, type Candidate } from "./work";
 
 const DOES: Record<string, string> = { compose: "New tune", infill: "Fill", extend: "Extend", vary: "Vary", morph: "Morph" };
 const ORDER = ["infill", "vary", "extend", "compose", "morph"];
+const LONGEST = 600; // seconds of all tracks that the page renders
 const WAYS: Record<string, number> = { infill: 3, extend: 2 };
 
 export class Page {
   readonly work = new Work();
   readonly player = new Player();
   roll!: Roll;
+  readonly score = new Score((first, last) => this.select(first, last), (bar) => this.walk(bar, false));
   private forms = new Map<string, { form: Form; schema: Schema; panel: HTMLElement; tab: HTMLButtonElement }>();
   private verb = "infill";
   private cursor = 1;
@@ -77,9 +80,9 @@ export class Page {
   }
 
   /** The sound of the first seconds, for who measures. */
-  sound(seconds: number): Promise<Float32Array> {
+  async sound(seconds: number): Promise<Float32Array> {
     const shown = this.work.shown()!;
-    return rendered(soundings(shown.song, shown.melody, this.context), seconds);
+    return (await rendered(soundings(shown.song, shown.melody, this.context), seconds)).getChannelData(0);
   }
 
   private async described(): Promise<any> {
@@ -115,6 +118,7 @@ export class Page {
       this.rehear();
     }, { "aria-pressed": "false" });
     const draw = button("Draw", "Draw, move and delete notes (D)", () => this.setDrawing(!this.drawing), { id: "draw", "aria-pressed": "false" });
+    const score = button("Score", "The melody as notes on staves (S)", () => this.setScore(!this.canvas.hidden), { id: "score", "aria-pressed": "false" });
     this.play.onclick = () => void this.toggle();
     this.undo.onclick = () => this.work.undo();
     this.redo.onclick = () => this.work.redo();
@@ -125,7 +129,7 @@ export class Page {
     this.chooser.onchange = () => void this.opened();
     this.midi.onclick = (event) => {
       event.preventDefault();
-      this.save(new Blob([this.work.bytes()], { type: "audio/midi" }), "mid");
+      void this.download("mid");
     };
     this.midi.ondragstart = (event) => {
       const step = this.work.step!, name = `${this.filed()}.mid`;
@@ -143,7 +147,8 @@ export class Page {
             this.chooser.click();
           }),
           h("span.by", {}, "Save"), this.midi,
-          button("WAV", "Download the melody as sound", () => void this.download("wav")),
+          button("WAV", "Download the sound: of all tracks, if they are heard", () => void this.download("wav")),
+          button("MusicXML", "Download the melody as notation", () => void this.download("musicxml")),
           button("SVG", "Download the melody as a picture", () => void this.download("svg")),
           button("◐", "Light or dark", () => this.theme(), { className: "icon", "aria-label": "Light or dark" }),
           button("?", "All keys", () => this.help.showModal(), { className: "icon", "aria-label": "Keys" }),
@@ -157,12 +162,12 @@ export class Page {
             "div.bar", {},
             h("div.transport", { role: "toolbar", "aria-label": "Transport" }, this.play, this.clock, loop, context),
             h(
-              "div.tools", { role: "toolbar", "aria-label": "Tools" }, this.undo, this.redo, draw,
-              button("−", "Show more bars (−)", () => this.roll.zoom(0.8), { className: "icon", "aria-label": "Zoom out" }),
-              button("+", "Show fewer bars (+)", () => this.roll.zoom(1.25), { className: "icon", "aria-label": "Zoom in" }),
+              "div.tools", { role: "toolbar", "aria-label": "Tools" }, this.undo, this.redo, draw, score,
+              button("−", "Show more bars (−)", () => this.roll.zoom(0.8), { className: "icon zoom", "aria-label": "Zoom out" }),
+              button("+", "Show fewer bars (+)", () => this.roll.zoom(1.25), { className: "icon zoom", "aria-label": "Zoom in" }),
             ),
           ),
-          this.canvas, h("div.under", {}, this.status, h("div.field.inline", {}, h("label", { htmlFor: "track" }, "Melody"), this.track)), this.alert, this.tray),
+          this.canvas, this.score.element, h("div.under", {}, this.status, h("div.field.inline", {}, h("label", { htmlFor: "track" }, "Melody"), this.track)), this.alert, this.tray),
         h(
           "div.side", {},
           h(
@@ -191,7 +196,7 @@ export class Page {
     addEventListener("click", (event) => {
       // after a click the space bar plays again, and does not press the same button
       const at = event.target as HTMLElement;
-      if (event.detail > 0 && at.closest("button, a.button") && !at.closest("dialog, [role=tablist]")) this.canvas.focus({ preventScroll: true });
+      if (event.detail > 0 && at.closest("button, a.button") && !at.closest("dialog, [role=tablist]")) (this.canvas.hidden ? this.score.element : this.canvas).focus({ preventScroll: true });
     });
     addEventListener("dragover", (event) => event.preventDefault());
     addEventListener("drop", (event) => {
@@ -281,6 +286,7 @@ export class Page {
       ].filter(Boolean).join(" · ");
       this.canvas.setAttribute("aria-label", `Piano roll of ${barCount(shown.song)} bars. ${this.told(shown.song, melodyNotes)}`);
       this.rehear();
+      void this.showScore(shown.song);
     }
     this.undo.disabled = !work.canUndo;
     this.redo.disabled = !work.canRedo;
@@ -316,7 +322,7 @@ export class Page {
       : region ? `${region[0]!.toUpperCase()}${region.slice(1)}${locked ? `, ${locked} note${locked === 1 ? "" : "s"} locked` : ""}` : "The whole melody; drag over bars for a part.";
     const named = DOES[verb] ?? `${verb[0]?.toUpperCase()}${verb.slice(1)}`;
     this.go.textContent = inside && region ? `${named} ${region}` : verb === "compose" ? "Compose a new tune" : named;
-    this.go.disabled = lacks || ((needs.includes("song") || needs.includes("a")) && !work.step);
+    this.go.disabled = lacks || (needs.some((one) => ["song", "songs", "a"].includes(one)) && !work.step);
     this.cancel.hidden = !work.job;
     const edits = Boolean(schema.properties?.["song"]);
     document.getElementById("ways-field")!.hidden = !edits;
@@ -475,6 +481,36 @@ export class Page {
     void this.work.byHand(gone, fresh, title);
   }
 
+  private setScore(on: boolean): void {
+    document.getElementById("score")!.setAttribute("aria-pressed", String(on));
+    this.score.element.hidden = !on;
+    this.canvas.hidden = on;
+    if (on && this.drawing) this.setDrawing(false);
+    for (const button of document.querySelectorAll<HTMLButtonElement>("#draw, .zoom")) button.disabled = on;
+    this.show();
+    (on ? this.score.element : this.canvas).focus({ preventScroll: true });
+  }
+
+  private scored: { key: string; written: Promise<Written | null> } | null = null;
+
+  /** The score of what is seen; while something emerges, that of what it comes from. */
+  private async showScore(song: Song): Promise<void> {
+    const { work } = this, candidate = work.candidate;
+    if (this.score.element.hidden) return;
+    const key = [work.step?.sha256, song.melody, candidate?.made?.sha256, ...(candidate?.taken ?? [])].join(" ");
+    if (this.scored?.key !== key) {
+      const written = work.seen().then(async (seen): Promise<Written | null> => {
+        if (!seen || song.melody === null) return null;
+        const { abc, begin } = await work.api.notation(seen.source, seen.track);
+        return { abc, first: barAt(song, begin) };
+      });
+      written.catch((error: Error) => this.say(error.message, "error"));
+      this.scored = { key, written };
+    }
+    const asked = this.scored, written = await asked.written.catch(() => null);
+    if (asked === this.scored) await this.score.show(written, { region: work.region, fresh: work.candidate?.taken ?? new Set(), cursor: this.cursor });
+  }
+
   private setDrawing(on: boolean): void {
     this.drawing = on;
     document.getElementById("draw")!.setAttribute("aria-pressed", String(on));
@@ -493,8 +529,13 @@ export class Page {
       request[has["song"] ? "song" : "a"] = work.source();
       if (has["track"] && work.song!.melody !== null) request["track"] = work.song!.melody;
     }
-    if (has["songs"]) request["songs"] = [work.source(), ...(request["songs"] ? [request["songs"]] : [])];
-    if (has["b"] && !request["b"]) {
+    const lacks = (has["b"] && !request["b"]) || (has["songs"] && !request["songs"]);
+    if (has["songs"]) {
+      if (!work.step) return null;
+      request["songs"] = [work.source(), request["songs"]];
+      if (work.song!.melody !== null) request["tracks"] = [work.song!.melody, null];
+    }
+    if (lacks) {
       this.say("Choose the other tune first.", "error");
       return null;
     }
@@ -532,7 +573,7 @@ export class Page {
     if (verb !== this.verb || !this.work.step) return;
     const asked = ++this.live;
     setTimeout(async () => {
-      if (asked !== this.live || (this.schemaOf(verb).required?.includes("b") && !this.forms.get(verb)!.form.read()["b"])) return;
+      if (asked !== this.live || ["b", "songs"].some((one) => this.schemaOf(verb).required?.includes(one) && !this.forms.get(verb)!.form.read()[one])) return;
       const request = this.request(verb);
       if (request) await this.work.run(request, 1, false, { bars: this.barsOf(verb) });
     }, 40);
@@ -567,9 +608,15 @@ export class Page {
     setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
   }
 
-  private async download(kind: "wav" | "svg"): Promise<void> {
+  private async download(kind: Kind): Promise<void> {
     try {
-      this.save(await this.work.api.file(this.work.source(), kind, this.work.song!.melody), kind);
+      const seen = await this.work.seen(), shown = this.work.shown();
+      if (kind === "wav" && shown && this.context && shown.song.tracks.length > 1 && this.lasts(shown.song) <= LONGEST) {
+        this.say("Rendering all tracks …");
+        const sound = await rendered(soundings(shown.song, shown.melody, true), this.lasts(shown.song) + 2);
+        this.save(wavOf(sound), kind); // as it is heard here; the server renders the melody alone
+        this.say("");
+      } else if (seen) this.save(await this.work.api.file(seen.source, kind, seen.track), kind);
     } catch (error) {
       this.say((error as Error).message, "error");
     }
@@ -639,6 +686,7 @@ export class Page {
         if (this.player.playing) this.roll.follow(head);
         this.roll.paint();
       }
+      if (!this.score.element.hidden) this.score.sound(this.player.playing ? barAt(shown.song, head) : null);
       const seconds = this.player.seconds, bar = barAt(shown.song, head);
       const text = `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")} · bar ${bar}`;
       if (this.clock.textContent !== text) this.clock.textContent = text;
@@ -686,7 +734,8 @@ export class Page {
       case "[": return () => this.pickNote(-1);
       case "]": return () => this.pickNote(1);
       case "l": return () => { if (this.chosen) this.lock(this.chosen); this.show(); };
-      case "d": return () => this.setDrawing(!this.drawing);
+      case "d": return this.canvas.hidden ? null : () => this.setDrawing(!this.drawing);
+      case "s": return () => this.setScore(!this.canvas.hidden);
       case "Delete": case "Backspace": return () => this.remove();
       case "Enter": return () => (work.candidate?.made ? void work.accept() : void this.fill());
       case "a": return () => work.look(-1);
@@ -760,7 +809,7 @@ const KEYS: [string, string][] = [
   ["Space", "play, pause"], ["← →", "bar by bar"], ["Shift+← Shift+→", "select bars"], ["PageUp PageDown", "eight bars"],
   ["Delete", "open the selected bars (drawing: delete the note)"], ["Enter", "fill them; keep the candidate"],
   ["A B", "hear the song as it stands, or the candidate"], ["1 2 3 4", "candidates"], ["K", "keep"], ["Escape", "cancel, drop"],
-  ["[ ]", "note by note"], ["L", "lock the note"], ["↑ ↓", "move the note"], ["D", "draw"], ["+ −", "zoom"],
+  ["[ ]", "note by note"], ["L", "lock the note"], ["↑ ↓", "move the note"], ["D", "draw"], ["S", "roll or score"], ["+ −", "zoom"],
   ["Ctrl+Z Ctrl+Shift+Z", "undo, redo"],
 ];
 

@@ -264,10 +264,26 @@ export class Player {
   }
 }
 
-/** The first seconds of what would be heard, measured and not played. */
-export async function rendered(notes: Sounding[], seconds: number): Promise<Float32Array> {
+/** The first seconds of what would be heard, not played: for a file, or to be measured. */
+export function rendered(notes: Sounding[], seconds: number): Promise<AudioBuffer> {
   const context = new OfflineAudioContext(2, Math.round(seconds * 44_100), 44_100);
   const instrument = new Instrument(context);
   for (const note of notes) if (note.at < seconds) instrument.strike(note, note.at);
-  return (await context.startRendering()).getChannelData(0);
+  return context.startRendering();
+}
+
+/** A sound as a WAV file of 16 bits. */
+export function wavOf(sound: AudioBuffer): Blob {
+  const channels = Array.from({ length: sound.numberOfChannels }, (_, k) => sound.getChannelData(k));
+  const samples = new Int16Array(sound.length * channels.length);
+  for (const [k, channel] of channels.entries()) {
+    for (let j = 0; j < channel.length; j++) samples[j * channels.length + k] = Math.max(-1, Math.min(1, channel[j]!)) * 32767;
+  }
+  const head = new DataView(new ArrayBuffer(44)), frame = 2 * channels.length, bytes = samples.byteLength;
+  const text = (at: number, word: string) => [...word].forEach((letter, k) => head.setUint8(at + k, letter.charCodeAt(0)));
+  text(0, "RIFF"), head.setUint32(4, 36 + bytes, true), text(8, "WAVEfmt "), head.setUint32(16, 16, true);
+  head.setUint16(20, 1, true), head.setUint16(22, channels.length, true), head.setUint32(24, sound.sampleRate, true);
+  head.setUint32(28, sound.sampleRate * frame, true), head.setUint16(32, frame, true), head.setUint16(34, 16, true);
+  text(36, "data"), head.setUint32(40, bytes, true);
+  return new Blob([head, samples], { type: "audio/wav" });
 }

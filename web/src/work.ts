@@ -2,7 +2,7 @@
 
 import { Api, Away, Refusal } from "./api";
 import { History } from "./history";
-import { barAt, barCount, changedBars, isMidi, keyOf, melodyOf, midiOf, onTicks, spans, splice, toBase64, toBytes } from "./song";
+import { barAt, barCount, changedBars, isMidi, keyOf, melodyOf, midiOf, onTicks, spans, splice, toBase64 } from "./song";
 import type { Heard, Made, Note, Request, Song, Source, Step } from "./types";
 
 export interface Candidate {
@@ -79,6 +79,19 @@ export class Work {
       return { song: candidate.made.song, melody: spliced.notes, was: spliced.gone };
     }
     return song && { song, melody: melodyOf(song), was: [] };
+  }
+
+  /** The file of what is seen, and the track of its melody: of some bars of a candidate, the song's with those. */
+  async seen(): Promise<{ source: Source; track: number | null } | null> {
+    const song = this.song, candidate = this.candidate;
+    if (candidate?.made && (!song || candidate.bars === null || candidate.taken.size === candidate.bars.length)) {
+      return { source: { name: candidate.made.name, sha256: candidate.made.sha256 }, track: candidate.made.track };
+    }
+    if (!song) return null;
+    if (!candidate?.made || !candidate.taken.size) return { source: this.source(), track: song.melody };
+    const { gone, fresh } = splice(song, candidate.made.song, candidate.taken);
+    const { sha256 } = await this.api.change(this.source(), song.melody!, gone, fresh);
+    return { source: { ...this.source(), sha256 }, track: song.melody };
   }
 
   // -- history ---------------------------------------------------------------------------------
@@ -369,10 +382,6 @@ export class Work {
     });
     this.hands = doing;
     return doing;
-  }
-
-  bytes(): Uint8Array<ArrayBuffer> {
-    return toBytes(this.candidate?.made && this.candidate.bars === null ? this.candidate.made.midi : this.step!.midi);
   }
 
   private fail(error: unknown): void {

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 from starlette.applications import Starlette
@@ -21,7 +21,12 @@ from cantilena.composer import Composer
 from cantilena.errors import CantilenaError
 from cantilena.fields import revive
 from cantilena.music import draw, render
+from cantilena.music.extract import extract, regions
+from cantilena.music.melody import Melody
 from cantilena.music.midi import read_song
+from cantilena.music.texts import printable
+from cantilena.notation.endings import ENDINGS
+from cantilena.notation.writing import write_notation
 from cantilena.sources import Source
 from cantilena.studio.asks import Change
 from cantilena.studio.describe import Stored, describe
@@ -43,7 +48,10 @@ _SONG_KINDS = (
     "audio/midi", "audio/mid", "audio/x-midi", "application/octet-stream", "application/vnd.recordare.musicxml+xml",
     "application/vnd.recordare.musicxml", "text/vnd.abc",
 )  # fmt: skip
-_KINDS = {"mid": "audio/midi", "svg": "image/svg+xml", "wav": "audio/wav"}
+_KINDS = {
+    "mid": "audio/midi", "svg": "image/svg+xml", "wav": "audio/wav", "abc": "text/vnd.abc; charset=utf-8",
+    "musicxml": "application/vnd.recordare.musicxml+xml",
+}  # fmt: skip
 
 
 class Refused(Exception):
@@ -149,7 +157,10 @@ class _Studio:
         return _json(Stored(kept.name, kept.sha256, shown, source.remarks))
 
     async def give(self, request: Request) -> Response:
-        """A file that is kept, or the sound or the picture of its melody."""
+        """A file that is kept, or the sound, the picture or the notation of its melody.
+
+        `X-Begin` is the tick at which the first bar of that stands in the file.
+        """
         kind = request.query_params.get("as", "mid")
         if kind not in _KINDS:
             raise Refused(422, f"a file is given as {', '.join(_KINDS)}, not {kind[:20]!r}")
@@ -164,11 +175,17 @@ class _Studio:
         track = None if number is None else int(number)
         title = request.query_params.get("title", "")[:200]
 
-        def render_it() -> bytes:
-            melody, _ = source.tune(track)
-            return draw.to_svg(melody, title=title).encode() if kind == "svg" else render.to_wav(melody)
+        def render_it() -> tuple[bytes, int]:
+            found = extract(source.song, track)
+            melody = cast("Melody", found.melody)  # `extract` raises where there is none
+            begin = regions(source.song)[found.region].begin
+            if kind in ENDINGS:
+                told = title or printable(source.song.name)
+                return write_notation(melody, ENDINGS[kind], midi=source.data, track=found.track, title=told), begin
+            return draw.to_svg(melody, title=title).encode() if kind == "svg" else render.to_wav(melody), begin
 
-        return Response(await self._call(request, render_it), media_type=_KINDS[kind], headers=headers)
+        data, begin = await self._call(request, render_it)
+        return Response(data, media_type=_KINDS[kind], headers={**headers, "x-begin": str(begin)})
 
     async def change(self, request: Request) -> Response:
         """A file with other notes on one track."""

@@ -112,10 +112,13 @@ def describe(version: str, model: Model) -> dict[str, Any]:
             },
             "/api/files/{sha256}": {
                 "get": {
-                    "summary": "A file that is kept, or its melody as sound or picture.",
+                    "summary": "A file that is kept, or its melody as sound, picture or notation.",
                     "parameters": [
                         {"name": "sha256", "in": "path", "required": True, "schema": {"type": "string"}},
-                        {"name": "as", "in": "query", "schema": {"enum": ["mid", "svg", "wav"], "default": "mid"}},
+                        {
+                            "name": "as", "in": "query",
+                            "schema": {"enum": ["mid", "svg", "wav", "abc", "musicxml"], "default": "mid"},
+                        },
                         {"name": "track", "in": "query", "schema": {"type": "integer", "minimum": 0}},
                     ],
                     "responses": {
@@ -123,7 +126,8 @@ def describe(version: str, model: Model) -> dict[str, Any]:
                             "description": "The file",
                             "content": {
                                 "audio/midi": {"schema": bytes_}, "image/svg+xml": {"schema": {"type": "string"}},
-                                "audio/wav": {"schema": bytes_},
+                                "audio/wav": {"schema": bytes_}, "text/vnd.abc": {"schema": {"type": "string"}},
+                                "application/vnd.recordare.musicxml+xml": {"schema": bytes_},
                             },
                         },
                         **_refusals(error, 404, 422, 503),
