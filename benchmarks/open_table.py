@@ -73,7 +73,7 @@ def whole_tunes(tunes: Tunes, composer: Composer, split: int) -> list[Kind]:
 
 
 def windows(tunes: Tunes, composer: Composer, split: int) -> list[Kind]:
-    """A window without a silent phrase of each melody of 32 phrases of 4/4 or more, of tunes and top parts that sing."""
+    """A window without a silent phrase of each melody of 32 phrases of 4/4 or more: tunes, and top parts that sing."""
     found = []
     for role in (0, 1):
         for tune in np.random.default_rng(SEED).permutation(tunes.split(split, role=role)).tolist():

@@ -1,4 +1,4 @@
-"""Twelve songs in twelve notations through the verbs: `python examples/metres.py` draws docs/edits/metres.svg.
+"""Twelve songs in twelve notations through the verbs: `python examples/metres.py` draws docs/songs/metres.svg.
 
 The songs were written for this, so anyone may use them: ABC, two of them turned into MusicXML and MIDI first. Of each
 its bars 5 and 6 are composed anew, four bars are composed after it, and it is varied; what each says of itself before
@@ -78,7 +78,7 @@ def main() -> None:
     every = [roll for name in SONGS for roll in rolls(composer, name)]
     note = "Written for this; read from ABC, MusicXML and MIDI."
     page = picture("Twelve songs in their metres", note, every, {"kept": "as it was", "new": "composed"}, tall=64)
-    Path(__file__).parents[1].joinpath("docs/edits/metres.svg").write_text(page)
+    Path(__file__).parents[1].joinpath("docs/songs/metres.svg").write_text(page)
 
 
 if __name__ == "__main__":

@@ -86,7 +86,7 @@ def test_it_is_kept_in_a_model_folder(tmp_path):
     assert found.near[0].licence == "CC0-1.0"
     assert "16 of its 16 notes" in found.text()
     (tmp_path / "provenance.npz").write_bytes(b"no array")
-    with pytest.raises(ModelError, match="cannot be read"):
+    with pytest.raises(ModelError, match="not the tunes that a model learned from"):
         KnownTunes.load(tmp_path, about)
     with pytest.raises(ModelError, match="does not say which tunes"):
         KnownTunes.load(tmp_path / "elsewhere", about)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cantilena.music.midi import to_midi
@@ -33,8 +34,9 @@ def desk(tmp_path_factory):
     for seed in range(160):
         (desk / "songs" / f"{seed}.mid").write_bytes(to_midi(random_melody(seed)))
     (desk / "my-tunes").mkdir()
-    for seed in range(6):
-        (desk / "my-tunes" / f"{seed}.mid").write_bytes(to_midi(random_melody(seed, 32)))
+    for seed in range(8):  # of one habit, so that there is something to learn
+        four = random_melody(seed, 4)
+        (desk / "my-tunes" / f"{seed}.mid").write_bytes(to_midi(four.like(np.tile(four.events, 8))))
     (desk / "recipes").symlink_to(ROOT / "recipes")
     return desk
 

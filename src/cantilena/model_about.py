@@ -46,7 +46,7 @@ class _Decoder(Struct):
     leanings: dict[str, _Leanings] = {}
 
 
-class _Config(Struct):
+class _Config(Struct, frozen=True):
     phrases: Annotated[int, Meta(ge=1, le=_MOST_WINDOW)] = PLACES
 
 

@@ -195,7 +195,8 @@ def test_a_short_melody_is_continued_first(composer):
         return np.random.default_rng(seed).normal(size=condition.x_0.shape).astype(np.float32)
 
     varied(composer, melody, 0.5, draw=draw)
-    assert seen == [([True] * 4 + [False] * 28, True), ([False] * 32, False)]
+    assert seen[:2] == [([True] * 4 + [False] * 28, True), ([False] * 32, False)]
+    assert set(map(str, seen[2:])) <= {str(seen[1])}  # where other levels of noise are tried
 
 
 @pytest.mark.parametrize(
@@ -215,7 +216,8 @@ def test_a_long_melody_is_seen_around_its_bars(composer, bars, phrases, known):
         return np.zeros_like(condition.x_0)
 
     varied(composer, melody, 0.5, bars=bars, draw=draw)
-    assert seen == [(phrases, list(known))]
+    assert all(one == (phrases, list(known)) for one in seen)  # at every level of noise that is tried
+    assert seen
 
 
 # -- songs ------------------------------------------------------------------------------------

@@ -139,7 +139,7 @@ def test_a_melody_without_notes():
         (song(track(tune(1, 12)), signatures=[(0, 4, 4), (160, 3, 4)]), "a", "it ends in 3/4, which this model"),
         (song(track(tune(1, 12)), signatures=[(0, 3, 4), (24, 4, 4)]), "before", "it begins in 3/4, which this model"),
         (song(track(tune(1, 12)), signatures=[(0, 3, 4), (24, 4, 4)]), "b", "it begins in 3/4, which this"),
-        (song(track(tune(1, 12)), signatures=[(0, 3, 4)]), "after", "no melody of 4 bars or more"),
+        (song(track(tune(1, 12)), signatures=[(0, 3, 4)]), "after", "is in 3/4, which this model does not know"),
         (song(track(tune(1, 12), channel=9)), "before", r"no melody of 4 bars or more \(1 tracks: 1 drums\)"),
         (song(track(shifted(tune(1, 12), 48)), signatures=[(0, 4, 4), (16, 3, 4), (28, 4, 4)]), "before",
          "track 0 has no melody in bars 1-1: without notes in 4/4"),

@@ -52,6 +52,7 @@ _NOISE_TUNES = (0.0, 0.14, 0.21, 0.26, 0.31, 0.38, 0.46, 0.55, 0.69, 0.86, 1.0)
 _NOISE_HELD = (0.0, 0.11, 0.21, 0.34, 0.47, 0.64, 0.75, 0.85, 0.93, 0.97, 1.0)  # 16 of them
 _HELD = 0.75  # share of phrases that were held then
 _LOOKS = 5  # levels of noise that are tried at most
+_APART = 0.01  # so far those levels lie from one another, and from none, as strengths
 _NEAR = 0.05  # of its notes: a variation keeps 1 - strength, and not so many more or fewer
 
 
@@ -130,7 +131,8 @@ def _nearest(
         if abs(more) <= _NEAR:
             break
         low, high = (now, high) if more > 0 else (low, now)
-        now = now + more if low < now + more < high else (low + high) / 2
+        aimed = now + more
+        now = aimed if low + _APART < aimed < high - _APART else (low + high) / 2
     assert best is not None
     return best[1]
 
