@@ -33,12 +33,13 @@ def song(composer: Composer) -> Melody:
 def test_the_last_estimate_is_what_is_composed_at_its_own_place(composer, song, ask, first, last):
     seen = []
     after = composer(ask(song), on_estimate=lambda melody, at: seen.append((melody.events, at))).melody
-    assert len(seen) == 8
+    assert len(seen) % 8 == 0  # of each draw, where the first was no music
+    assert seen
     steps = np.arange((first - 1) * COMMON.bar_steps, last * COMMON.bar_steps)
     new = after.events[steps]
     shown = [tokens[steps - at] for tokens, at in seen]
     agree = [((tokens > 1) & (tokens == new)).sum() / (new > 1).sum() for tokens in shown]
-    assert agree[-1] == 1
+    assert 1 in agree[7::8]  # at the end of the draw that was taken
     assert agree[0] < 1
 
 
