@@ -18,7 +18,6 @@ from cantilena.composer import Composer, load
 from cantilena.metrics.latent_distances import latent_table
 from cantilena.model import DEFAULT_MODEL
 from cantilena.music.melody import is_silent
-from cantilena.music.metre import Metre
 from cantilena.training.tunes import Tunes
 
 SEED = 50_000
@@ -28,7 +27,7 @@ PHRASES = 16
 def main(tunes_file: str, name: str = DEFAULT_MODEL, number: str = "200") -> None:
     tunes, composer = Tunes.open(Path(tunes_file)), load(name)
     random = np.random.default_rng(SEED)
-    known = [t for t in tunes.split(2, role=0).tolist() if metre_of(tunes, t) in composer.model.metres]
+    known = [t for t in tunes.split(2, role=0).tolist() if tunes.metre(t) in composer.model.metres]
     some = random.permutation(known)[: int(number)].tolist()
     real = [phrases for t in some if len(phrases := sung(tunes.phrases(t)[:PHRASES]))]
     before = random.permutation(tunes.split(0, role=0))[: len(some)].tolist()
@@ -45,13 +44,9 @@ def main(tunes_file: str, name: str = DEFAULT_MODEL, number: str = "200") -> Non
         print(f"{label:16}" + "  ".join(f"{key} {value:.3f}" for key, value in figures.items()), flush=True)
 
 
-def metre_of(tunes: Tunes, tune: int) -> Metre:
-    return Metre(*tunes.metres[tunes.table["metre"][tune]])
-
-
 def made(composer: Composer, tunes: Tunes, tune: int, seed: int, plain: bool) -> NDArray[np.int8]:
     """The phrases of a tune of ours, in the style and metre of a human one."""
-    metre, style = metre_of(tunes, tune), tunes.styles[tunes.table["style"][tune]]
+    metre, style = tunes.metre(tune), tunes.style(tune)
     bars = PHRASES * metre.phrase_bars
     return sung(composer.compose(seed=seed, bars=bars, metre=str(metre), style=style, plain=plain).phrases())
 

@@ -31,7 +31,7 @@ from cantilena.metrics.pieces import Pieces
 from cantilena.metrics.scores import scores
 from cantilena.model import DEFAULT_MODEL
 from cantilena.music.melody import Melody, is_silent
-from cantilena.music.metre import COMMON, Metre
+from cantilena.music.metre import COMMON
 from cantilena.reproduction.baselines import interpolate
 from cantilena.training.tunes import Tunes, sings
 
@@ -66,9 +66,9 @@ def whole_tunes(tunes: Tunes, composer: Composer, split: int) -> list[Kind]:
     """The tunes of a split, whole, in metres that the model knows; in an order by chance."""
     found = []
     for tune in np.random.default_rng(SEED).permutation(tunes.split(split, role=0)).tolist():
-        metre, phrases = metre_of(tunes, tune), tunes.phrases(tune)
-        if metre in composer.model.metres and FEWEST <= len(phrases) <= MOST:
-            found.append((Melody.from_phrases(phrases, metre=metre), style_of(tunes, tune), tune))
+        melody = tunes.melody(tune)
+        if melody.metre in composer.model.metres and FEWEST <= len(tunes.phrases(tune)) <= MOST:
+            found.append((melody, tunes.style(tune), tune))
     return found
 
 
@@ -78,22 +78,14 @@ def windows(tunes: Tunes, composer: Composer, split: int) -> list[Kind]:
     for role in (0, 1):
         for tune in np.random.default_rng(SEED).permutation(tunes.split(split, role=role)).tolist():
             phrases = tunes.phrases(tune)
-            if metre_of(tunes, tune) != COMMON or len(phrases) < MOST or (role and not sings(phrases)):
+            if tunes.metre(tune) != COMMON or len(phrases) < MOST or (role and not sings(phrases)):
                 continue
             silent = np.append(0, np.cumsum(is_silent(phrases)))
             begins = np.flatnonzero(silent[MOST:] == silent[: len(silent) - MOST])
             if begins.size:
                 first = int(begins[tune % begins.size])
-                found.append((Melody.from_phrases(phrases[first : first + MOST]), style_of(tunes, tune), tune))
+                found.append((Melody.from_phrases(phrases[first : first + MOST]), tunes.style(tune), tune))
     return [found[i] for i in np.random.default_rng(SEED).permutation(len(found))]
-
-
-def metre_of(tunes: Tunes, tune: int) -> Metre:
-    return Metre(*tunes.metres[tunes.table["metre"][tune]])
-
-
-def style_of(tunes: Tunes, tune: int) -> str:
-    return tunes.styles[tunes.table["style"][tune]]
 
 
 def pieces(name: str, found: Sequence[Kind]) -> Pieces:

@@ -53,9 +53,9 @@ def kinds(tunes: Tunes) -> dict[tuple[str, Metre], list[Melody]]:
     found: dict[tuple[str, Metre], list[Melody]] = {}
     for split in (1, 2):
         for tune in tunes.split(split, role=0).tolist():
-            metre = Metre(*tunes.metres[tunes.table["metre"][tune]])
+            metre = tunes.metre(tune)
             melody = Melody.from_phrases(tunes.phrases(tune)[:32], metre=metre)
-            found.setdefault((tunes.styles[tunes.table["style"][tune]], metre), []).append(melody)
+            found.setdefault((tunes.style(tune), metre), []).append(melody)
     return {kind: some for kind, some in sorted(found.items(), key=lambda f: -len(f[1])) if len(some) >= LEAST}
 
 

@@ -46,6 +46,8 @@ def _unraisable(found: sys.UnraisableHookArgs) -> None:
 
 
 def _end() -> NoReturn:
+    if (files := sys.modules.get("cantilena.files")) is not None:
+        getattr(files, "remove_unfinished", int)()  # it may be imported now
     os.write(2, b"cantilena: stopped\n")  # a print may have been interrupted
     os._exit(130)
 

@@ -1,11 +1,14 @@
 """Files and folders that appear whole or not at all, whatever happens while they are written.
 
-They are written under another name, which begins with a dot, and take their place when they are complete. The process
-that writes one holds a lock on it. Killed, it leaves it without one, and the next that writes there removes it.
+They are written under another name, which begins with a dot, and take their place when they are complete. What is not
+complete is removed: at once after an error, and at the end of the process after Ctrl-C between any two of these lines.
+The process that writes one holds a lock on it. Killed, it leaves it without one, and the next that writes there removes
+it.
 """
 
 from __future__ import annotations
 
+import atexit
 import errno
 import os
 import re
@@ -14,6 +17,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 try:
@@ -21,12 +25,13 @@ try:
 except ImportError:  # Windows: what a killed process leaves stays there
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["new_file", "new_folder", "write_whole"]
+__all__ = ["new_file", "new_folder", "remove_unfinished", "write_whole"]
 
 _CHANCE = "[0-9a-f]{16}"
 _FILE = ".cantilena-"  # and 16 digits: short, as the name of the file itself may be as long as a name can be
 _tidied: set[Path] = set()  # folders in which this process looked for files that were left behind
 _tidied_lock = threading.Lock()
+_unfinished: dict[Path, Callable[[], None]] = {}  # what this process writes now, and what removes it
 
 
 def write_whole(path: Path, data: bytes | Iterable[bytes]) -> None:
@@ -52,17 +57,13 @@ def new_file(path: Path) -> Iterator[Path]:
             yield target
             return
         _tidy_files(target.parent)
-        with _made(_create, target.parent, _FILE) as temporary:
-            try:
-                yield temporary
-                with open(temporary, "rb+") as file:
-                    os.fsync(file.fileno())
-                if target.exists():
-                    shutil.copymode(target, temporary)
-                os.replace(temporary, target)
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
+        with _made(_create, _remove_file, target.parent / _FILE) as temporary:
+            yield temporary
+            with open(temporary, "rb+") as file:
+                os.fsync(file.fileno())
+            if target.exists():
+                shutil.copymode(target, temporary)
+            os.replace(temporary, target)
 
 
 @contextmanager
@@ -75,16 +76,21 @@ def new_folder(folder: Path) -> Iterator[Path]:
     folder = folder.resolve()
     folder.parent.mkdir(parents=True, exist_ok=True)
     _tidy_folder(folder)
-    with _made(Path.mkdir, folder.parent, f".{folder.name}.", ".new") as new:
-        old = new.with_suffix(".old")
-        try:
-            yield new
-            _exchange(new, folder, old)
-        finally:
-            if old.exists() and not folder.exists():
-                os.rename(old, folder)
-            for rest in (new, old):
-                shutil.rmtree(rest, ignore_errors=True)
+    with _made(Path.mkdir, partial(_remove_folder, folder), folder.parent / f".{folder.name}.", ".new") as new:
+        yield new
+        _exchange(new, folder, new.with_suffix(".old"))
+
+
+def remove_unfinished() -> None:
+    """Remove what this process has begun to write and not completed; an old folder goes back to its place."""
+    for remove in list(_unfinished.values()):
+        with suppress(OSError):
+            remove()
+
+
+atexit.register(remove_unfinished)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unfinished.clear)  # a child lets its parent write on
 
 
 @contextmanager
@@ -101,20 +107,41 @@ def _create(path: Path) -> None:
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
 
 
+def _remove_file(path: Path) -> None:
+    path.unlink(missing_ok=True)
+
+
+def _remove_folder(folder: Path, new: Path) -> None:
+    """Remove what `new_folder` made beside `folder`; the old one goes back if its place is empty."""
+    old = new.with_suffix(".old")
+    if old.exists() and not folder.exists():
+        os.rename(old, folder)
+    for rest in (new, old):
+        shutil.rmtree(rest, ignore_errors=True)
+
+
 @contextmanager
-def _made(make: Callable[[Path], None], folder: Path, begin: str, end: str = "") -> Iterator[Path]:
-    """Make a file or a folder with a name by chance between `begin` and `end`, and hold its lock."""
+def _made(make: Callable[[Path], None], remove: Callable[[Path], None], begin: Path, end: str = "") -> Iterator[Path]:
+    """Make a file or a folder with a name by chance between `begin` and `end`, locked; remove what is left."""
     while True:
-        path = folder / f"{begin}{secrets.token_hex(8)}{end}"
-        make(path)
-        with suppress(BlockingIOError, FileNotFoundError):  # another process took it for one that was left behind
+        path = begin.with_name(f"{begin.name}{secrets.token_hex(8)}{end}")
+        _unfinished[path] = partial(remove, path)  # before it is there, and until it is gone: Ctrl-C comes at any line
+        try:
+            make(path)
+        except OSError:
+            del _unfinished[path]
+            raise
+        with suppress(BlockingIOError, FileNotFoundError):
             held = _lock(path)
             break
+        del _unfinished[path]  # another process took it for one that was left behind
     try:
         yield path
     finally:
+        remove(path)
         if held is not None:
             os.close(held)
+        del _unfinished[path]
 
 
 def _lock(path: Path) -> int | None:

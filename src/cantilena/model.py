@@ -100,24 +100,16 @@ class Repertoire:
 
     @classmethod
     def of(cls, about: Mapping[str, Any]) -> Repertoire:
-        """From model.json; KeyError, TypeError, ValueError or AttributeError where it is malformed."""
-        forms = {str(style): [str(form) for form in some] for style, some in about.get("forms", {}).items()}
+        """From a model.json that `check_about` has passed; ValueError for a form or a metre that is none."""
+        forms = about.get("forms", {})
         for form in (form for some in forms.values() for form in some):
             letters_of(form)
         homes = {
-            str(style): [(int(scale) % 12, int(tonic) % 12, max(0, int(n))) for scale, tonic, n in some]
+            style: [(scale % 12, tonic % 12, n) for scale, tonic, n in some]
             for style, some in about.get("homes", {}).items()
         }
-        styles = {
-            str(style): {str(metre): int(n) for metre, n in count.items()}
-            for style, count in about.get("styles", {}).items()
-        }
-        densities = {
-            str(style): {str(metre): [float(density) for density in some] for metre, some in of.items()}
-            for style, of in about.get("densities", {}).items()
-        }
         metres = tuple(Metre.parse(metre) for metre in about["metres"]) if "metres" in about else FOUR_FOUR
-        return cls(metres, forms, homes, styles, densities)
+        return cls(metres, forms, homes, about.get("styles", {}), about.get("densities", {}))
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,8 +167,7 @@ class Model:
         signatures = {
             "encoder": encoder_signature(space.Z),
             "denoiser": denoiser_signature(
-                space.D, len(labels.nulls), int(denoiser.get("config", {}).get("phrases", PLACES)),
-                places=isinstance(labels, TuneLabels),
+                space.D, len(labels.nulls), _window(denoiser), places=isinstance(labels, TuneLabels)
             ),
             **decoder_signatures(space.Z, labels.written, sessions["decoder_step"], f"{folder}/decoder_step.onnx"),
         }  # fmt: skip
@@ -204,7 +195,7 @@ class Model:
     @property
     def window(self) -> int:
         """How many phrases the denoiser sees at once."""
-        return PLACES if self.places_phrases else int(self.about["denoiser"].get("config", {}).get("phrases", PLACES))
+        return PLACES if self.places_phrases else _window(self.about["denoiser"])
 
     @property
     def least(self) -> int:
@@ -348,6 +339,11 @@ def _leaning(told: Mapping[str, Any]) -> dict[str, Any]:
         "intervals": np.array(told["intervals"], np.float32).reshape(2, SIZES),
         "foreign": float(told["foreign"]),
     }
+
+
+def _window(denoiser: Mapping[str, Any]) -> int:
+    """How many phrases the graph of a denoiser takes, by what model.json says of it."""
+    return int(denoiser.get("config", {}).get("phrases", PLACES))
 
 
 def open_network(path: Path, threads: int = 1) -> onnxruntime.InferenceSession:

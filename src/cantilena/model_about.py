@@ -16,10 +16,10 @@ from msgspec import Meta, Struct
 from cantilena.errors import ModelError
 from cantilena.labels import PLACES
 
-__all__ = ["check_about", "read_about"]
+__all__ = ["MOST_WINDOW", "check_about", "read_about"]
 
+MOST_WINDOW = 128  # phrases that a denoiser sees at once
 _MOST_BYTES = 1 << 20  # of model.json; ours have up to 60 KB
-_MOST_WINDOW = 128  # phrases that a denoiser sees at once
 _MOST_LEANING = 30  # added to a logit; ours are below 2
 
 _Share = Annotated[float, Meta(ge=0, le=1)]
@@ -47,7 +47,7 @@ class _Decoder(Struct):
 
 
 class _Config(Struct, frozen=True):
-    phrases: Annotated[int, Meta(ge=1, le=_MOST_WINDOW)] = PLACES
+    phrases: Annotated[int, Meta(ge=1, le=MOST_WINDOW)] = PLACES
 
 
 class _Denoiser(Struct):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from cantilena.asked import AskedRules, RulesGiven
 from cantilena.fields import about
-from cantilena.own_sampler import OwnSampler
+from cantilena.own_sampler import SHIPPED, OwnSampler
 from cantilena.sources import Music, Source
 from cantilena.voices import VOICES, Voice, voice_of
 
@@ -32,7 +32,7 @@ else:  # what a request holds of it
     Name = str | None
     Numbers = tuple[int | None, ...]
     Rows = tuple[tuple[float, ...], ...]
-    SamplerGiven = Literal["ddpm", "ddim", "dpm_solver_pp"] | OwnSampler
+    SamplerGiven = Literal[SHIPPED] | OwnSampler
     Songs = tuple[Source, ...]
 
 

@@ -94,7 +94,7 @@ def test_what_lacks_or_is_wrong_is_left_to_it(name, line):
 @pytest.mark.parametrize(
     ("words", "none_of"),
     [
-        (["--help"], ["numpy", "onnxruntime", "rich", "pydantic", "cantilena.corpus.store"]),
+        (["--help"], ["numpy", "onnxruntime", "rich", "pydantic", "cantilena.corpus.store", "importlib.metadata"]),
         (["compose", "--plain", "--bars", "8", "--format", "mid", "--steps", "1", "-o", "t"],
          ["typer", "pydantic", "rich", "symusic", "cantilena.corpus.store", "cantilena.music.draw",
           "cantilena.music.render", "cantilena.notation.to_abc", "torch"]),

@@ -12,8 +12,9 @@ from cantilena import load
 from cantilena.again import perform_again
 from cantilena.codec import decode, encode
 from cantilena.diffusion import Step, ddim, to_eps
+from cantilena.diffusion.samplers import SAMPLERS
 from cantilena.errors import MidiError
-from cantilena.own_sampler import OwnSampler
+from cantilena.own_sampler import SHIPPED, OwnSampler
 from cantilena.requests import Compose
 
 
@@ -47,9 +48,8 @@ def composer(toy_model):
 def installed(monkeypatch):
     """A package that brings `heun` is installed."""
     point = EntryPoint("heun", f"{__name__}:heun", cantilena.own_sampler.GROUP)
-    monkeypatch.setattr(
-        cantilena.own_sampler, "entry_points", lambda group, name: EntryPoints([point]).select(group=group, name=name)
-    )
+    select = partial(EntryPoints([point]).select, group=cantilena.own_sampler.GROUP)
+    monkeypatch.setattr(cantilena.own_sampler, "_installed", lambda name: select(name=name))
 
 
 def test_a_function_draws_the_melody_and_the_receipt_has_its_name(composer):
@@ -79,9 +79,17 @@ def test_again_takes_the_installed_one_and_refuses_without_it(composer, toy_mode
     assert perform_again(tmp_path / "named.mid", model=toy_model).same
     with pytest.raises(MidiError, match="test_own_sampler:heun is a sampler of somebody's own: only its name is here"):
         perform_again(tmp_path / "given.mid", model=toy_model)
-    monkeypatch.setattr(cantilena.own_sampler, "entry_points", lambda group, name: EntryPoints([]))
+    monkeypatch.setattr(cantilena.own_sampler, "_installed", lambda name: EntryPoints([]))
     with pytest.raises(MidiError, match="heun is a sampler of somebody's own: only its name is here"):
         perform_again(tmp_path / "named.mid", model=toy_model)
+
+
+def test_what_is_installed_is_not_asked_for_a_sampler_that_ships(composer, monkeypatch):
+    assert tuple(SAMPLERS) == SHIPPED
+    monkeypatch.setattr(cantilena.own_sampler, "_installed", lambda name: pytest.fail(f"asked for {name}"))
+    for name in SHIPPED:
+        composer.sample([1], sampler=name, steps=2)
+        assert Compose(sampler=name).sampler == name
 
 
 def test_in_json_it_is_a_name():

@@ -2,7 +2,6 @@
 
 import json
 import socket
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -12,11 +11,12 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
+from served import serving
 
 from cantilena.cli import main
 from cantilena.composer import Composer, load
 from cantilena.studio.app import make_app
-from cantilena.studio.serve import check_exposed, make_server
+from cantilena.studio.serve import check_exposed
 
 
 @pytest.fixture(scope="module")
@@ -26,13 +26,8 @@ def composer() -> Composer:
 
 @pytest.fixture(scope="module")
 def address(composer):
-    listening = socket.create_server(("127.0.0.1", 0))
-    server = make_server(make_app(composer, places=1))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-    thread.start()
-    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
+    with serving(make_app(composer, places=1)) as (host, port):
+        yield f"http://{host}:{port}"
 
 
 def health(address: str) -> dict:

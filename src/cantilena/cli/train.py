@@ -43,68 +43,37 @@ _Board = Annotated[
 _Dry = Annotated[bool, typer.Option("--dry-run", help="Say what would be trained and what is in its way, and stop.")]
 
 
-@app.command()
-def vae(
-    recipe: _Recipe,
-    corpus: _Corpus,
-    run: _Run,
-    init: _Init = None,
-    set_: _Set = None,
-    tensorboard: _Board = False,
-    dry_run: _Dry = False,
-) -> None:
-    """Train the phrase VAE."""
-    _train("vae", recipe, corpus, run, init, _settings(set_, tensorboard), dry_run)
+def _command(kind: str, told: str) -> None:
+    """Add `cantilena train KIND`."""
+
+    @app.command(kind, help=told)
+    def train(
+        recipe: _Recipe,
+        corpus: _Corpus,
+        run: _Run,
+        init: _Init = None,
+        set_: _Set = None,
+        tensorboard: _Board = False,
+        dry_run: _Dry = False,
+    ) -> None:
+        settings = [*(set_ or []), *(["loop.tensorboard=true"] if tensorboard else [])]
+        _train(kind, recipe, corpus, run, init, settings, dry_run)
 
 
-@app.command()
-def decoder(
-    recipe: _Recipe,
-    corpus: _Corpus,
-    run: _Run,
-    init: _Init = None,
-    set_: _Set = None,
-    tensorboard: _Board = False,
-    dry_run: _Dry = False,
-) -> None:
-    """Train a model's decoder on what its denoiser makes; --set latents.model=FOLDER names the model."""
-    _train("decoder", recipe, corpus, run, init, _settings(set_, tensorboard), dry_run)
-
-
-@app.command()
-def denoiser(
-    recipe: _Recipe,
-    corpus: _Corpus,
-    run: _Run,
-    init: _Init = None,
-    set_: _Set = None,
-    tensorboard: _Board = False,
-    dry_run: _Dry = False,
-) -> None:
-    """Train the denoiser; --set data.vae=RUN names the VAE that encodes the corpus."""
-    _train("denoiser", recipe, corpus, run, init, _settings(set_, tensorboard), dry_run)
-
-
-@app.command()
-def mdn(
-    recipe: _Recipe,
-    corpus: _Corpus,
-    run: _Run,
-    init: _Init = None,
-    set_: _Set = None,
-    tensorboard: _Board = False,
-    dry_run: _Dry = False,
-) -> None:
-    """Train the autoregressive baseline; --set data.vae=RUN and --set data.latent=RUN name what it shares."""
-    _train("mdn", recipe, corpus, run, init, _settings(set_, tensorboard), dry_run)
-
-
-def _settings(given: list[str] | None, tensorboard: bool) -> list[str]:
-    return [*(given or []), *(["loop.tensorboard=true"] if tensorboard else [])]
+for _kind, _told in (
+    ("vae", "Train the phrase VAE."),
+    ("decoder", "Train a model's decoder on what its denoiser makes; --set latents.model=FOLDER names the model."),
+    ("denoiser", "Train the denoiser; --set data.vae=RUN names the VAE that encodes the corpus."),
+    (
+        "mdn",
+        "Train the autoregressive baseline; --set data.vae=RUN and --set data.latent=RUN name what it shares.",
+    ),
+):
+    _command(_kind, _told)
 
 
 def _train(
-    kind: str, recipe_path: Path, corpus_path: Path, run: Path, init: Path | None, settings: list[str] | None, dry: bool
+    kind: str, recipe_path: Path, corpus_path: Path, run: Path, init: Path | None, settings: list[str], dry: bool
 ) -> None:
     recipes, runs = training_modules("training")
     from cantilena.corpus.store import Corpus

@@ -133,7 +133,7 @@ def _count(path: Path, read: Callable[[Path], Iterator[_Item]]) -> int:
     try:
         if read is _zip:
             with zipfile.ZipFile(path) as archive:
-                return sum(_is_midi(info.filename) for info in archive.infolist())
+                return sum(_is_song(info.filename) for info in archive.infolist())
         return sum(1 for _ in _walk(path)) if read is _folder else 1
     except _DAMAGED as error:
         raise CorpusError(f"{path}: a damaged archive ({_why(error)})") from error
@@ -152,7 +152,7 @@ def _why(error: Exception) -> str:
     )
 
 
-def _is_midi(name: str) -> bool:
+def _is_song(name: str) -> bool:
     return name.lower().endswith(SONGS)
 
 
@@ -160,7 +160,7 @@ def _walk(folder: Path) -> Iterator[str]:
     for root, folders, names in os.walk(folder):
         folders.sort()
         for name in sorted(names):
-            if _is_midi(name):
+            if _is_song(name):
                 yield os.path.join(root, name)
 
 
@@ -244,7 +244,7 @@ def _tar(path: Path) -> Iterator[_Item]:
             if not 0 <= member.size <= _MOST_MEMBER:
                 raise _BoundError("a member without an end")
             archive.members = []  # or it would keep every header it has seen
-            if member.isdir() or not _is_midi(member.name):
+            if member.isdir() or not _is_song(member.name):
                 continue
             if not member.isreg():
                 yield member.name, b"", _NOT_REGULAR, file.tell()
@@ -261,7 +261,7 @@ def _tar(path: Path) -> Iterator[_Item]:
 def _zip(path: Path) -> Iterator[_Item]:
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
-            if not _is_midi(info.filename):  # nor is a folder, whose name ends in a slash
+            if not _is_song(info.filename):  # nor is a folder, whose name ends in a slash
                 continue
             try:
                 with archive.open(info) as member:

@@ -1,9 +1,8 @@
 """A tune of a network that is told where each phrase stands: form, key and density are real tunes', notes one draw's.
 
 The network is told how many phrases lie before each and after it, its form letter, where the tune is at home, and how
-many notes it has.
-Phrases of one letter are drawn as one, so what the network means to come again comes again note for note. Of a few
-draws the one most like a tune is taken.
+many notes it has. Phrases of one letter are drawn as one, so what the network means to come again comes again note for
+note. Of a few draws the one most like a tune is taken.
 """
 
 from __future__ import annotations
@@ -41,13 +40,17 @@ _MISSED = 20.0  # and the share of bars that miss an asked form
 _ZIGZAG, _TURNS = 10.0, 0.5  # what changes of direction beyond this share of them count
 
 
+def _chance(seed: int, of: int) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64([seed, of]))
+
+
 def draw_style(styles: Mapping[str, Mapping[str, int]], metre: str, seed: int) -> str | None:
     """One of the styles in which real tunes of a metre are, or else of all; None where none are known.
 
     The seed's chance.
     """
     known = [style for style, metres in styles.items() if metre in metres] or list(styles)
-    random = np.random.Generator(np.random.PCG64([seed, _STYLES]))
+    random = _chance(seed, _STYLES)
     return known[int(random.integers(len(known)))] if known else None
 
 
@@ -59,7 +62,7 @@ def draw_form(forms: Mapping[str, Sequence[str]], style: str | None, phrases: in
     known = list(forms.get(style, ())) if style is not None else [form for some in forms.values() for form in some]
     if not known:
         return list(range(phrases))
-    random = np.random.Generator(np.random.PCG64([seed, _FORMS]))
+    random = _chance(seed, _FORMS)
     exact = [form for form in known if len(form) == phrases]
     twice = [form for form in known if 2 * len(form) == phrases]
     longer = [form for form in known if len(form) > phrases]
@@ -90,7 +93,7 @@ def draw_home(homes: Mapping[str, Sequence[tuple[int, int, int]]], style: str | 
     if not known:
         return None
     count = np.array([n for *_, n in known])
-    random = np.random.Generator(np.random.PCG64([seed, _HOMES]))
+    random = _chance(seed, _HOMES)
     scale, tonic, _ = known[int(random.choice(len(known), p=count / count.sum()))]
     return scale, tonic
 
@@ -104,7 +107,7 @@ def draw_density(
     """
     some = densities.get(style, {}).get(metre, ()) if style is not None else ()
     some = some[len(some) // 3 :]
-    random = np.random.Generator(np.random.PCG64([seed, _DENSITIES]))
+    random = _chance(seed, _DENSITIES)
     return float(some[int(random.integers(len(some)))]) if some else None
 
 

@@ -55,10 +55,7 @@ _LEAD_NAME = re.compile(r"melod|vocal|voice|lead|sing", re.IGNORECASE)
 _MELODY_NAME = re.compile(r"melod|vocal|voice|sing", re.IGNORECASE)
 _BACKING_NAME = re.compile(r"back|harm|choir|bgv|2nd|second|synvox|single", re.IGNORECASE)
 _PART = 16  # bars of which the tune score is that of a tune
-_DROPPED, _NOTES = (
-    20.0,
-    2.0,
-)  # against it: a share of dropped notes, and how many there are (benchmarks/melody_track.py)
+_DROPPED, _NOTES = 20.0, 2.0  # dropped notes against it, and many notes for it: benchmarks/melody_track.py
 _BASS_NAME = re.compile(r"bass(?!oon)", re.IGNORECASE)
 _BASS_FAMILY = FAMILIES.index("bass")
 MAX_PARTS = 5000

@@ -15,7 +15,7 @@ from cantilena.model import Model
 from cantilena.training.decoder import DecoderConfig
 from cantilena.training.latents import PHRASES, max_silent
 from cantilena.training.log import check_tensorboard
-from cantilena.training.loop import LoopConfig, choose_device, find_checkpoint
+from cantilena.training.loop import LoopConfig, check_shares, choose_device, find_checkpoint
 from cantilena.training.recipes import DataConfig, Recipe, TunesConfig, make_network
 from cantilena.training.runs import load_vae, model_folder, on_cpu, phrases_of, warm_start, window_of
 from cantilena.training.tunes import Tunes
@@ -50,9 +50,7 @@ def _said(check: Callable[..., None], *given: Any) -> Iterator[str]:
 
 
 def _loop(recipe: Recipe, loop: LoopConfig) -> None:
-    world = int(os.environ.get("WORLD_SIZE", 1))
-    if loop.batch % (world * loop.accumulate):
-        raise RecipeError(f"a batch of {loop.batch} cannot be shared by {world} processes in {loop.accumulate} parts")
+    check_shares(loop, int(os.environ.get("WORLD_SIZE", 1)))
     choose_device(loop.device)
     if recipe.kind in ("decoder", "mdn") or (recipe.kind == "denoiser" and recipe.network != "tune"):
         on_cpu(recipe, loop)

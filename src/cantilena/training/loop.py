@@ -36,6 +36,7 @@ __all__ = [
     "LoopConfig",
     "Progress",
     "Task",
+    "check_shares",
     "choose_device",
     "choose_precision",
     "find_checkpoint",
@@ -127,6 +128,13 @@ def choose_precision(device: torch.device, size: int = 768, seconds: float = 0.3
     return "bf16" if taken["bf16"] < 0.8 * taken["fp32"] else "fp32"
 
 
+def check_shares(config: LoopConfig, world: int) -> None:
+    """RecipeError where `world` processes, each in its parts, cannot share a batch."""
+    if config.batch % (world * config.accumulate):
+        parts = f" in {config.accumulate} parts each" if config.accumulate > 1 else ""
+        raise RecipeError(f"a batch of {config.batch} cannot be shared by {world} processes{parts}")
+
+
 def learning_rate(step: int, config: LoopConfig) -> float:
     """Linear warm-up, constant, then a cosine to a hundredth: longer runs differ only in where the fall begins."""
     if step < config.warmup:
@@ -203,9 +211,7 @@ def _fit(
     stop_after: Callable[[int], bool] | None,
 ) -> int:
     rank, world = process_rank(), int(os.environ.get("WORLD_SIZE", 1))
-    if config.batch % (world * config.accumulate):
-        parts = f" in {config.accumulate} parts each" if config.accumulate > 1 else ""
-        raise RecipeError(f"a batch of {config.batch} cannot be shared by {world} processes{parts}")
+    check_shares(config, world)
     torch.set_num_threads(config.threads)
     device = choose_device(config.device, rank)
     precision = choose_precision(device) if config.precision == "auto" else config.precision

@@ -21,6 +21,7 @@ from cantilena.diffusion.schedule import NoiseSchedule
 from cantilena.errors import ModelError, RecipeError
 from cantilena.latent import LatentSpace
 from cantilena.model import Model, find_model
+from cantilena.model_about import MOST_WINDOW
 from cantilena.training.calibration import calibrate
 from cantilena.training.data import Phrases
 from cantilena.training.decoder import DecoderConfig, DecoderTask
@@ -82,7 +83,7 @@ __all__ = [
 ]
 
 SPLITS: tuple[Split, Split] = ("train", "validation")  # what training looks at
-LEAST_WINDOW, MOST_WINDOW = 4, 128  # phrases that a network of windows sees at once
+LEAST_WINDOW = 4  # phrases that a network of windows sees at once; MOST_WINDOW is a model's
 Encoding: TypeAlias = Callable[[int, int], None]  # phrases done, and in all
 
 

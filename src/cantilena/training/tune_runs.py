@@ -16,8 +16,6 @@ import torch
 from cantilena.errors import RecipeError
 from cantilena.labels import form_text
 from cantilena.latent import LatentSpace
-from cantilena.music.melody import REST
-from cantilena.music.metre import Metre
 from cantilena.provenance import FILE as PROVENANCE
 from cantilena.provenance import KnownTunes
 from cantilena.training.denoiser import DiffusionConfig
@@ -36,7 +34,17 @@ from cantilena.training.runs import (
 )
 from cantilena.training.sequences import PHRASES, encoded_tunes
 from cantilena.training.tune_denoiser import TuneDenoiser, TuneTask
-from cantilena.training.tunes import DENSITIES, METRES, PITCH_CLASSES, REGISTERS, ROLES, Tunes, form_letters, sings
+from cantilena.training.tunes import (
+    DENSITIES,
+    METRES,
+    PITCH_CLASSES,
+    REGISTERS,
+    ROLES,
+    Tunes,
+    form_letters,
+    notes_a_quarter,
+    sings,
+)
 
 MODES = (0, 9, 2, 7)  # degrees of a major scale, in semitones, on which real tunes rest
 
@@ -103,8 +111,7 @@ def _ranges(edges: tuple[float, ...], unit: str) -> list[str]:
 
 def known_metres(tunes: Tunes, least: int = 24) -> list[str]:
     """The metres in which so many tunes of the training split are, or more, the most frequent first."""
-    rows = tunes.table[tunes.split(0, role=0)]
-    count = Counter(str(Metre(*tunes.metres[k])) for k in rows["metre"].tolist())
+    count = Counter(str(tunes.metre(tune)) for tune in tunes.split(0, role=0).tolist())
     return [metre for metre, n in count.most_common() if n >= least]
 
 
@@ -112,8 +119,7 @@ def real_styles(tunes: Tunes, least: int = 24) -> dict[str, dict[str, int]]:
     """How many training tunes of each style are in each metre, where there are so many or more."""
     found: dict[str, Counter[str]] = {}
     for tune in tunes.split(0, role=0).tolist():
-        row = tunes.table[tune]
-        found.setdefault(tunes.styles[row["style"]], Counter())[str(Metre(*tunes.metres[row["metre"]]))] += 1
+        found.setdefault(tunes.style(tune), Counter())[str(tunes.metre(tune))] += 1
     many = {style: {metre: n for metre, n in c.most_common() if n >= least} for style, c in sorted(found.items())}
     return {style: count for style, count in many.items() if count}
 
@@ -123,7 +129,7 @@ def real_forms(tunes: Tunes, most: int = 120, seed: int = 0) -> dict[str, list[s
     found: dict[str, list[str]] = {}
     random = np.random.default_rng(seed)
     for tune in random.permutation(tunes.split(0, role=0)).tolist():
-        style = found.setdefault(tunes.styles[tunes.table["style"][tune]], [])
+        style = found.setdefault(tunes.style(tune), [])
         letters = form_letters(tunes.phrases(tune))
         if len(letters) <= PHRASES and len(style) < most:
             style.append(form_text(letters.tolist()))
@@ -139,7 +145,7 @@ def real_homes(tunes: Tunes) -> dict[str, list[list[int]]]:
     for tune in tunes.split(0, role=0).tolist():
         scale, tonic = tunes.home(tune)
         if scale < len(PITCH_CLASSES) and (tonic - scale) % 12 in MODES:
-            found.setdefault(tunes.styles[tunes.table["style"][tune]], Counter())[scale, tonic] += 1
+            found.setdefault(tunes.style(tune), Counter())[scale, tonic] += 1
     return {style: [[*home, n] for home, n in count.most_common()] for style, count in sorted(found.items())}
 
 
@@ -147,10 +153,8 @@ def real_densities(tunes: Tunes, least: int = 24, quantiles: int = 15) -> dict[s
     """Notes a quarter of the training tunes of each style and metre that has so many or more: quantiles, ascending."""
     found: dict[str, dict[str, list[float]]] = {}
     for tune in tunes.split(0, role=0).tolist():
-        row, phrases = tunes.table[tune], tunes.phrases(tune)
-        of = found.setdefault(tunes.styles[row["style"]], {})
-        notes = float((phrases > REST).sum() / (len(phrases) * tunes.quarters(tune)))
-        of.setdefault(str(Metre(*tunes.metres[row["metre"]])), []).append(notes)
+        notes = notes_a_quarter(tunes.phrases(tune), tunes.quarters(tune))
+        found.setdefault(tunes.style(tune), {}).setdefault(str(tunes.metre(tune)), []).append(notes)
     at = (np.arange(quantiles) + 0.5) / quantiles
     many = {
         style: {metre: np.quantile(some, at).round(3).tolist() for metre, some in of.items() if len(some) >= least}

@@ -37,6 +37,7 @@ __all__ = [
     "form_letters",
     "label_sizes",
     "metre_class",
+    "notes_a_quarter",
     "sings",
 ]
 
@@ -90,8 +91,15 @@ class Tunes:
 
     def melody(self, tune: int) -> Melody:
         """One melody, whole."""
-        metre = Metre(*self.metres[self.table["metre"][tune]])
-        return Melody.from_phrases(self.phrases(tune), metre=metre)
+        return Melody.from_phrases(self.phrases(tune), metre=self.metre(tune))
+
+    def metre(self, tune: int) -> Metre:
+        """The metre of one melody."""
+        return Metre(*self.metres[self.table["metre"][tune]])
+
+    def style(self, tune: int) -> str:
+        """The style of one melody."""
+        return self.styles[int(self.table["style"][tune])]
 
     def split(self, split: int, *, role: int | None = None, least: int = 4) -> NDArray[np.int64]:
         """Which melodies are of a split (0 train, 1 validation, 2 test), of a role, and have `least` phrases."""
@@ -146,7 +154,12 @@ def register_of(tokens: NDArray[np.integer]) -> int:
 
 def density_of(tokens: NDArray[np.integer], quarters: float) -> int:
     """How dense phrases (n, 32) of so many quarters each are, by notes a quarter."""
-    return density_class((tokens > REST).sum() / (len(tokens) * quarters))
+    return density_class(notes_a_quarter(tokens, quarters))
+
+
+def notes_a_quarter(tokens: NDArray[np.integer], quarters: float) -> float:
+    """How many notes begin in a quarter of phrases (n, 32) of so many quarters each, on average."""
+    return float((tokens > REST).sum() / (len(tokens) * quarters))
 
 
 def sings(tokens: NDArray[np.integer]) -> bool:

@@ -151,10 +151,8 @@ def _tune(engine: Engine, counted: _Counted, request: Compose, length: Length, r
     bars, metre, model, form, seed = length.bars, length.metre, engine.model, _form(rules), request.seed
     letters = None if form is None else form.letters(bars, metre)
     letters = letters or draw_form(model.tunes.forms, request.style, length.phrases, seed)
-    drawn = _drawn(request, draw_home(model.tunes.homes, request.style, seed))
-    if drawn["known"].density is None:
-        density = draw_density(model.tunes.densities, request.style, str(metre), seed)
-        drawn["known"] = drawn["known"]._replace(density=density)
+    density = draw_density(model.tunes.densities, request.style, str(metre), seed)
+    drawn = _drawn(request, draw_home(model.tunes.homes, request.style, seed), density)
     sample, told = partial(counted.sample, **drawn), partial(engine.told, drawn)
     key, home = None if rules is None else rules.key, drawn["known"].home
     key = Key.at_home(*home) if key is None and home is not None else key
@@ -178,11 +176,11 @@ class _Counted:
             self._told(min(self._done, every), every)
 
 
-def _drawn(request: Compose, home: Home | None = None) -> Sampling:
-    """How a settled request wants its samples drawn; at home in the key that it asks for, or there."""
+def _drawn(request: Compose, home: Home | None = None, density: float | None = None) -> Sampling:
+    """How a settled request wants its samples drawn; in the key and as dense as it asks for, or else as given here."""
     drawn = drawn_by(request)
     drawn["metre"] = metre = Metre.parse(request.metre)
-    drawn["known"] = known_of(asked_rules(request.rules), metre, home=home)
+    drawn["known"] = known_of(asked_rules(request.rules), metre, home=home, density=density)
     return drawn
 
 

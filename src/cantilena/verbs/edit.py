@@ -13,11 +13,9 @@ from numpy.typing import NDArray
 from cantilena.asked import asked_rules
 from cantilena.edits import extend as extending
 from cantilena.edits import vary as varying
-from cantilena.edits.bound_sampler import BoundSampler
 from cantilena.edits.recompose import recompose
 from cantilena.edits.steer import check_held
 from cantilena.engine import Engine
-from cantilena.model import Model
 from cantilena.music.bars import Bars, parse_bars
 from cantilena.music.insert import free_bars, insert_after, insert_before, insert_between
 from cantilena.music.locks import Locks, lock_melody
@@ -58,10 +56,11 @@ def infill(engine: Engine, request: Infill) -> Outcome:
         check_held(rules, site.locks, site.first)
     grid = _grid(spans, request.grid)
     request = _settled(engine, request, rules, site, grid=grid)
-    sample, lead = _sampler(engine, request, site), _lead(site, spans, grid)
+    drawn, lead = _sampling(request, site), _lead(site, spans, grid)
+    sample = engine.bound_sampler(drawn)
 
     def draw(seed: int) -> NDArray[np.int8]:
-        return recompose(_model(engine, request, site, seed), site.locks, sample, seed=seed, lead=lead, rules=rules)
+        return recompose(engine.told(drawn, seed), site.locks, sample, seed=seed, lead=lead, rules=rules)
 
     return _fitting(draw, replace(request, bars=spans), site, rules)
 
@@ -80,10 +79,11 @@ def extend(engine: Engine, request: Extend) -> Outcome:
     request = replace(request, rules=following(request.rules, song, site, beyond=True))
     rules = asked_rules(request.rules)
     request = _settled(engine, request, rules, site)
-    sample = _sampler(engine, request, site)
+    drawn = _sampling(request, site)
+    sample = engine.bound_sampler(drawn)
 
     def draw(seed: int) -> NDArray[np.int8]:
-        return extending.extend(_model(engine, request, site, seed), site.locks, sample, seed=seed, rules=rules)
+        return extending.extend(engine.told(drawn, seed), site.locks, sample, seed=seed, rules=rules)
 
     return _fitting(draw, request, site, rules)
 
@@ -102,10 +102,11 @@ def bridge(engine: Engine, request: Bridge) -> Outcome:
         room = insert_between(a.song, b.song, request.bars, **tracks, metres=metres)
         site, track_b = Site.within(room), b.tune(request.track_b, metres)[1]
     request = _settled(engine, request, rules, site, track_b=track_b)
-    sample = _sampler(engine, request, site)
+    drawn = _sampling(request, site)
+    sample = engine.bound_sampler(drawn)
 
     def draw(seed: int) -> NDArray[np.int8]:
-        return extending.bridge(_model(engine, request, site, seed), site.locks, sample, seed=seed, rules=rules)
+        return extending.bridge(engine.told(drawn, seed), site.locks, sample, seed=seed, rules=rules)
 
     return _fitting(draw, request, site, rules)
 
@@ -142,11 +143,11 @@ def _varied(engine: Engine, request: Vary, song: Source, site: Site, spans: Bars
     rules = asked_rules(followed)
     request = settled(request, voice=site.voice, resample=1, track=site.track, grid=grid)
     request = replace(request, chords=None if followed is None else followed.chords)
-    sample, lead, strength = _sampler(engine, request, site), _lead(site, spans, grid), request.strength
-    before = site.bars(site.before)
+    drawn, lead, strength = _sampling(request, site), _lead(site, spans, grid), request.strength
+    sample, before = engine.bound_sampler(drawn), site.bars(site.before)
 
     def draw(seed: int) -> tuple[Locks, NDArray[np.int8]]:
-        model = _model(engine, request, site, seed)
+        model = engine.told(drawn, seed)
         return varying.vary(model, site.locks, sample, strength=strength, seed=seed, lead=lead, rules=rules)
 
     def fault(found: tuple[Locks, NDArray[np.int8]]) -> float:
@@ -185,16 +186,6 @@ def _sampling(request: Infill | Extend | Bridge | Vary, site: Site) -> Sampling:
     rules = None if isinstance(request, Vary) else asked_rules(request.rules)
     drawn["known"] = known_of(rules, site.metre, song=site.before if isinstance(request, Vary) else site.near)
     return drawn
-
-
-def _model(engine: Engine, request: Infill | Extend | Bridge | Vary, site: Site, seed: int) -> Model:
-    """The model as it writes what the request asks for, with the chance of a seed."""
-    return engine.told(_sampling(request, site), seed)
-
-
-def _sampler(engine: Engine, request: Infill | Extend | Bridge | Vary, site: Site) -> BoundSampler:
-    """What samples for the request."""
-    return engine.bound_sampler(_sampling(request, site))
 
 
 def _no_track(track: int | None) -> None:

@@ -13,12 +13,15 @@ from cantilena.rules import Chords, Density, Range, Rules
 __all__ = ["known_of"]
 
 
-def known_of(rules: Rules | None, metre: Metre, *, song: Melody | None = None, home: Home | None = None) -> Known:
-    """Its home, density and register: as `rules` ask, else those of the `song` around it, or this home.
+def known_of(
+    rules: Rules | None, metre: Metre, *, song: Melody | None = None, home: Home | None = None,
+    density: float | None = None,
+) -> Known:  # fmt: skip
+    """Its home, density and register: as `rules` ask, else those of the `song` around it, or this home and density.
 
     Chords ask for a home, too, where no key does, and there is no song.
     """
-    density = register = None
+    register = None
     if song is not None and song.notes.pitch.size:
         home = home_of(song)
         density = song.notes.pitch.size * metre.quarter_steps / song.events.size
