@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from midi_files import song, track, tune
 
+import cantilena
 from cantilena import vocabulary
 from cantilena.asked import AskedRules
 from cantilena.cli.shell import BlendPlan, Output, Steps, Tunes
@@ -294,7 +295,7 @@ def test_a_result_is_looked_at_as_its_melody_and_saved_in_every_format(composer,
     assert (result.bars, result.qpm, result.slice(1, 8)) == (melody.bars, melody.qpm, melody.slice(1, 8))
     assert result == melody
     assert hash(result) == hash(melody)
-    assert result._repr_html_() == melody._repr_html_()
+    assert result._repr_html_() == cantilena.show(melody)
     for name in ("tune.mid", "TUNE.MIDI", "tune.svg", "tune.wav"):
         result.save(name)
     assert read_receipt(Path("TUNE.MIDI").read_bytes()) == result.receipt

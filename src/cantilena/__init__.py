@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from cantilena.errors import ModelError as ModelError
     from cantilena.errors import RecipeError as RecipeError
     from cantilena.model import Model as Model
+    from cantilena.music.draw import show as show
+    from cantilena.music.formats import save as save
     from cantilena.music.melody import Melody as Melody
     from cantilena.music.midi import read_song as read_song
     from cantilena.requests import Blend as Blend
@@ -56,6 +58,8 @@ _WHERE = {
     "read_song": "music.midi",
     "RecipeError": "errors",
     "Result": "result",
+    "save": "music.formats",
+    "show": "music.draw",
     "Vary": "requests",
     "Voice": "voices",
     "VOICES": "voices",
@@ -64,7 +68,7 @@ _WHERE = {
 __all__ = [  # noqa: RUF022 - sorted as people read, not by case
     "Blend", "Bridge", "CantilenaError", "Compose", "Composer", "Corpus", "CorpusError", "Extend", "Infill",
     "load", "Melody", "MidiError", "Model", "ModelError", "Morph", "Pick", "read_song", "RecipeError", "Result",
-    "Vary", "Voice", "VOICES",
+    "save", "show", "Vary", "Voice", "VOICES",
 ]  # fmt: skip
 
 

@@ -124,7 +124,9 @@ class Result:
         return self.melody.slice(first, last)
 
     def _repr_html_(self) -> str:
-        return self.melody._repr_html_()
+        from cantilena.music.draw import to_html
+
+        return to_html(self.melody)
 
     def __eq__(self, other: object) -> bool:
         return self.melody == (other.melody if isinstance(other, Result) else other)

@@ -12,6 +12,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+import cantilena
 from cantilena.music.draw import to_html, to_svg
 from cantilena.music.melody import Melody
 from cantilena.music.metre import COMMON
@@ -277,7 +278,7 @@ def test_a_notebook_shows_the_roll_and_plays_it():
     tags: list[tuple[str, dict[str, str]]] = []
     parser = HTMLParser()
     parser.handle_starttag = lambda tag, attributes: tags.append((tag, dict(attributes)))
-    parser.feed(melody._repr_html_())
+    parser.feed(cantilena.show(melody)._repr_html_())
     assert [tag for tag, _ in tags] == ["figure", "img", "audio"]
     (_, image), (_, audio) = tags[1:]
     assert image["alt"] == repr(melody)

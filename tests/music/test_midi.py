@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from midi_files import chunk, midi, raw_chunk, signature, song, tempo, track, tune
 
+import cantilena
 from cantilena.errors import MidiError
 from cantilena.music.melody import MAX_PITCH, MIN_PITCH, Melody
 from cantilena.music.midi import read_song, to_midi
@@ -166,12 +167,12 @@ def test_a_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
             read_song(path)
 
 
-def test_a_melody_saves_itself(tmp_path: Path) -> None:
+def test_a_melody_is_saved(tmp_path: Path) -> None:
     melody = Melody.from_notes(*zip(*SCALE, strict=True))
-    melody.save(tmp_path / "a.mid", program=12)
+    cantilena.save(melody, tmp_path / "a.mid", program=12)
     assert (tmp_path / "a.mid").read_bytes() == to_midi(melody, program=12)
     with pytest.raises(ValueError, match=r"a.txt: melodies are saved as .mid, .midi, .svg, .html or .wav"):
-        melody.save(tmp_path / "a.txt")
+        cantilena.save(melody, tmp_path / "a.txt")
 
 
 def test_a_signature_at_the_start_replaces_common_time() -> None:

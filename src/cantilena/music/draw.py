@@ -25,7 +25,7 @@ from cantilena.music import render
 from cantilena.music.melody import Melody, pitch_name
 from cantilena.music.texts import printable
 
-__all__ = ["changed_bars", "to_html", "to_svg"]
+__all__ = ["Html", "changed_bars", "show", "to_html", "to_svg"]
 
 _WIDTH, _LEFT, _RIGHT, _FOOT = 1000.0, 44.0, 22.0, 22.0  # user units, as all lengths below
 _ROW_GAP = 32.0  # between systems; bar numbers stand in it
@@ -100,6 +100,18 @@ def to_svg(
         "</svg>\n",
     ]
     return "\n".join(parts)
+
+
+class Html(str):
+    """HTML that a notebook shows as what it is."""
+
+    def _repr_html_(self) -> str:
+        return str(self)
+
+
+def show(melody: Melody) -> Html:
+    """A melody to be looked at and heard, where a notebook's cell ends in it; a `Result` shows itself."""
+    return Html(to_html(melody))
 
 
 def to_html(melody: Melody) -> str:

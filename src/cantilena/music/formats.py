@@ -10,7 +10,7 @@ from cantilena.files import write_whole
 from cantilena.music import midi
 from cantilena.music.melody import Melody
 
-__all__ = ["WRITERS", "Piece", "write_piece"]
+__all__ = ["WRITERS", "Piece", "save", "write_piece"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +22,15 @@ class Piece:
     program: int = 0  # General MIDI, 0..127
     before: Melody | None = None  # before an edit, on the same bars
     file: bytes | None = None  # the MIDI file that it stands in, if it does
+
+
+def save(melody: Melody, path: str | Path, *, program: int = 0, name: str = "") -> None:
+    """Write a melody as `.mid`, `.svg` (piano roll), `.wav` or `.html` (both), by the name's ending, in one step.
+
+    `program` is the General MIDI program 0..127 (for `.mid`), `name` the track's name or the picture's title (by
+    default "Melody" and the file's name). ValueError for any other ending. A `Result` saves itself, with its receipt.
+    """
+    write_piece(Piece(melody, name, program), Path(path))
 
 
 def write_piece(piece: Piece, path: Path) -> None:

@@ -16,7 +16,6 @@ A `Melody` is canonical: a REST always ends a sounding note, and silence is writ
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -241,23 +240,6 @@ class Melody:
         if pitch.size and (pitch.min() < MIN_PITCH or pitch.max() > MAX_PITCH):
             raise ValueError(f"transposing by {semitones} leaves MIDI pitches {MIN_PITCH}..{MAX_PITCH}")
         return replace(self, events=transpose(self.events, semitones))
-
-    # -- keeping -------------------------------------------------------------------------------
-
-    def save(self, path: str | Path, *, program: int = 0, name: str = "") -> None:
-        """Write as `.mid`, `.svg` (piano roll), `.wav` or `.html` (both), by the name's ending, in one step.
-
-        `program` is the General MIDI program 0..127 (for `.mid`), `name` the track's name or the picture's title (by
-        default "Melody" and the file's name). ValueError for any other ending.
-        """
-        from cantilena.music.formats import Piece, write_piece
-
-        write_piece(Piece(self, name, program), Path(path))
-
-    def _repr_html_(self) -> str:
-        from cantilena.music import draw
-
-        return draw.to_html(self)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Melody):
