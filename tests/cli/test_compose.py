@@ -48,6 +48,24 @@ def test_several_melodies_are_named_by_seed_and_the_same_as_alone(toy_model, tmp
     assert (tmp_path / "tune.mid").read_bytes() == (tmp_path / "many" / "tune-7.mid").read_bytes()
 
 
+def test_one_tune_has_the_name_that_it_is_given(toy_model, tmp_path):
+    def compose(*more):
+        return run("compose", "--model", toy_model, "--bars", 8, "--steps", 1, "--seed", 7, *more, cwd=tmp_path)
+
+    assert compose("-o", "of.mine.mid").stdout.startswith("of.mine.mid  seed 7")
+    assert compose("-o", "new/a.mid", "--format", "mid,abc").returncode == 0
+    assert compose("-o", "seen.svg").returncode == 0
+    assert compose("-o", "a.Mid/").returncode == 0
+    made = {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()}
+    folder = {f"a.Mid/tune.{ending}" for ending in ("mid", "svg", "wav")}
+    assert made == {"of.mine.mid", "new/a.mid", "new/a.abc", "seen.svg", *folder}
+    assert compose("-o", "of.mine.mid").stderr == (
+        "cantilena: -o of.mine.mid: is there already; give another name, or --force to replace it\n"
+    )
+    assert compose("-o", "of.mine.mid", "--force").returncode == 0
+    assert compose("-o", "b.mid", "-n", 2).stderr == "cantilena: -o b.mid: is for one tune; give a folder for more\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -16,7 +16,7 @@ class Output(Described, frozen=True, kw_only=True):
     """Says where a result goes. It is no part of a request, so no path of yours gets into a file."""
 
     where: Annotated[
-        str | None, about("Write the result to this place: OUT.mid, or a folder for new tunes.", flag="--output -o")
+        str | None, about("Write the result to this place: OUT.mid, or of new tunes a folder.", flag="--output -o")
     ] = None
     formats: Annotated[
         Formats,

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cantilena.cli.made import check_streamed, end, ending, failed, open_made, remark, save, say, seeded
 from cantilena.cli.options import given_to
-from cantilena.cli.places import check_place, free_stem
+from cantilena.cli.places import check_new, check_place, free_stem
 from cantilena.cli.progress import Tell, progress
 from cantilena.cli.shell import Output, Tunes
 from cantilena.cli.streams import is_stream
 from cantilena.music.texts import printable
+from cantilena.notation.endings import ENDINGS
 from cantilena.requests import Compose, Pick
 
 if TYPE_CHECKING:
@@ -25,20 +27,25 @@ __all__ = ["compose"]
 _BATCH = 8  # melodies composed at once: more are hardly faster, and the first is written later
 _BATCH_BARS = 64 * _BATCH
 _ALL_FORMATS = "mid,svg,wav"
+_ROLLS = ("mid", "svg", "wav", "html")  # the formats that are no notation
 
 
 def compose(given: dict[str, Any]) -> None:
     """Compose what the options ask for, and write tune after tune."""
-    streamed = is_stream(given.get("where"))
-    formats = "mid" if streamed else _ALL_FORMATS
+    streamed, named = is_stream(given.get("where")), _format_of(given.get("where"))
+    formats = "mid" if streamed else named or _ALL_FORMATS
     output = given_to(Output, {"where": ".", "formats": formats, **given})
-    folder, shell = Path(output.where or "."), given_to(Tunes, given)
+    place, shell = Path(output.where or "."), given_to(Tunes, given)
+    if (streamed or named) and (shell.number > 1 or given.get("k", 1) > 1):
+        raise ValueError(f"-o {place}: is for one tune; give a folder for more")
     if streamed:
         check_streamed(output)
-        if shell.number > 1 or given.get("k", 1) > 1:
-            raise ValueError("-o -: one tune goes to standard output; give a folder for more")
+    elif named:
+        check_place(place, place.parent)
+        place = place.with_name(place.name[: -len(ending(named)) - 1])
+        check_new((_file(place, format) for format in output.formats), force=output.force)
     else:
-        check_place(folder, folder)
+        check_place(place, place)
     if shell.any:
         given["voice"] = "any"
     request: Compose = given_to(Pick if "k" in given else Compose, seeded(given))
@@ -52,19 +59,31 @@ def compose(given: dict[str, Any]) -> None:
     with progress("composing") as tell:
         for result in _made(composer, request, shell.number, tell):
             seed = result.receipt.request.seed
-            stem = folder / (f"tune-{seed}" if several else "tune")
-            if not (output.force or streamed):
+            stem = place if named else place / (f"tune-{seed}" if several else "tune")
+            if not (output.force or streamed or named):
                 stem = free_stem(stem, map(ending, output.formats))
-            save(result, output, lambda format, stem=stem: stem.with_suffix(f".{ending(format)}"))  # type: ignore[misc]
-            place = "-" if streamed else f"{stem}.{'|'.join(map(ending, output.formats))}"
-            say(f"{place}  seed {seed}  {result.melody!r}", result, output)
+            save(result, output, partial(_file, stem))
+            file = "-" if streamed else f"{stem}.{'|'.join(map(ending, output.formats))}"
+            say(f"{file}  seed {seed}  {result.melody!r}", result, output)
             if known is not None:
                 lines = map(printable, known.nearest(result.melody).text().splitlines())
                 print("\n".join(lines), file=sys.stderr if streamed else sys.stdout)
             if output.open:
-                open_made(stem.with_suffix(".mid"), output)
+                open_made(_file(stem, "mid"), output)
             short += failed(result)
     end(short)
+
+
+def _format_of(where: str | None) -> str | None:
+    """The format that a name for one tune asks for by its ending, the longest of those it has; None for a folder."""
+    if where is None or Path(where).is_dir():
+        return None
+    asked = [f for f in (*_ROLLS, *ENDINGS) if where.lower().endswith(f".{ending(f)}") and Path(where).stem[0] != "."]
+    return max(asked, key=lambda format: len(ending(format)), default=None)
+
+
+def _file(stem: Path, format: str) -> Path:
+    return stem.with_name(f"{stem.name}.{ending(format)}")
 
 
 def _known(composer: Composer) -> Any:
