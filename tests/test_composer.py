@@ -23,15 +23,15 @@ def composer(toy_model):
 def test_a_seed_is_the_same_music_alone_in_a_batch_and_again(composer, toy_model):
     alone = composer.compose(seed=7)
     assert alone == composer.compose(seed=7)
-    assert alone == composer.compose_many(range(64))[7]
+    assert alone == composer.compose_many(range(5, 14))[2]
     assert alone == load(toy_model).compose(seed=7)
     assert alone != composer.compose(seed=8)
 
 
 def test_more_melodies_than_a_batch_holds(composer):
-    many = composer.compose_many(range(70), Compose(steps=2))
+    many = composer.compose_many(range(70), Compose(steps=1, plain=True))
     assert len(many) == 70
-    assert many[69] == composer.compose(seed=69, steps=2)
+    assert many[69] == composer.compose(seed=69, steps=1, plain=True)
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)

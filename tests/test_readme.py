@@ -52,7 +52,7 @@ def test_every_command_runs(desk):
         if words[1] in ("compose", "infill", "extend", "bridge", "vary"):
             words += ["--steps", "12" if "--density" in words else "3"]  # three steps are too few to steer
         if words[1] == "adapt":
-            words += ["--minutes", "1", "--threads", "1"]
+            words += ["--minutes", "0.5", "--threads", "1"]
         if words[1] in ("morph", "blend"):
             words += ["--sampling-steps", "3"]
         if words[1] == "reproduce":

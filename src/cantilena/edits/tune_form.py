@@ -113,12 +113,13 @@ def draw_density(
 
 def compose_tune(
     sample: SampleMany, told: Told, seed: int, bars: int, metre: Metre, letters: Sequence[int], *,
-    key: Key | None = None, rules: Rules | None = None, form: Form | None = None,
+    key: Key | None = None, home: Key | None = None, rules: Rules | None = None, form: Form | None = None,
 ) -> Melody:  # fmt: skip
     """A tune of `bars` bars in the form of `letters`, one a phrase, that ends at home; all chance is the seed's.
 
-    Home is the tonic of `key`, or of what was written; `rules` bind all that is. By a `form` bars come again where it
-    asks and not elsewhere, and of the draws those that keep it are better.
+    It ends on the tonic of the `key` that is asked for; else of that which the network was told, `home`, where the
+    notes do not say otherwise; else of what was written. `rules` bind all that is. By a `form` bars come again where
+    it asks and not elsewhere, and of the draws those that keep it are better.
     """
     phrases = metre.phrases_of(bars)
     where, shared = places(phrases, letters), SharedPhrases.of(np.asarray(letters))
@@ -126,7 +127,7 @@ def compose_tune(
     for turn in range(ROUNDS):
         seeds = [seed if not turn and not k else own_seed(seed, 1 + turn * DRAWS + k) for k in range(DRAWS)]
         drawn = sample(seeds, phrases=phrases, places=where, shared=shared)
-        found = [_written(told(one), x_0, bars, key, rules, form) for one, x_0 in zip(seeds, drawn, strict=True)]
+        found = [_written(told(one), x_0, bars, key, home, rules, form) for one, x_0 in zip(seeds, drawn, strict=True)]
         missed = [0.0 if form is None else 1 - float(form.met(tune).mean()) for tune in found]
         tunes += [(_worth(tune) - _MISSED * part, tune) for part, tune in zip(missed, found, strict=True)]
         if max(worth for worth, _ in tunes) > 0:
@@ -135,7 +136,8 @@ def compose_tune(
 
 
 def _written(
-    model: Model, x_0: NDArray[np.float32], bars: int, key: Key | None, rules: Rules | None, form: Form | None
+    model: Model, x_0: NDArray[np.float32], bars: int, key: Key | None, home: Key | None, rules: Rules | None,
+    form: Form | None,
 ) -> Melody:  # fmt: skip
     """Latents (P, D) as a melody whose last bar comes to rest on the tonic, within hard rules, and in a form."""
     metre = model.manner.metre
@@ -147,9 +149,9 @@ def _written(
     if form is not None:
         tokens = _formed(write, tokens, form, end, rules, metre)
     heard = key_before(Melody.from_tokens(metre.join(tokens)[:end], metre=metre), end - metre.bar_steps)
-    if key is not None and heard is not None and key.tonic not in heard.stable:
-        key = None  # the notes say otherwise than the network was told
-    tokens = come_to_rest(write, tokens, 0, end, key=key, tonic=True, metre=metre)
+    if home is not None and heard is not None and home.tonic not in heard.stable:
+        home = None  # the notes say otherwise than the network was told
+    tokens = come_to_rest(write, tokens, 0, end, key=key or home, tonic=True, metre=metre)
     return Melody.from_tokens(metre.join(tokens)[:end], metre=metre)
 
 

@@ -154,11 +154,10 @@ def _tune(engine: Engine, counted: _Counted, request: Compose, length: Length, r
     density = draw_density(model.tunes.densities, request.style, str(metre), seed)
     drawn = _drawn(request, draw_home(model.tunes.homes, request.style, seed), density)
     sample, told = partial(counted.sample, **drawn), partial(engine.told, drawn)
-    key, home = None if rules is None else rules.key, drawn["known"].home
-    key = Key.at_home(*home) if key is None and home is not None else key
-    binding = None if rules is None else rules.binding
+    home = None if drawn["known"].home is None else Key.at_home(*drawn["known"].home)
+    key, binding = (None, None) if rules is None else (rules.key, rules.binding)
     return compose_tune(
-        sample, told, seed, bars=bars, metre=metre, letters=letters, key=key, rules=binding, form=form
+        sample, told, seed, bars=bars, metre=metre, letters=letters, key=key, home=home, rules=binding, form=form
     )  # fmt: skip
 
 
