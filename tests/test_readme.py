@@ -20,6 +20,7 @@ SHORT = {  # training takes hours; here it takes two steps with toy networks
     "denoiser": ["network.width=16", "network.layers=1", "network.heads=2", "network.hidden=16", "loop.steps=2"],
     "mdn": ["network.width=16", "network.layers=1", "network.heads=2", "network.hidden=16", "loop.steps=2"],
 }
+SEEDED = ("compose", "infill", "extend", "bridge", "vary", "morph", "blend")  # by chance where no seed is given
 
 
 def shown(language: str) -> list[str]:
@@ -51,6 +52,8 @@ def test_every_command_runs(desk):
             words += [word for setting in SHORT[words[2]] for word in ("--set", setting)]
         if words[1] in ("compose", "infill", "extend", "bridge", "vary"):
             words += ["--steps", "12" if "--density" in words else "3"]  # three steps are too few to steer
+        if words[1] in SEEDED and "--seed" not in words:
+            words += ["--seed", "7"]
         if words[1] == "adapt":
             words += ["--minutes", "0.5", "--threads", "1"]
         if words[1] in ("morph", "blend"):

@@ -61,10 +61,10 @@ def build(
 
     >>> from concurrent.futures import ThreadPoolExecutor
     >>> from tempfile import TemporaryDirectory
-    >>> from cantilena.music.melody import Melody
+    >>> from cantilena import Melody, save
     >>> tune = Melody.from_notes(range(0, 320, 4), range(4, 324, 4), [60, 62, 64, 65, 67] * 16)
     >>> with TemporaryDirectory() as folder, ThreadPoolExecutor() as threads:
-    ...     tune.save(f"{folder}/tune.mid")
+    ...     save(tune, f"{folder}/tune.mid")
     ...     corpus = build([f"{folder}/tune.mid"], f"{folder}/corpus", executor=threads)
     ...     corpus.melody(0)
     Melody(20 bars, 80 notes, C4-G4, 120 qpm)

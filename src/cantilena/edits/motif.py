@@ -100,11 +100,12 @@ def develop(
         written = metre.join(model.to_phrases(x_0, bounds))
         for b in (metre.phrase_steps * begins).tolist():
             tunes.append((motif.like(written[b : b + bars * metre.bar_steps]), x_0, bounds, b))
-    best, x_0, bounds, begin = max(tunes, key=lambda t: (cadence and has_cadence(t[0]), _worth(t[0], motif)))
+    best, x_0, bounds, begin = max(tunes, key=lambda t: (cadence and has_cadence(t[0], key), _worth(t[0], motif)))
     if not cadence:
         return best
     stop = begin + bars * metre.bar_steps
-    tokens = come_to_rest(partial(model.to_phrases, x_0), model.to_phrases(x_0, bounds), begin, stop, metre=metre)
+    write = partial(model.to_phrases, x_0)
+    tokens = come_to_rest(write, model.to_phrases(x_0, bounds), begin, stop, key=key, metre=metre)
     return motif.like(metre.join(tokens)[begin:stop])
 
 
