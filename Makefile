@@ -71,7 +71,7 @@ reference: .venv/running
 	touch $@
 
 .venv/developing: .venv/running
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[train,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[score,train,dev]'
 	touch $@
 
 .venv/documenting: .venv/running

@@ -41,7 +41,7 @@ class Result:
     parts: tuple[Result, ...] = ()  # the steps of a morph in order; what was picked, the best first
 
     def save(self, path: str | Path) -> None:
-        """Write `.mid` (with the receipt), `.svg`, `.wav`, `.html`, `.musicxml`, `.mxl`, `.abc` or `.score.svg`.
+        """Write `.mid` (with the receipt), `.svg`, `.wav`, `.html`, `.musicxml`, `.mxl`, `.abc`, `.score.svg`, `.pdf`.
 
         The name's ending says which; it is written in one step. A picture of an edit shows what was there before, as
         outlines. ValueError for any other ending, CantilenaError where a score cannot be typeset.

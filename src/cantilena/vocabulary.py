@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # what may be given
 else:  # what a request holds of it
     Bars = str
     Count = int | None  # None until the request is whole
-    Formats = tuple[Literal["mid", "svg", "wav", "html", "musicxml", "mxl", "abc", "score"], ...]
+    Formats = tuple[Literal["mid", "svg", "wav", "html", "musicxml", "mxl", "abc", "score", "pdf"], ...]
     Name = str | None
     Numbers = tuple[int | None, ...]
     Rows = tuple[tuple[float, ...], ...]

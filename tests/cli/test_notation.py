@@ -89,10 +89,12 @@ def test_an_edit_keeps_the_key_and_the_chords_of_the_song(toy_model, tmp_path):
 
 def test_a_score_is_typeset(toy_model, tmp_path):
     pytest.importorskip("verovio")
+    pytest.importorskip("typst")
     (tmp_path / "a.abc").write_bytes(to_abc(random_melody(3, 8), title="A tune"))
-    done = run("vary", "a.abc", *FAST, "--model", toy_model, "--format", "score", "-o", "out.mid", cwd=tmp_path)
+    done = run("vary", "a.abc", *FAST, "--model", toy_model, "--format", "score,pdf", "-o", "out.mid", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out.score.svg").read_text().lstrip().startswith("<svg")
+    assert (tmp_path / "out.pdf").read_bytes().startswith(b"%PDF-")
 
 
 def test_hostile_files_are_one_line(toy_model, tmp_path):

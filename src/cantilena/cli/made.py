@@ -71,7 +71,9 @@ def open_made(file: Path, output: Output) -> None:
     """Open what was written: what shows most of it."""
     from cantilena.cli.system import open_file
 
-    best = next(format for format in ("html", "svg", "mid", *output.formats) if format in output.formats)
+    best = next(
+        format for format in ("html", "svg", "pdf", "score", "mid", *output.formats) if format in output.formats
+    )
     open_file(file.with_suffix(f".{ending(best)}"))
 
 

@@ -9,7 +9,7 @@ from cantilena.vocabulary import Formats, formats
 
 __all__ = ["BlendPlan", "Output", "Shell", "Steps", "Tunes"]
 
-_FORMATS = "mid, svg, wav, html, musicxml, mxl, abc, score joined by commas"
+_FORMATS = "mid, svg, wav, html, musicxml, mxl, abc, score, pdf joined by commas"
 
 
 class Output(Described, frozen=True, kw_only=True):
@@ -22,7 +22,7 @@ class Output(Described, frozen=True, kw_only=True):
         Formats,
         about(
             "Write these formats: mid, svg (a roll), wav, html (picture and sound), musicxml, mxl (packed), abc, score "
-            "(typeset), joined by commas.",
+            "(typeset, svg), pdf (typeset, pages of A4), joined by commas.",
             flag="--format", says=f"--format is {_FORMATS}", read=formats,
         ),
     ] = ("mid",)  # fmt: skip
@@ -34,10 +34,11 @@ class Output(Described, frozen=True, kw_only=True):
         super().__post_init__()
         if not self.formats:
             raise ValueError(f"--format is {_FORMATS}, not nothing")
-        if "score" in self.formats:
-            from cantilena.notation.engraving import check_verovio
+        if {"score", "pdf"} & set(self.formats):
+            from cantilena.notation.engraving import check_typesetter
 
-            check_verovio()
+            for format in self.formats:
+                check_typesetter(format)
 
 
 class Shell(Described, frozen=True, kw_only=True):

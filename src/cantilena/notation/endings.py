@@ -4,7 +4,9 @@ from __future__ import annotations
 
 __all__ = ["ENDINGS", "ending_of"]
 
-ENDINGS = {"musicxml": ".musicxml", "mxl": ".mxl", "abc": ".abc", "score": ".score.svg"}  # by format
+ENDINGS = {  # by format
+    "musicxml": ".musicxml", "mxl": ".mxl", "abc": ".abc", "score": ".score.svg", "pdf": ".pdf",
+}  # fmt: skip
 
 
 def ending_of(name: str) -> str:

@@ -13,7 +13,7 @@ from cantilena.music.melody import Melody
 from cantilena.music.midi import Song, read_song
 from cantilena.notation.chords import Placed, chords_of
 from cantilena.notation.endings import ENDINGS
-from cantilena.notation.engraving import engrave
+from cantilena.notation.engraving import TYPESET, engrave
 from cantilena.notation.sheet import KeySignature
 from cantilena.notation.spelling import key_of_signature
 from cantilena.notation.to_abc import to_abc
@@ -52,7 +52,8 @@ def write_notation(
     written = writer(melody, title=title, key=key, chords=placed, program=program or 0)
     if ending == ENDINGS["mxl"]:
         return packed(written)
-    return engrave(written, title) if ending == ENDINGS["score"] else written
+    format = next((format for format in TYPESET if ending == ENDINGS[format]), None)
+    return written if format is None else engrave(written, title, format=format)
 
 
 def asked_chords(text: str, melody: Melody, bars: Sequence[int]) -> list[Placed]:
