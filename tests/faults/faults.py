@@ -232,6 +232,8 @@ def memory(bench: Bench, command: str) -> Row:
                 status, said = -9, "it hangs"
             if status and (trouble := _refused(status, said)):
                 troubles.append(f"{megabytes} MB: {trouble}")
+            elif not status:
+                troubles.append(differences(digest(place, bench.inputs), bench.wanted[command]))
             done += not status
             if running.orphans():
                 troubles.append(f"{megabytes} MB: orphans")
