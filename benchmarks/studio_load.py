@@ -4,8 +4,8 @@
 
 Starts a studio of its own. Each client sends its jobs one after the other: tunes of 16 bars, and fills of 4 bars in the
 first of them. Every answer is compared by hash with what the same request gave in the first round; with `--fresh` each
-round has seeds of its own, but for the first tune of each client. `--quick` asks for less of the model and as much of the
-server: 4 bars by one step.
+round has seeds of its own, but for the first tune of each client. `--quick` asks for less of the model and as much of
+the server: 4 bars by one step.
 """
 
 from __future__ import annotations
