@@ -1,9 +1,11 @@
 """Many clients at once: is every job answered, once, with its own music, and does memory stay flat?
 
-    python benchmarks/studio_load.py [--jobs 200] [--clients 20] [--rounds 3]
+    python benchmarks/studio_load.py [--jobs 200] [--clients 20] [--rounds 3] [--model FOLDER] [--fresh] [--quick]
 
 Starts a studio of its own. Each client sends its jobs one after the other: tunes of 16 bars, and fills of 4 bars in the
-first of them. Every answer is compared by hash with what the same request gave in the first round.
+first of them. Every answer is compared by hash with what the same request gave in the first round; with `--fresh` each
+round has seeds of its own, but for the first tune of each client. `--quick` asks for less of the model and as much of
+the server: 4 bars by one step.
 """
 
 from __future__ import annotations
@@ -32,14 +34,18 @@ def ask(address: str, client: int, request: dict[str, object]) -> tuple[dict[str
     return result, time.monotonic() - began
 
 
-def one_client(address: str, client: int, jobs: int, told: list[tuple[str, str, float]]) -> None:
+def one_client(
+    address: str, client: int, jobs: int, first_seed: int, quick: bool, told: list[tuple[str, str, float]]
+) -> None:
+    tune = {"bars": 4, "steps": 1, "plain": True} if quick else {"bars": 16}
+    fill = {"bars": "2-3", "steps": 1} if quick else {"bars": "5-8"}
     song: dict[str, object] | None = None
     for k in range(jobs):
-        seed = 1000 * client + k if k else 27
+        seed = first_seed + 1000 * client + k if k else 27
         if k % 2 and song is not None:
-            request = {"verb": "infill", "song": song, "bars": "5-8", "seed": seed}
+            request = {"verb": "infill", "song": song, **fill, "seed": seed}
         else:
-            request = {"verb": "compose", "bars": 16, "seed": seed}
+            request = {"verb": "compose", **tune, "seed": seed}
         result, seconds = ask(address, client, request)
         receipt = result["receipt"]
         assert receipt["request"]["seed"] == seed, "another's answer"  # type: ignore[index]
@@ -59,17 +65,23 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=200)
     parser.add_argument("--clients", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--model", default="open-64")
+    parser.add_argument("--fresh", action="store_true")
+    parser.add_argument("--quick", action="store_true")
     given = parser.parse_args()
-    command = [sys.executable, "-m", "cantilena", "studio", "--no-browser", "--port", "0"]
+    command = [sys.executable, "-m", "cantilena", "studio", "--no-browser", "--port", "0", "--model", given.model]
     studio = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         address = studio.stdout.readline().split()[4].rstrip("/")  # type: ignore[union-attr]
         first: dict[str, str] = {}
         for number in range(1, given.rounds + 1):
             told: list[tuple[str, str, float]] = []
+            seed = 1_000_000 * number if given.fresh else 0
             began = time.monotonic()
             threads = [
-                threading.Thread(target=one_client, args=(address, client, given.jobs // given.clients, told))
+                threading.Thread(
+                    target=one_client, args=(address, client, given.jobs // given.clients, seed, given.quick, told)
+                )
                 for client in range(given.clients)
             ]
             for thread in threads:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cantilena.files import new_folder, write_whole
+from cantilena.files import new_folder, sole, write_whole
 
 
 def test_writing_replaces_in_one_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,3 +178,94 @@ def test_an_old_folder_comes_back_where_its_place_is_empty(tmp_path):
     with pytest.raises(ZeroDivisionError), new_folder(tmp_path / "model"):
         raise ZeroDivisionError
     assert (tmp_path / "model" / "whole.txt").read_text() == "whole"
+
+
+# -- what only one may do at a time ------------------------------------------------------------------
+
+HOLDS = """
+import os, sys, time
+from pathlib import Path
+from cantilena.files import sole
+with sole(Path(sys.argv[1]), ValueError("busy")):
+    if not os.fork():
+        time.sleep(60)
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+class BusyError(Exception):
+    pass
+
+
+def test_only_one_holds_a_lock_and_nothing_is_left_of_it(tmp_path):
+    lock = tmp_path / "run" / "lock"
+    for _ in range(2):
+        with sole(lock, BusyError()):
+            with pytest.raises(BusyError), sole(lock, BusyError()):
+                pass
+            with concurrent.futures.ThreadPoolExecutor() as pool:
+                assert isinstance(pool.submit(lambda: sole(lock, BusyError()).__enter__()).exception(), BusyError)
+        assert list((tmp_path / "run").iterdir()) == []
+    with pytest.raises(ZeroDivisionError), sole(lock, BusyError()):
+        raise ZeroDivisionError
+    assert list((tmp_path / "run").iterdir()) == []
+
+
+def test_a_process_that_is_killed_lets_go_though_its_child_lives_on(tmp_path):
+    lock = tmp_path / "lock"
+    child = subprocess.Popen(
+        [sys.executable, "-c", HOLDS, str(lock)], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert child.stdout
+    assert child.stdout.readline() == "held\n"
+    with pytest.raises(BusyError), sole(lock, BusyError()):
+        pass
+    child.kill()
+    child.wait()
+    try:
+        with sole(lock, BusyError()):
+            pass
+        assert list(tmp_path.iterdir()) == []
+    finally:
+        os.killpg(child.pid, signal.SIGKILL)
+
+
+def test_the_folder_of_a_lock_may_go_between_making_it_and_locking(tmp_path, monkeypatch):
+    made = []
+    mkdir = Path.mkdir
+
+    def make_and_lose(path, *args, **more):
+        mkdir(path, *args, **more)
+        if not made:
+            path.rmdir()
+        made.append(path)
+
+    monkeypatch.setattr(Path, "mkdir", make_and_lose)
+    with sole(tmp_path / "work" / "lock", BusyError()):
+        assert (tmp_path / "work" / "lock").exists()
+    assert len(made) == 2
+
+
+def test_two_that_take_turns_with_a_folder_are_never_in_it_together(tmp_path):
+    """Each removes the folder of the lock when it lets go of it."""
+    inside, most, done = 0, 0, 0
+
+    def work():
+        nonlocal inside, most, done
+        for _ in range(200):
+            try:
+                with sole(tmp_path / "work" / "lock", BusyError()):
+                    inside += 1
+                    most = max(most, inside)
+                    time.sleep(0)
+                    inside -= 1
+                    done += 1
+                os.rmdir(tmp_path / "work")
+            except (BusyError, OSError):
+                pass
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        for ended in [pool.submit(work) for _ in range(4)]:
+            ended.result()
+    assert (most, done > 4) == (1, True)

@@ -3,7 +3,7 @@
 They are written under another name, which begins with a dot, and take their place when they are complete. What is not
 complete is removed: at once after an error, and at the end of the process after Ctrl-C between any two of these lines.
 The process that writes one holds a lock on it. Killed, it leaves it without one, and the next that writes there removes
-it.
+it. `sole` is the lock for what only one process may do at a time.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ try:
 except ImportError:  # Windows: what a killed process leaves stays there
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["new_file", "new_folder", "remove_unfinished", "write_whole"]
+__all__ = ["new_file", "new_folder", "remove_unfinished", "sole", "write_whole"]
 
 _CHANCE = "[0-9a-f]{16}"
 _FILE = ".cantilena-"  # and 16 digits: short, as the name of the file itself may be as long as a name can be
 _tidied: set[Path] = set()  # folders in which this process looked for files that were left behind
 _tidied_lock = threading.Lock()
-_unfinished: dict[Path, Callable[[], None]] = {}  # what this process writes now, and what removes it
+_unfinished: dict[object, Callable[[], None]] = {}  # what this process writes now or holds, and what removes it
 
 
 def write_whole(path: Path, data: bytes | Iterable[bytes]) -> None:
@@ -79,6 +79,34 @@ def new_folder(folder: Path) -> Iterator[Path]:
     with _made(Path.mkdir, partial(_remove_folder, folder), folder.parent / f".{folder.name}.", ".new") as new:
         yield new
         _exchange(new, folder, new.with_suffix(".old"))
+
+
+@contextmanager
+def sole(lock: Path, busy: Exception) -> Iterator[None]:
+    """Hold the file `lock` as the only one of all processes and threads; it is removed at the end.
+
+    A process that ends in any way lets go of it. Its folder is made if need be. Raises `busy` where another one holds
+    it, OSError where it cannot be made.
+    """
+    from filelock import FileLock, Timeout  # here, since it takes a quarter of the time in which a command starts
+
+    held = FileLock(lock, timeout=0)
+    while not held.is_locked:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            held.acquire()
+        except Timeout as error:
+            raise busy from error
+        except FileNotFoundError:  # whoever held it before removed its folder just now
+            continue
+    _unfinished[held] = remove = partial(_remove_file, lock)
+    try:
+        yield
+    finally:
+        with suppress(PermissionError):  # Windows removes it when it is let go
+            remove()
+        del _unfinished[held]
+        held.release()
 
 
 def remove_unfinished() -> None:
@@ -149,6 +177,8 @@ def _lock(path: Path) -> int | None:
 
     Raises BlockingIOError where another process holds it, FileNotFoundError where it is not there any more.
     """
+    # No `sole`: that locks a second file beside, which a killed process would leave as well, and what it imports would
+    # slow down the start of every command that writes a file.
     if fcntl is None:
         return None
     try:

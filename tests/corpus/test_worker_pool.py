@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import importlib
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -15,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from cantilena.corpus import worker_pool
 from cantilena.corpus.worker_pool import WorkerPool
 from cantilena.errors import CorpusError
 
@@ -143,6 +146,31 @@ def test_a_script_without_a_guard_is_told_so(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert f"{CorpusError.__name__}: worker processes cannot start" in done.stderr
     assert "__name__ == '__main__'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "place", ["concurrent.futures.process._ExecutorManagerThread.start", "multiprocessing.queues.Queue._start_thread"]
+)
+def test_where_no_thread_can_begin_there_is_no_memory_and_no_waiting(place, monkeypatch, capsys) -> None:
+    def start(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(place, start)
+    monkeypatch.setattr(worker_pool, "_PATIENCE", 0.05)
+    with pytest.raises((MemoryError, RuntimeError), match="thread"):
+        WorkerPool(double, workers=2)
+    assert multiprocessing.active_children() == []
+    assert capsys.readouterr().err == ""
+
+
+def test_work_that_cannot_be_imported_raises_what_its_import_does(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "short_of_memory.py").write_text("import os, sys\ndef work(batch): ...\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    work = importlib.import_module("short_of_memory").work
+    (tmp_path / "short_of_memory.py").write_text("raise MemoryError('as numpy says')\n")
+    with pytest.raises(MemoryError, match="as numpy says"):
+        WorkerPool(work, workers=1)
+    assert multiprocessing.active_children() == []
 
 
 ORPHANS = """

@@ -87,7 +87,7 @@ def kill(bench: Bench, command: str, times: int | None = None, seed: int = 0) ->
     """Kill -9 at random moments, some times in a row, and then let it end."""
     bench.undisturbed(command)
     times = times or KILLS[command]
-    draw, done, troubles = random.Random(f"{command} {seed}"), 0, []
+    draw, done, among, troubles = random.Random(f"{command} {seed}"), 0, 0, []
     for _ in range(3 * times):
         if done >= times:
             break
@@ -99,12 +99,15 @@ def kill(bench: Bench, command: str, times: int | None = None, seed: int = 0) ->
                 if orphans := running.orphans():
                     troubles.append(f"{len(orphans)} orphans")
                 troubles.append(torn(place, bench.wanted[command], bench.inputs))
+                there = set(digest(place, bench.inputs)) & set(bench.wanted[command])
+                among += killed and 0 < len(there) < len(bench.wanted[command])
                 if not killed:
                     break
             troubles.append(bench.finish(command, place))
     if done < times:
         troubles.append(f"only {done} of {times} kills came before the end")
-    return Row("kill -9", command, done, "same result, nothing torn or left, no orphans", _told(troubles))
+    fine = f"same result, nothing torn or left, no orphans; {among} when part of the files were there"
+    return Row("kill -9", command, done, fine, _told(troubles))
 
 
 def full(bench: Bench, command: str) -> Row:
@@ -232,6 +235,8 @@ def memory(bench: Bench, command: str) -> Row:
                 status, said = -9, "it hangs"
             if status and (trouble := _refused(status, said)):
                 troubles.append(f"{megabytes} MB: {trouble}")
+            elif not status:
+                troubles.append(differences(digest(place, bench.inputs), bench.wanted[command]))
             done += not status
             if running.orphans():
                 troubles.append(f"{megabytes} MB: orphans")

@@ -45,6 +45,7 @@ def test_eight_threads_compose_as_one(bench):
 @pytest.mark.parametrize("error", [
     MemoryError(), MemoryError("Unable to allocate 8 MiB"), RuntimeError("std::bad_alloc"),
     ImportError("libx.so: failed to map segment from shared object"), OSError(12, "Cannot allocate memory"),
+    RuntimeError("can't start new thread"),
 ])  # fmt: skip
 def test_too_little_memory_is_no_bug(error):
     said, status = _explained(error)

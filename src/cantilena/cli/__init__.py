@@ -16,7 +16,9 @@ from cantilena.errors import CantilenaError
 __all__ = ["app", "main"]
 
 _COMPLETE = "_CANTILENA_COMPLETE"  # in the environment where a shell asks how a command line may go on
-_NO_MEMORY = ("bad_alloc", "Cannot allocate memory", "cannot allocate memory", "failed to map segment")
+_NO_MEMORY = (
+    "bad_alloc", "Cannot allocate memory", "cannot allocate memory", "failed to map segment", "can't start new thread",
+)  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

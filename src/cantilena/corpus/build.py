@@ -13,13 +13,11 @@ import hashlib
 import os
 import re
 import shutil
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import IO
 
 from cantilena.corpus.merge import Seen, merge
 from cantilena.corpus.parts import SECONDS, Extractor, File, Part, extract_file, file_hash, read_batch, rules
@@ -27,15 +25,13 @@ from cantilena.corpus.sources import Sources
 from cantilena.corpus.store import Corpus
 from cantilena.corpus.worker_pool import WorkerPool
 from cantilena.errors import CorpusError
-from cantilena.files import write_whole
+from cantilena.files import sole, write_whole
 
 __all__ = ["build"]
 
 BATCH_FILES, BATCH_BYTES = 32, 2 << 20
 Progress = Callable[[int, int | None], None]
 _OURS = re.compile(r"manifest\.json|melodies\.npy|files\.jsonl|events-\d+\.npy")
-_here: set[Path] = set()  # directories this process is building
-_here_lock = threading.Lock()
 
 
 def build(
@@ -182,38 +178,16 @@ def _keep(old: Path, directory: Path) -> None:
 @contextmanager
 def _locked(work: Path, directory: Path) -> Iterator[None]:
     """Hold the folder `work` for this build alone, as long as the process lives; it goes when it holds no part."""
-    busy = CorpusError(f"{directory}: another build of it is running")
-    with _here_lock:
-        if work in _here:
-            raise busy
-        _here.add(work)
+    lock = work / "lock"
     try:
-        while (lock := _lock(work, busy)) is None:
-            pass
-        with lock:
+        with sole(lock, CorpusError(f"{directory}: another build of it is running")):
             try:
                 yield
             finally:
                 if not any(work.glob("parts-*/*.npz")) and not (work / "replaced").exists():
-                    shutil.rmtree(work, ignore_errors=True)
+                    with suppress(OSError):
+                        for path in set(work.iterdir()) - {lock}:
+                            shutil.rmtree(path) if path.is_dir() else path.unlink()
     finally:
-        with _here_lock:
-            _here.discard(work)
-
-
-def _lock(work: Path, busy: CorpusError) -> IO[str] | None:
-    """The locked file, None where the build before removed it just now."""
-    import fcntl  # building is for POSIX; reading a corpus is for anyone
-
-    work.mkdir(parents=True, exist_ok=True)
-    with suppress(FileNotFoundError):
-        lock = open(work / "lock", "w")  # noqa: SIM115 (held as long as the build)
-        try:
-            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # a record lock: no child inherits it
-        except OSError as error:
-            lock.close()
-            raise busy from error
-        if os.stat(work / "lock").st_ino == os.fstat(lock.fileno()).st_ino:
-            return lock
-        lock.close()
-    return None
+        with suppress(OSError):  # it holds something, or another build has it
+            work.rmdir()

@@ -126,7 +126,10 @@ class Part:
 
 
 def read_batch(extractor: Extractor, files: Sequence[File], seconds: float = SECONDS) -> bytes:
-    """The Part of some files, as bytes. What one file raises costs that file only; so does one that takes longer."""
+    """The Part of some files, as bytes. What one file raises costs that file only; so does one that takes longer.
+
+    MemoryError where there is not enough memory.
+    """
     said: list[dict[str, Any]] = []
     tunes_: list[tuple[int, Candidate, Melody, bytes, NDArray[np.uint64]]] = []
     for number, (name, data) in enumerate(files):
@@ -141,6 +144,8 @@ def read_batch(extractor: Extractor, files: Sequence[File], seconds: float = SEC
             reason = str(error).removeprefix("file: ").split(" (")[0]
         except TooSlowError:
             reason = f"longer than {seconds:g} s to read"
+        except MemoryError:  # of this machine, not of the file
+            raise
         except Exception as error:  # a bug, ours or a library's: named in the manifest
             reason, detail = CRASHED, f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         else:

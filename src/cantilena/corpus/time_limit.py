@@ -25,9 +25,10 @@ def time_limit(seconds: float) -> Iterator[None]:
     """Raise TooSlowError where the block computes for more than `seconds` of this process's CPU.
 
     What C code keeps from hearing that for twice as long is ended by the system, with its process, if that is one of
-    a pool: `WorkerPool` finds who did it. Only the main thread of a process can be interrupted; others have no limit.
+    a pool: `WorkerPool` finds who did it. Only the main thread of a process can be interrupted; others have no limit,
+    nor has anything on Windows.
     """
-    if threading.current_thread() is not threading.main_thread():
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
         yield
         return
     before = signal.signal(signal.SIGPROF, _raise)
@@ -47,7 +48,7 @@ def _raise(*_: object) -> NoReturn:
 
 def _end_after(seconds: float | None) -> None:
     """Let the system end this process after so much more computing, if it is not the first one."""
-    import resource  # building is for POSIX
+    import resource  # not on Windows
 
     if multiprocessing.parent_process() is not None:
         _, most = resource.getrlimit(resource.RLIMIT_CPU)

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import (
+    ALL_COMPLETED,
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    wait,
+)
 from multiprocessing.connection import wait as wait_for
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from cantilena.errors import CorpusError
 
@@ -17,6 +26,7 @@ __all__ = ["WorkerPool"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+_PATIENCE = 1.0  # seconds between two looks at whether somebody works
 
 
 class WorkerPool(Generic[Item, Result]):
@@ -26,7 +36,7 @@ class WorkerPool(Generic[Item, Result]):
     however many there are. When a worker dies (a segmentation fault in a parser, the kernel's out-of-memory killer),
     every batch under way is repeated with nothing beside it, and item by item where it kills again; an item that
     kills two processes is given up. An executor of the caller's that broke is replaced by processes, if it
-    does not say that it `heals`.
+    does not say that it `heals`. MemoryError where threads or processes cannot begin for want of memory.
     """
 
     def __init__(
@@ -43,8 +53,7 @@ class WorkerPool(Generic[Item, Result]):
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._own:
-            self._own.shutdown(cancel_futures=True)
+        self._end()
 
     def run(self, batches: Iterable[Sequence[Item]]) -> Iterator[tuple[Sequence[Item], Result | None]]:
         """(batch, result) as they come, in any order; (one item, None) for an item that kills its worker."""
@@ -71,9 +80,9 @@ class WorkerPool(Generic[Item, Result]):
     def _finished(
         self, under_way: dict[Future[Result], Sequence[Item]]
     ) -> Iterator[tuple[Sequence[Item], Result | None]]:
-        done, _ = wait(under_way, return_when=FIRST_COMPLETED)
+        done = self._wait(under_way, FIRST_COMPLETED)
         if any(isinstance(future.exception(), BrokenExecutor) for future in done):
-            done, _ = wait(under_way)  # all of them break with it
+            done = self._wait(under_way)  # all of them break with it
             self._executor = self._after_a_break()
         for future in done:
             batch = under_way.pop(future)
@@ -96,7 +105,9 @@ class WorkerPool(Generic[Item, Result]):
 
     def _once(self, batch: Sequence[Item]) -> Result | None:
         try:
-            return self._executor.submit(self._work, batch).result()
+            future = self._executor.submit(self._work, batch)
+            self._wait([future])
+            return future.result()
         except BrokenExecutor:
             self._executor = self._after_a_break()
             return None
@@ -105,19 +116,72 @@ class WorkerPool(Generic[Item, Result]):
         """The executor that goes on: the same one if it says that it `heals`, as a cluster does."""
         return self._executor if getattr(self._executor, "heals", False) else self._processes()
 
+    def _wait(self, futures: Iterable[Future[Any]], until: str = ALL_COMPLETED) -> set[Future[Any]]:
+        """Those that are done; MemoryError where none will be, since the thread that serves our processes has ended."""
+        while True:
+            ended = self._own is not None and not _is_served(self._own)
+            done, rest = wait(futures, _PATIENCE, until)
+            if not rest or (done and until == FIRST_COMPLETED):
+                return done
+            if ended:
+                raise MemoryError("a thread ended")
+
     def _processes(self) -> ProcessPoolExecutor:
-        if self._own:
-            self._own.shutdown(cancel_futures=True)
+        self._end()
         context = multiprocessing.get_context("spawn")  # a fork would copy the locks of a progress bar's thread
         self._own = ProcessPoolExecutor(self.workers, mp_context=context, initializer=_begin_work)
+        hook, threading.excepthook = threading.excepthook, _pass_over_memory
         try:
-            self._own.submit(os.getpid).result()
+            future = self._own.submit(_import, pickle.dumps(self._work))
+            self._wait([future])
+            future.result()
         except BrokenExecutor as error:
             raise CorpusError(
                 "worker processes cannot start: out of memory, or a script that builds a corpus outside "
                 "`if __name__ == '__main__':`"
             ) from error
+        except BaseException:
+            self._end()
+            raise
+        finally:
+            threading.excepthook = hook
         return self._own
+
+    def _end(self) -> None:
+        """End our processes: by force where no thread serves them, for they would wait for ever."""
+        if self._own is None:
+            return
+        served = _is_served(self._own)
+        if not served:
+            for process in list((self._own._processes or {}).values()):
+                process.kill()
+                process.join()
+        self._own.shutdown(wait=served, cancel_futures=True)
+        self._own = None
+
+
+def _is_served(executor: ProcessPoolExecutor) -> bool:
+    """Whether its thread works. Where memory is short it ends with a traceback, and its futures stay as they are."""
+    thread = getattr(executor, "_executor_manager_thread", None)
+    return thread is not None and bool(thread.is_alive())
+
+
+def _pass_over_memory(ended: threading.ExceptHookArgs) -> None:
+    """Print the traceback of a thread, unless it had no memory: who waits for it says so."""
+    if not (isinstance(ended.exc_value, MemoryError) or "can't start new thread" in str(ended.exc_value)):
+        threading.__excepthook__(ended)
+
+
+def _import(work: bytes) -> None:
+    """Import what the work needs, without a word of C code that has too little memory, and ends its process."""
+    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    try:
+        pickle.loads(work)
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)
 
 
 def _begin_work() -> None:

@@ -23,13 +23,12 @@ from typing import Any, Literal, Protocol
 
 import torch
 import torch.distributed as dist
-from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from cantilena.errors import RecipeError
-from cantilena.files import new_folder
+from cantilena.files import new_folder, sole
 from cantilena.training.log import Log
 
 __all__ = [
@@ -170,18 +169,10 @@ def _sole(run: Path) -> Iterator[None]:
         return
     if run.exists() and not run.is_dir():
         raise RecipeError(f"{run}: is a file, and a folder is needed")
-    run.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(run / "lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise RecipeError(f"{run}: another training is at work there") from error
-    try:
+    with sole(run / "lock", RecipeError(f"{run}: another training is at work there")):
         for abandoned in run.glob(".step-*"):  # a save that was killed
             shutil.rmtree(abandoned, ignore_errors=True)
         yield
-    finally:
-        lock.release()
 
 
 @contextmanager
