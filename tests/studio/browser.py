@@ -1,11 +1,9 @@
-"""The studio in a real browser: its server as a process of its own, and a page that can reach nothing else."""
+"""The studio in a real browser: a page that can reach nothing else, and what hands do on it."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,26 +18,6 @@ needs_browser = pytest.mark.skipif(
 )
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required", "--disable-dev-shm-usage"]
 LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
-
-
-class Server:
-    """`cantilena studio` as somebody starts it; it can be killed and started again at the same address."""
-
-    def __init__(self, *arguments: str) -> None:
-        self.arguments, self.port, self.process = arguments, 0, None
-        self.start()
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "cantilena", "studio", "--no-browser", "--port", str(self.port)]
-        self.process = subprocess.Popen([*command, *self.arguments], stdout=subprocess.PIPE, text=True)
-        said = self.process.stdout.readline()
-        self.address = said.split()[4]
-        self.port = urlsplit(self.address).port
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
 
 
 class Page:
@@ -71,6 +49,12 @@ class Page:
     def until(self, script: str, seconds: float = 90) -> Any:
         """What a script says as soon as it says something; the page's own policy allows no eval, so it is asked."""
         return wait(lambda: self.ask(script), seconds, script)
+
+    def quick(self) -> Page:
+        """Whatever is asked for takes six steps instead of twenty: what is composed is not what is tested."""
+        self.ask("""document.querySelectorAll("[id$=-sampling_steps], [id$=-steps]:not(#morph-steps)")
+            .forEach(steps => { steps.value = 6; })""")
+        return self
 
     def settled(self) -> Page:
         self.until("Boolean(window.studio?.work.step && !studio.work.job)")
@@ -114,6 +98,13 @@ class Page:
 
     def go(self) -> None:
         self.page.click(".doing .go")
+
+    def fill(self, first: int, last: int, ways: int = 1) -> None:
+        """Select bars, and have so many candidates for them made."""
+        self.region(first, last)
+        self.page.fill("#ways", str(ways))
+        self.go()
+        self.candidates(ways)
 
     def candidates(self, n: int) -> None:
         self.until(f"!studio.work.job && studio.work.candidates.filter(c => c.made).length === {n}")

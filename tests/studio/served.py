@@ -10,7 +10,8 @@ import threading
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
+from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 
@@ -33,19 +34,36 @@ def serving(app: Starlette) -> Iterator[Address]:
         thread.join()
 
 
-@contextmanager
-def studio_process(*words: str) -> Iterator[tuple[subprocess.Popen[str], Address]]:
-    """Run `cantilena studio` in a process of its own."""
-    command = [sys.executable, "-m", "cantilena", "studio", "--no-browser", "--port", "0", *words]
-    studio = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        assert studio.stdout
-        address = studio.stdout.readline().split()[4].partition("#")[0]
-        host, port = address.removeprefix("http://").rstrip("/").split(":")
-        yield studio, (host, int(port))
-    finally:
-        studio.terminate()
-        studio.wait()
+class Server:
+    """`cantilena studio` as somebody starts it; it can be killed and started again at the same address."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.start()
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "cantilena", "studio", "--no-browser", "--port", str(self.port)]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout
+        self.url = self.process.stdout.readline().split()[4]
+        self.port = urlsplit(self.url).port or 0
+        self.address: Address = ("127.0.0.1", self.port)
+
+    @property
+    def runs(self) -> bool:
+        return self.process.poll() is None
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        if self.process.stdout:
+            self.process.stdout.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
 
 
 def send(address: Address, head: str, body: bytes = b"", seconds: float = 20) -> tuple[int, bytes]:

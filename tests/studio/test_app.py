@@ -11,7 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from cantilena.codec import decode, with_sources
-from cantilena.composer import Composer, load
+from cantilena.composer import load
 from cantilena.music.midi import read_song, to_midi
 from cantilena.notation.from_abc import read_abc
 from cantilena.notation.playing import play
@@ -24,11 +24,6 @@ from melodies import random_melody
 
 JSON = {"content-type": "application/json"}
 MIDI = {"content-type": "audio/midi"}
-
-
-@pytest.fixture(scope="module")
-def composer() -> Composer:
-    return load()
 
 
 @pytest.fixture(scope="module")

@@ -5,20 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-from browser import Server
-
 from cantilena.music.midi import read_song, to_midi
 from melodies import random_melody
 
 (CLIENT,) = re.findall(r"```python\n(.*?)```", (Path(__file__).parents[2] / "docs" / "daw.md").read_text(), re.DOTALL)
-
-
-@pytest.fixture(scope="module")
-def server():
-    server = Server()
-    yield server
-    server.kill()
 
 
 def client(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess:
@@ -29,7 +19,7 @@ def client(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess:
 
 def test_it_fills_bars_and_leaves_the_rest(server, tmp_path):
     (tmp_path / "my song.mid").write_bytes(to_midi(random_melody(6).slice(1, 24)))
-    done = client(tmp_path, "my song.mid", "9-12", "out.mid", server.address)
+    done = client(tmp_path, "my song.mid", "9-12", "out.mid", server.url)
     assert done.returncode == 0, done.stderr
     assert "20/20, 0.0 s left" in done.stderr
     was, now = (read_song(tmp_path / name).tracks[0] for name in ("my song.mid", "out.mid"))
@@ -40,7 +30,7 @@ def test_it_fills_bars_and_leaves_the_rest(server, tmp_path):
 
 def test_what_is_wrong_is_one_line(server, tmp_path):
     (tmp_path / "a.mid").write_bytes(b"no song")
-    done = client(tmp_path, "a.mid", "9-12", "out.mid", server.address)
+    done = client(tmp_path, "a.mid", "9-12", "out.mid", server.url)
     assert done.returncode == 1
     assert done.stderr.strip() == "a.mid: not a MIDI file (it begins with b'no s', not b'MThd')"
 

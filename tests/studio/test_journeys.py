@@ -2,15 +2,13 @@
 
 import io
 import math
-import shutil
 import statistics
-import subprocess
 import wave
-from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import ARGUMENTS, CHROMIUM, Page, Server, needs_browser
+from browser import ARGUMENTS, CHROMIUM, Page, needs_browser
+from served import Server
 
 from cantilena.music.melody import Melody
 from cantilena.music.metre import Metre
@@ -22,15 +20,7 @@ from cantilena.notation.to_musicxml import to_musicxml
 from melodies import random_melody
 
 pytestmark = needs_browser
-WEB = Path(__file__).parents[2] / "web"
 NOTES = "studio.work.song.tracks[studio.work.song.melody].notes"
-
-
-@pytest.fixture(scope="module")
-def server():
-    server = Server()
-    yield server
-    server.kill()
 
 
 @pytest.fixture(scope="module")
@@ -44,33 +34,57 @@ def chromium():
         browser.close()
 
 
-@pytest.fixture
-def desk(server, chromium):
-    """Opens pages with a history of their own; at the end they must have asked nobody else, and made no error."""
-    contexts, strangers, errors = [], [], []
-    if server.process.poll() is not None:
-        server.start()
+class Desk:
+    """Opens pages of a studio; at the end they must have asked nobody else, and made no error."""
 
-    def context(**settings):
-        made = chromium.new_context(viewport={"width": 1280, "height": 800}, **settings)
+    def __init__(self, chromium, server: Server) -> None:
+        self.chromium, self.server = chromium, server
+        self.contexts, self.strangers, self.errors = [], [], []
+
+    def context(self, **settings):
+        """A browser that has seen nothing yet, or what `storage_state` says."""
+        made = self.chromium.new_context(**{"viewport": {"width": 1280, "height": 800}, **settings})
         made.set_default_timeout(60_000)
-        contexts.append(made)
+        self.contexts.append(made)
         return made
 
-    def page(in_context=None, **settings) -> Page:
-        return Page(in_context or context(**settings), server.address, strangers, errors)
+    def page(self, context) -> Page:
+        return Page(context, self.server.url, self.strangers, self.errors)
 
-    page.context, page.errors = context, errors
-    yield page
-    for one in contexts:
-        one.close()
-    assert strangers == []
-    assert errors == []
+    def close(self) -> None:
+        for context in self.contexts:
+            context.close()
+        assert self.strangers == []
+        assert self.errors == []
+
+
+@pytest.fixture(scope="module")
+def begun(chromium, studio):
+    """What the browser keeps after a first visit, whose tune most journeys begin with."""
+    desk = Desk(chromium, studio)
+    context = desk.context()
+    desk.page(context).open()
+    kept = context.storage_state(indexed_db=True)
+    desk.close()
+    return kept
 
 
 @pytest.fixture
-def page(desk) -> Page:
-    return desk().open()
+def desk(chromium, server):
+    desk = Desk(chromium, server)
+    yield desk
+    desk.close()
+
+
+@pytest.fixture
+def visit(desk, begun):
+    """Opens a page with a history of its own, that of a first visit."""
+    return lambda **settings: desk.page(desk.context(storage_state=begun, **settings)).open().quick()
+
+
+@pytest.fixture
+def page(visit) -> Page:
+    return visit()
 
 
 def notes_of(data: bytes) -> list[tuple[int, int, int]]:
@@ -82,7 +96,8 @@ def outside(data: bytes, first: int, last: int) -> list[tuple[int, int, int]]:
     return [note for note in notes_of(data) if not (first - 1) * 1920 <= note[0] < last * 1920]
 
 
-def test_a_tune_is_there_and_plays_at_the_first_look(page):
+def test_a_tune_is_there_and_plays_at_the_first_look(desk):
+    page = desk.page(desk.context()).open()
     assert page.ask("studio.work.step.title") == "compose, seed 39"
     assert page.ask(f"{NOTES}.length") > 40
     page.press("Space")
@@ -104,9 +119,7 @@ def test_a_tune_is_there_and_plays_at_the_first_look(page):
 
 def test_a_region_is_filled_and_all_else_stays(page):
     before = page.midi()
-    page.region(17, 24)
-    page.go()
-    page.candidates(3)
+    page.fill(17, 24, ways=3)
     assert page.ask("studio.work.candidates.every(c => c.bars.every(bar => bar >= 17 && bar <= 24))")
     assert page.ask("new Set(studio.work.candidates.map(c => c.made.sha256)).size") == 3
     page.page.click("#look-c")
@@ -166,9 +179,7 @@ def test_one_tune_is_led_into_another(page):
 
 def test_one_bar_of_a_candidate_is_kept_and_the_rest_is_not(page):
     before = page.midi()
-    page.region(9, 12)
-    page.go()
-    page.candidates(3)
+    page.fill(9, 12)
     bars = page.ask("studio.work.candidate.bars")
     assert len(bars) > 1
     for bar in bars[1:]:
@@ -194,9 +205,7 @@ def test_notation_is_dropped_and_a_region_of_it_filled(page, write, name):
         (start * 120, pitch) for start, _, pitch in zip(*(of.tolist() for of in melody.notes), strict=True)
     ]
     before = page.midi()
-    page.region(5, 8)
-    page.go()
-    page.candidates(3)
+    page.fill(5, 8)
     assert page.ask("studio.work.candidate.made.receipt.request.rules.chords") == "| C | G7 | C | G7 |"
     page.page.click("#accept")
     page.entered(3)
@@ -307,9 +316,7 @@ def test_what_is_saved_is_what_is_seen_and_heard(page):
         for sound in (together, alone)
     ]
     assert low[0] > 5 * low[1]  # the bass of the other track is heard in the one alone
-    page.region(5, 8)
-    page.go()
-    page.candidates(3)
+    page.fill(5, 8)
     page.page.click(f"#bar-{page.ask('studio.work.candidate.bars[0]')}")  # is not kept
     shown = page.ask("studio.work.shown().melody.map(n => [n[0], n[2]])")
     assert [[n[0], n[2]] for n in notes_of(page.midi())] == shown
@@ -351,9 +358,7 @@ def test_notes_are_drawn_and_moved(page):
 
 
 def test_a_reload_loses_nothing(page):
-    page.region(5, 6)
-    page.go()
-    page.candidates(3)
+    page.fill(5, 6)
     page.page.click("#accept")
     page.entered(2)
     had = page.steps(), page.ask(f"JSON.stringify({NOTES})"), page.ask("studio.work.step.id")
@@ -400,10 +405,9 @@ def test_a_server_that_goes_in_the_middle_loses_nothing(page, server, desk):
     desk.errors.clear()  # the browser notes connections that were refused
 
 
-def test_two_tabs_share_their_history_and_not_their_place(desk):
-    context = desk.context()
-    one = desk(context).open()
-    other = desk(context).open()
+def test_two_tabs_share_their_history_and_not_their_place(desk, begun):
+    context = desk.context(storage_state=begun)
+    one, other = (desk.page(context).open().quick() for _ in range(2))
     assert other.ask("studio.work.step.id") == one.ask("studio.work.step.id")
     one.tab("compose")
     one.page.fill("#seed", "11")
@@ -452,10 +456,8 @@ def test_by_keyboard_alone(page):
     assert page.ask("studio.work.step.title") == "compose, seed 39"
 
 
-def test_on_a_phone(desk):
-    page = desk(has_touch=True, is_mobile=True)
-    page.page.set_viewport_size({"width": 390, "height": 844})
-    page.open()
+def test_on_a_phone(visit):
+    page = visit(has_touch=True, is_mobile=True, viewport={"width": 390, "height": 844})
     assert page.ask("document.documentElement.scrollWidth") <= 390
     cut = page.ask("""[...document.querySelectorAll("button, input, select, canvas, a")].filter(e => e.checkVisibility() && !e.closest("[hidden]"))
         .map(e => [e.id || e.textContent, e.getBoundingClientRect()]).filter(([, r]) => r.width && (r.left < -1 || r.right > 391)).map(([n]) => n)""")
@@ -480,9 +482,7 @@ def test_a_song_in_three_four(page):
     page.press("End")
     assert page.ask("studio.cursor") == bars
     before = page.midi()
-    page.region(9, 12)
-    page.go()
-    page.candidates(3)
+    page.fill(9, 12)
     page.page.click("#accept")
     page.entered(3)
     was, now = (notes_of(data) for data in (before, page.midi()))
@@ -517,7 +517,8 @@ def test_a_slow_look_at_how_it_is_composed_can_be_cancelled(page):
     page.until("fetch('/healthz').then(r => r.json()).then(h => h.working === 0)")
 
 
-def test_from_the_click_to_notes(page):
+def test_from_the_click_to_notes(desk, begun):
+    page = desk.page(desk.context(storage_state=begun)).open()
     page.page.fill("#ways", "1")
     first, last = [], []
     for k in range(5):
@@ -551,22 +552,15 @@ def samples(wav: bytes) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def axe() -> str:
+def axe(web) -> str:
     """axe-core, as npm has it; it is no part of the package."""
-    script = WEB / "node_modules" / "axe-core" / "axe.min.js"
-    if not script.exists():
-        if shutil.which("npm") is None:
-            pytest.skip("axe-core comes by npm, which is not here")
-        subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=WEB, check=True, capture_output=True)
-    return script.read_text()
+    return (web / "node_modules" / "axe-core" / "axe.min.js").read_text()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
-def test_axe_finds_nothing_serious(desk, axe, scheme, width):
-    page = desk(color_scheme=scheme)
-    page.page.set_viewport_size({"width": width, "height": 800})
-    page.open()
+def test_axe_finds_nothing_serious(visit, axe, scheme, width):
+    page = visit(color_scheme=scheme, viewport={"width": width, "height": 800})
     page.press("Home", "Shift+ArrowRight")
     page.go()
     page.candidates(3)
