@@ -27,7 +27,7 @@ studio: .venv/running
 	$(BIN)/cantilena studio
 
 test: .venv/developing lint
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses=auto --dist=worksteal
 
 lint: .venv/developing
 	$(BIN)/ruff check .

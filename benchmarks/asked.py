@@ -25,7 +25,7 @@ APPROACHES = (1, 2, 5, 7)  # semitones
 
 
 def cadences(composer: Composer, seeds: range) -> tuple[float, float, float]:
-    """The shares of melodies that end on the tonic triad, that come to it by step or fifth, and that do both at rest."""
+    """The shares of melodies that end on the tonic triad, that come to it so, and that do both and rest."""
     found = []
     for seed in seeds:
         name = KEYS[seed % len(KEYS)]
