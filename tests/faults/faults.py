@@ -274,7 +274,7 @@ composer = cantilena.load(sys.argv[1])
 song = composer.compose(seed=1, bars=16, steps=5)
 def one(seed):
     return [
-        composer.compose(seed=seed, bars=16, steps=5).file, composer.infill(song, bars="5-8", seed=seed, steps=5).file,
+        composer.compose(seed=seed, plain=True, steps=5).file, composer.infill(song, bars="5-8", seed=seed, steps=5).file,
         composer.vary(song, bars="1-16", seed=seed, strength=0.5, steps=5).file,
     ]
 wanted = [one(seed) for seed in range(8)]
