@@ -188,8 +188,7 @@ from pathlib import Path
 from cantilena.files import sole
 with sole(Path(sys.argv[1]), ValueError("busy")):
     if not os.fork():
-        time.sleep(60)
-    print("held", flush=True)
+        print("held", flush=True)  # and let go of in the child, which is as far as this
     time.sleep(60)
 """
 

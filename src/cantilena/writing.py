@@ -18,7 +18,7 @@ from typing import Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.music.melody import HOLD, MIN_PITCH, REST, VOCABULARY, transpose
+from cantilena.music.melody import HOLD, REST, VOCABULARY, to_pitch, transpose
 from cantilena.music.metre import COMMON, TOKENS, Metre
 
 __all__ = [
@@ -147,7 +147,7 @@ def pitch_classes(phrases: NDArray[np.integer], first: NDArray[np.bool_]) -> Flo
     """
     own = np.zeros((len(phrases), 12), np.float32)
     row, step = np.nonzero(np.asarray(phrases) > REST)
-    np.add.at(own, (row, (np.asarray(phrases)[row, step] + MIN_PITCH - 2) % 12), 1)
+    np.add.at(own, (row, to_pitch(np.asarray(phrases)[row, step]) % 12), 1)
     total = np.concatenate([np.zeros((1, 12)), np.cumsum(own, axis=0, dtype=np.float64)])
     begins = np.flatnonzero(first)
     melody = np.cumsum(first) - 1
@@ -206,7 +206,7 @@ def is_foreign(around: Float) -> NDArray[np.bool_]:
     """The note tokens whose pitch classes hardly begin near by, given `pitch_classes` (n, 12): (n, 90)."""
     share = around / np.maximum(around.sum(axis=1, keepdims=True), 1)
     token = np.arange(VOCABULARY)
-    strange = share[:, (token + MIN_PITCH - 2) % 12] < _HARDLY
+    strange = share[:, to_pitch(token) % 12] < _HARDLY
     return np.asarray(strange & (token > REST) & (around.sum(axis=1, keepdims=True) > 0))
 
 

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.music.melody import HOLD, MIN_PITCH, REST, VOCABULARY, Melody
+from cantilena.music.melody import HOLD, REST, VOCABULARY, Melody, to_pitch, to_token
 from cantilena.music.metre import COMMON, Metre
 from cantilena.rules import Key, estimate_key
 from cantilena.writing import FREE, Bounds
@@ -95,7 +95,7 @@ def _approached(
     onset, steps = begin + int(start[-1]), np.arange(len(tokens) * metre.phrase_steps)
     for wanted in [*by_step, *(p for p in nearer if abs(p - before) < abs(last - before))]:
         bounds = Bounds.fixing(tokens, metre.cut((steps < onset) | (steps >= end), True))
-        one = np.arange(VOCABULARY) == wanted - MIN_PITCH + 2
+        one = np.arange(VOCABULARY) == to_token(wanted)
         found = write(_one_note(bounds, onset, end, one, metre))
         ends = _part(found, begin, end, metre)
         if ends.notes.pitch.size and ends.notes.pitch[-1] == wanted and has_cadence(ends, key):
@@ -112,7 +112,7 @@ def _led_in(
         return tokens
     at, token = begin + int(start[-2]), np.arange(VOCABULARY)
     step = np.arange(len(tokens) * metre.phrase_steps)
-    near = np.isin(np.abs(token + MIN_PITCH - 2 - pitch[-1]), _APPROACHES)
+    near = np.isin(np.abs(to_pitch(token) - pitch[-1]), _APPROACHES)
     bounds = Bounds.fixing(tokens, metre.cut(step != at, True))
     bounds.sounding[divmod(at, metre.phrase_steps)] = near & _sounding(scale)
     onsets = metre.cut(np.where(step == at, 1, FREE).astype(np.int8), FREE)
@@ -129,7 +129,7 @@ def _part(tokens: NDArray[np.int8], begin: int, end: int, metre: Metre) -> Melod
 def _sounding(classes: frozenset[int]) -> NDArray[np.bool_]:
     """The pitches of some classes, by token (90,); silence is none of them."""
     tokens = np.arange(VOCABULARY)
-    return np.isin((tokens + MIN_PITCH - 2) % 12, list(classes)) & (tokens > REST)
+    return np.isin(to_pitch(tokens) % 12, list(classes)) & (tokens > REST)
 
 
 def key_before(melody: Melody, step: int) -> Key | None:

@@ -24,7 +24,7 @@ from cantilena.errors import MidiError
 from cantilena.labels import places_among
 from cantilena.model import Model
 from cantilena.music.extract import candidates, extract, line, regions
-from cantilena.music.melody import HOLD, MAX_PITCH, MIN_PITCH, REST, VOCABULARY, Melody
+from cantilena.music.melody import HOLD, MAX_PITCH, MIN_PITCH, REST, VOCABULARY, Melody, to_pitch
 from cantilena.music.metre import TOKENS, Metres, grids, names_of
 from cantilena.music.midi import Song, read_song
 from cantilena.rules import Key, estimate_key
@@ -146,7 +146,7 @@ def _in_key(bounds: Bounds, motif: Melody, key: Key) -> Bounds:
     """Bounds within which new notes are of the key, or of the motif."""
     token = np.arange(VOCABULARY)
     classes = [*key.scale, *(motif.notes.pitch % 12).tolist()]
-    foreign = (token > REST) & ~np.isin((token + MIN_PITCH - 2) % 12, classes)
+    foreign = (token > REST) & ~np.isin(to_pitch(token) % 12, classes)
     return replace(bounds, sounding=bounds.sounding & ~foreign)
 
 

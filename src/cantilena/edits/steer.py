@@ -27,6 +27,7 @@ from cantilena.music.melody import (
     VOCABULARY,
     Melody,
     pitch_name,
+    to_token,
     transpose,
 )
 from cantilena.music.metre import TOKENS, Metre
@@ -185,6 +186,6 @@ def check_held(rules: Rules, locks: Locks, first: int) -> None:
         allowed = np.ones((judged.size, VOCABULARY), np.bool_)
         allowed[judged] = rule.allowed(int(judged.sum()), metre)
         for start, end, pitch in zip(*(a.tolist() for a in held.notes), strict=True):
-            if not allowed[start:end, pitch - MIN_PITCH + 2].all():
+            if not allowed[start:end, to_token(pitch)].all():
                 where = f"{pitch_name(pitch)} in bar {first + start // metre.bar_steps}"
                 raise ValueError(f"the note to keep, {where}, and {rule.name} {rule} contradict each other")

@@ -20,7 +20,7 @@ from cantilena.edits.steer import Steering
 from cantilena.edits.window import own_seed
 from cantilena.labels import Home, letters_of, places
 from cantilena.model import Model
-from cantilena.music.melody import MIN_PITCH, REST, VOCABULARY, Melody
+from cantilena.music.melody import REST, VOCABULARY, Melody, to_token
 from cantilena.music.metre import Metre
 from cantilena.music.scales import in_one_scale
 from cantilena.music.tune_score import longest_run, tune_score
@@ -193,7 +193,7 @@ def _come_again(
     again, part = form.come_again(tune), steps[:end].reshape(tune.bars, -1)
     changed = (tune.events != again.events).reshape(part.shape).any(axis=1)
     if rules is not None:
-        heard = np.maximum(sounding(again).reshape(-1) - MIN_PITCH + 2, REST)
+        heard = np.maximum(to_token(sounding(again).reshape(-1)), REST)
         changed &= rules.allowed(end, metre)[np.arange(end), heard].reshape(part.shape).all(axis=1)
     part[changed] = again.events.reshape(part.shape)[changed]
     return Melody.from_tokens(steps, metre=metre).phrases()

@@ -34,7 +34,7 @@ from cantilena.model import Model
 from cantilena.music.bars import Bars, bar_lines, find_stretch, stretches
 from cantilena.music.extract import candidates, extract, to_steps
 from cantilena.music.locks import Locks
-from cantilena.music.melody import MIN_PITCH, REST, VOCABULARY, Melody
+from cantilena.music.melody import REST, VOCABULARY, Melody, to_token
 from cantilena.music.metre import Metres
 from cantilena.music.midi import Song
 from cantilena.music.passage import Passage
@@ -152,7 +152,7 @@ def _binding(
     spared = np.zeros((tokens.size, VOCABULARY), np.bool_)
     pitch = sounding(Melody.from_tokens(tokens, metre=metre)).reshape(-1)
     sounds = np.flatnonzero(pitch)
-    spared[sounds, pitch[sounds] - MIN_PITCH + 2] = True
+    spared[sounds, to_token(pitch[sounds])] = True
     return Steering(model, rules, judged, tokens, first, spared)
 
 
@@ -163,7 +163,7 @@ def _breaking(rules: Rules, new: Melody, free: NDArray[np.bool_]) -> NDArray[np.
     allowed[judged] = rules.allowed(int(judged.sum()), new.metre)
     broken = np.zeros(free.size, np.bool_)
     for start, end, pitch in zip(*(a.tolist() for a in new.notes), strict=True):
-        broken[start:end] = not allowed[start:end, pitch - MIN_PITCH + 2].all()
+        broken[start:end] = not allowed[start:end, to_token(pitch)].all()
     return broken
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cantilena.metrics.pieces import Pieces
-from cantilena.music.melody import HOLD, MIN_PITCH, REST, VOCABULARY, is_silent
+from cantilena.music.melody import HOLD, REST, VOCABULARY, is_silent, to_pitch
 from cantilena.music.metre import COMMON, Metre
 from cantilena.music.scales import in_one_scale
 
@@ -225,7 +225,7 @@ def _sounding(events: Events) -> NDArray[np.int8]:
 def _pitch_classes(events: Events) -> Figures:
     """Share of each pitch class among the notes, 0 where there are none: (B, 12)."""
     piece, step = np.nonzero(events > REST)
-    pitch = np.asarray(events, np.int64)[piece, step] + MIN_PITCH - 2
+    pitch = to_pitch(np.asarray(events, np.int64)[piece, step])
     count = np.bincount(12 * piece + pitch % 12, minlength=12 * len(events)).reshape(-1, 12)
     share: Figures = count / np.maximum(count.sum(axis=1, keepdims=True), 1)
     return share

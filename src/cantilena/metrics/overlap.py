@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.music.melody import MIN_PITCH, REST
+from cantilena.music.melody import REST, to_pitch
 from cantilena.music.metre import COMMON, Metre
 
 __all__ = [
@@ -70,7 +70,7 @@ def window_moments(
     following = np.minimum.accumulate(index[:, ::-1], axis=1)[:, ::-1]
     after = np.concatenate([following[:, 1:], np.full((batch, 1), steps)], axis=1)
     found = []
-    for value in (events + (MIN_PITCH - 2.0), (after - np.arange(steps)) * (4 / metre.quarter_steps)):
+    for value in (to_pitch(events).astype(np.float64), (after - np.arange(steps)) * (4 / metre.quarter_steps)):
         value = np.where(on, value, 0.0)
         sums = [a.reshape(batch, bars, metre.bar_steps).sum(-1) for a in (on.astype(np.float64), value, value * value)]
         edges = np.arange(0, bars - WINDOW_BARS + 1, HOP_BARS)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.music.bars import Bars, bars_are
-from cantilena.music.melody import HOLD, MIN_PITCH, REST, Melody, Notes, pitch_name
+from cantilena.music.melody import HOLD, REST, Melody, Notes, pitch_name, to_token
 from cantilena.music.metre import COMMON, Metre
 
 __all__ = ["Locks", "lock_melody"]
@@ -103,7 +103,7 @@ def lock_melody(melody: Melody, bars: Bars, keep: Melody | None = None) -> Locks
 def _tokens(notes: Notes, steps: int) -> NDArray[np.int8]:
     tokens = np.zeros(steps + 1, np.int8)
     tokens[notes.end] = REST
-    tokens[notes.start] = notes.pitch - MIN_PITCH + 2
+    tokens[notes.start] = to_token(notes.pitch)
     return tokens[:-1]
 
 

@@ -16,7 +16,7 @@ A `Melody` is canonical: a REST always ends a sounding note, and silence is writ
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -37,6 +37,8 @@ __all__ = [
     "last_change",
     "phrases_of",
     "pitch_name",
+    "to_pitch",
+    "to_token",
     "transpose",
 ]
 
@@ -44,6 +46,22 @@ HOLD, REST = 0, 1
 MIN_PITCH, MAX_PITCH = 21, 108
 VOCABULARY = 2 + MAX_PITCH - MIN_PITCH + 1  # 90
 _NOTE_ON = MIN_PITCH - 2  # pitch - token
+
+Numbers = TypeVar("Numbers", int, NDArray[Any])
+
+
+def to_pitch(token: Numbers) -> Numbers:
+    """The MIDI pitch (21..108) of a note's token (2..89), or of an array of them; HOLD and REST have none.
+
+    >>> to_pitch(2), to_pitch(np.array([41, 89])).tolist()
+    (21, [60, 108])
+    """
+    return token + _NOTE_ON
+
+
+def to_token(pitch: Numbers) -> Numbers:
+    """The token of a note of this MIDI pitch, or of an array of them: the inverse of `to_pitch`."""
+    return pitch - _NOTE_ON
 
 
 class Notes(NamedTuple):
@@ -187,7 +205,7 @@ class Melody:
             raise ValueError(f"pitches are MIDI numbers {MIN_PITCH}..{MAX_PITCH}")
         events = np.zeros(steps + 1, np.int8)
         events[end_] = REST
-        events[start_] = pitch_ - _NOTE_ON
+        events[start_] = to_token(pitch_)
         return cls(events[:-1], qpm, metre)
 
     # -- looking -------------------------------------------------------------------------------
@@ -209,7 +227,7 @@ class Melody:
         token = self.events[change].astype(np.int64)
         end = np.append(change[1:], self.events.size)
         on = token > REST
-        return Notes(change[on], end[on], token[on] + _NOTE_ON)
+        return Notes(change[on], end[on], to_pitch(token[on]))
 
     def phrases(self) -> NDArray[np.int8]:
         """(phrases, 32) tokens; silence at a phrase's start is written REST, and fills up the last one.

@@ -21,7 +21,7 @@ from typing import ClassVar, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.music.melody import MIN_PITCH, REST, VOCABULARY, Melody
+from cantilena.music.melody import MIN_PITCH, REST, VOCABULARY, Melody, to_pitch
 from cantilena.music.metre import COMMON, Metre
 
 __all__ = ["Costs", "HardRule", "MusicRule", "Rule", "bar_notes", "onsets", "pitch_tokens", "share", "sounding"]
@@ -80,7 +80,7 @@ def sounding(melody: Melody) -> NDArray[np.int64]:
     events = melody.events
     change = np.maximum.accumulate(np.where(events != 0, np.arange(events.size), 0))
     token = events[change].astype(np.int64)
-    return np.where(token > REST, token + MIN_PITCH - 2, 0).reshape(melody.bars, -1)
+    return np.where(token > REST, to_pitch(token), 0).reshape(melody.bars, -1)
 
 
 def onsets(melody: Melody) -> NDArray[np.bool_]:

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import CorpusError
-from cantilena.music.melody import MAX_PITCH, MIN_PITCH, phrases_of
+from cantilena.music.melody import MAX_PITCH, MIN_PITCH, phrases_of, to_token
 from cantilena.music.metre import bars_a_phrase
 
 __all__ = [
@@ -133,7 +133,7 @@ def melody_of(
         return None
     events = np.zeros(steps + 1, np.int8)
     events[np.minimum(off[kept], steps)] = 1
-    events[on[kept]] = pitch[kept] - MIN_PITCH + 2
+    events[on[kept]] = to_token(pitch[kept])
     far = np.abs((time - begin) - np.round((time - begin) / grid) * grid).mean() / QUARTER
     return events[:-1], float(far)
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from cantilena import labels
 from cantilena.errors import CorpusError
 from cantilena.labels import DENSITIES, REGISTERS, density_class, form_letters, register_class
-from cantilena.music.melody import MIN_PITCH, REST, Melody
+from cantilena.music.melody import REST, Melody, to_pitch
 from cantilena.music.metre import Metre
 from cantilena.music.scales import home_of
 
@@ -148,7 +148,7 @@ def metre_class(metre: tuple[int, int, int]) -> int:
 
 def register_of(tokens: NDArray[np.integer]) -> int:
     """In which register phrases lie, by the median of their pitches."""
-    pitch = tokens[tokens > REST].astype(np.int64) + MIN_PITCH - 2
+    pitch = to_pitch(tokens[tokens > REST].astype(np.int64))
     return register_class(float(np.median(pitch))) if pitch.size else len(REGISTERS) // 2
 
 
@@ -164,7 +164,7 @@ def notes_a_quarter(tokens: NDArray[np.integer], quarters: float) -> float:
 
 def sings(tokens: NDArray[np.integer]) -> bool:
     """Whether phrases move as a tune does: by step, seldom by leap, not low, mostly in one scale."""
-    pitch = tokens[tokens > REST].astype(np.int64) + MIN_PITCH - 2
+    pitch = to_pitch(tokens[tokens > REST].astype(np.int64))
     if pitch.size < 12:
         return False
     move = np.abs(np.diff(pitch))

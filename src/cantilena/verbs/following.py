@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cantilena.asked import ESTIMATE, NONE, AskedRules, RulesGiven
 from cantilena.music.locks import Locks
-from cantilena.music.melody import MIN_PITCH, REST, Melody
+from cantilena.music.melody import REST, Melody, to_token
 from cantilena.notation.progression import bars_again, progression, whole
 from cantilena.rules import ESTIMATED, NO_CHORD, Chords, HardRule, Rules
 from cantilena.sources import Source
@@ -67,6 +67,6 @@ def _fitting(chords: Sequence[str], others: Rules | None, locks: Locks, bars: ND
     judged[bars] = True
     held = np.where(judged.reshape(-1) & locks.locked, locks.tokens, REST)[judged.reshape(-1)]
     for start, end, pitch in zip(*(a.tolist() for a in Melody.from_tokens(held, metre=metre).notes), strict=True):
-        fits[start:end] &= allowed[start:end, pitch - MIN_PITCH + 2]
+        fits[start:end] &= allowed[start:end, to_token(pitch)]
     whole = fits.reshape(len(chords), -1).all(axis=1)
     return [name if fine else NO_CHORD.name for name, fine in zip(chords, whole.tolist(), strict=True)]
