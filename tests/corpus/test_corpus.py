@@ -673,6 +673,20 @@ def test_files_that_crash_a_worker_are_named_and_cost_themselves_only(
     assert hidden(tmp_path / "out") == []
 
 
+def short_of_memory(data: bytes) -> list[Candidate]:
+    """Allocations fail in the file of the last of the songs."""
+    if b"GREEDY" in data:
+        raise MemoryError("Unable to allocate 8 GiB")
+    return extract_file(data)
+
+
+def test_too_little_memory_is_no_fault_of_a_file(folder: Path, corpus: Corpus, tmp_path: Path) -> None:
+    (tmp_path / "greedy.mid").write_bytes(song(track(tune(1, 20), name="GREEDY")))
+    with pytest.raises(MemoryError, match="8 GiB"):
+        inline([folder, tmp_path / "greedy.mid"], tmp_path / "out", extractor=short_of_memory)
+    assert not (tmp_path / "out").exists()
+
+
 # -- two at once, and directories that hold something else -------------------------------------
 
 

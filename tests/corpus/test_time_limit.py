@@ -50,6 +50,14 @@ def test_in_another_thread_there_is_no_limit() -> None:
     assert found == [4999950000]
 
 
+def test_where_the_system_has_no_such_clock_there_is_no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Windows."""
+    monkeypatch.delattr(signal, "setitimer")
+    with time_limit(1e-3):
+        done = sum(range(100_000))
+    assert done == 4999950000
+
+
 def slow(data: bytes) -> list[Candidate]:
     """The usual extractor, which some files keep busy: in Python, or in C, which no signal reaches."""
     if b"PYTHON" in data:
