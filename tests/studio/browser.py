@@ -144,4 +144,4 @@ def wait(said: Callable[[], Any], seconds: float, what: str) -> Any:
         if found := said():
             return found
         assert time.monotonic() < end, f"not within {seconds} s: {what}"
-        time.sleep(0.03)
+        time.sleep(0.05)

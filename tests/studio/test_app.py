@@ -256,6 +256,13 @@ def test_files_are_bounded(composer):
         assert client.get(f"/api/files/{hashes[-1]}").status_code == 200
 
 
+def test_how_many_tunes_a_morph_has_is_no_setting_of_its_sampler(client):
+    schemas = client.get("/api/schema").json()["components"]["schemas"]
+    assert "x-group" not in schemas["Morph"]["properties"]["steps"]
+    assert schemas["Morph"]["properties"]["sampling_steps"]["x-group"] == "sampling"
+    assert schemas["Compose"]["properties"]["steps"]["x-group"] == "sampling"
+
+
 def test_forms_are_told_the_styles_and_metres_that_the_model_knows(client, composer):
     compose = client.get("/api/schema").json()["components"]["schemas"]["Compose"]["properties"]
     assert compose["style"]["examples"] == list(composer.model.tunes.styles)

@@ -254,7 +254,7 @@ MANY, CLIENTS, EACH = (105, 19, 5) if FULL else (30, 10, 2)
 
 
 def test_the_jobs_of_many_clients_are_each_done_once_and_in_turn(toy_model):
-    """One client asks for ten times as much as each of the others, first; they do not wait for it."""
+    """One client asks for many times as much as each of the others, first; they do not wait for it."""
     jobs = Jobs(load(toy_model), 2, turns=Turns(2, each=128))
     tiny = {"verb": "compose", "bars": 4, "steps": 1, "plain": True}
     ended: list[tuple[float, int, int, str]] = []

@@ -7,7 +7,7 @@ import wave
 
 import numpy as np
 import pytest
-from browser import ARGUMENTS, CHROMIUM, Page, needs_browser
+from browser import ARGUMENTS, CHROMIUM, Page, needs_browser, wait
 from served import Server
 
 from cantilena.music.melody import Melody
@@ -97,7 +97,15 @@ def outside(data: bytes, first: int, last: int) -> list[tuple[int, int, int]]:
 
 
 def test_a_tune_is_there_and_plays_at_the_first_look(desk):
-    page = desk.page(desk.context()).open()
+    page, asked = desk.page(desk.context()), []
+    page.page.route("**/api/perform*", asked.append)
+    page.page.goto(page.address)
+    wait(lambda: page.ask("document.readyState") and asked, 90, "a first tune is asked for")
+    assert page.page.locator(".status").inner_text() == "Composing a tune to begin with …"
+    drawn = "[...document.querySelector('canvas.roll').getContext('2d').getImageData(200, 200, 1, 1).data]"
+    assert page.ask(drawn) == [255, 254, 251, 255]  # paper, and nothing on it
+    asked[0].continue_()
+    page.settled()
     assert page.ask("studio.work.step.title") == "compose, seed 39"
     assert page.ask(f"{NOTES}.length") > 40
     page.press("Space")
@@ -167,11 +175,12 @@ def test_one_tune_is_led_into_another(page):
     page.entered(2)
     page.tab("morph")
     first = page.ask("[...studio.work.history.steps.values()].sort((a, b) => a.time - b.time)[0].id")
+    page.page.fill("#morph-steps", "3")
     page.page.select_option("#morph-b", first)
     page.ask(
-        """(() => { const slider = document.getElementById("morph-step"); slider.value = 4; slider.dispatchEvent(new Event("input")); })()"""
+        """(() => { const slider = document.getElementById("morph-step"); slider.value = 2; slider.dispatchEvent(new Event("input")); })()"""
     )
-    page.until("!studio.work.job && studio.work.candidates[0]?.made?.receipt.request.step === 4")
+    page.until("!studio.work.job && studio.work.candidates[0]?.made?.receipt.request.step === 2")
     page.page.click("#accept")
     page.entered(3)
     assert page.steps()[-1].startswith("morph")
@@ -187,6 +196,7 @@ def test_one_bar_of_a_candidate_is_kept_and_the_rest_is_not(page):
     candidate = page.ask("studio.work.candidate.made.song.tracks[0].notes.map(n => n.slice(0, 3))")
     page.page.click("#accept")
     page.entered(2)
+    page.until(f"document.querySelector('.status').textContent.startsWith('Kept: bar {bars[0]} of infill')")
     after = page.midi()
     (kept,) = bars[:1]
     span = ((kept - 1) * 1920, kept * 1920)
@@ -201,6 +211,7 @@ def test_notation_is_dropped_and_a_region_of_it_filled(page, write, name):
     chords = [Placed(bar, 0.0, "C" if bar % 2 else "G7") for bar in range(1, 17)]
     melody = random_melody(21, bars=16)
     page.open_song(write(melody, title="Reel", chords=chords), name)
+    assert page.page.locator(".status").inner_text().startswith(f"{name}: 1 track, 16 bars")
     assert [note[0::2] for note in notes_of(page.midi())] == [
         (start * 120, pitch) for start, _, pitch in zip(*(of.tolist() for of in melody.notes), strict=True)
     ]
@@ -239,7 +250,7 @@ def test_two_songs_are_bridged_and_blended(page):
     assert any(16 * 1920 <= start < 20 * 1920 for start, _ in bridged)
     page.tab("blend")
     page.page.select_option("#blend-songs", first)
-    page.page.fill("#blend-weights", "1,0 0.5,0.5 0,1")
+    page.page.fill("#blend-weights", "1,0 0.5,0.5")
     page.go()
     page.until("!studio.work.job && studio.work.candidates[0]?.made?.receipt.request.verb === 'blend'")
     assert page.ask("studio.work.candidates[0].made.receipt.request.songs.map(song => song.name)")[1] == "one.mid"
@@ -291,8 +302,9 @@ def test_the_score_shows_what_the_roll_shows(page):
     assert page.ask("studio.work.region") == [5, 6]
     drawn = "studio.score.element.querySelector('svg').innerHTML"
     before = page.ask(drawn)
+    page.page.fill("#ways", "1")
     page.go()
-    page.candidates(3)
+    page.candidates(1)
     page.until(f"studio.score.element.querySelectorAll('.fresh').length && {drawn} !== {before!r}")
     marked = page.ask("[...studio.score.element.querySelectorAll('.fresh')].map(bar => Number(bar.dataset.bar))")
     assert sorted(marked) == page.ask("studio.work.candidate.bars")
@@ -381,8 +393,8 @@ def test_a_broken_file_is_one_message_and_the_page_lives_on(page, desk):
 
 
 def test_a_server_that_goes_in_the_middle_loses_nothing(page, server, desk):
-    page.page.fill("#infill-steps", "120") if page.page.locator("#infill-steps").is_visible() else page.ask("""(() => {
-        document.querySelectorAll("#panel-infill details").forEach(one => one.open = true); document.getElementById("infill-steps").value = 120; })()""")
+    page.page.fill("#infill-steps", "40") if page.page.locator("#infill-steps").is_visible() else page.ask("""(() => {
+        document.querySelectorAll("#panel-infill details").forEach(one => one.open = true); document.getElementById("infill-steps").value = 40; })()""")
     page.region(9, 16)
     page.page.fill("#ways", "1")
     page.go()
@@ -394,7 +406,6 @@ def test_a_server_that_goes_in_the_middle_loses_nothing(page, server, desk):
     page.press("Space")
     page.until("studio.player.playing")  # what is there still plays
     page.press("Space")
-    page.ask("document.getElementById('infill-steps').value = 20")
     server.start()
     page.until("!studio.work.away")
     page.until(
@@ -415,13 +426,13 @@ def test_two_tabs_share_their_history_and_not_their_place(desk, begun):
     one.entered(2)
     other.until("studio.work.history.steps.size === 2")
     assert other.ask("studio.work.step.title") == "compose, seed 39"
-    other.region(3, 4)
-    other.go()
     one.tab("infill")
-    one.region(3, 4)
-    one.go()
-    one.candidates(3)
-    other.candidates(3)
+    for tab in (other, one):
+        tab.page.fill("#ways", "1")
+        tab.region(3, 4)
+        tab.go()
+    for tab in (one, other):
+        tab.candidates(1)
 
 
 def test_by_keyboard_alone(page):
@@ -517,22 +528,21 @@ def test_a_slow_look_at_how_it_is_composed_can_be_cancelled(page):
     page.until("fetch('/healthz').then(r => r.json()).then(h => h.working === 0)")
 
 
-def test_from_the_click_to_notes(desk, begun):
+def test_notes_emerge_long_before_a_fill_is_finished(desk, begun):
+    """In processor time, which a busy machine does not change; `benchmarks/studio_times.py` measures with a clock."""
     page = desk.page(desk.context(storage_state=begun)).open()
-    page.page.fill("#ways", "1")
-    first, last = [], []
-    for k in range(5):
-        page.region(9 + k, 16 + k)
+    first, last, worked = [], [], []
+    for bar in (9, 11, 13):
         page.ask("performance.clearMarks()")
-        page.go()
-        page.candidates(1)
+        before = desk.server.seconds
+        page.fill(bar, bar + 7)
+        worked.append(desk.server.seconds - before)
         marks = page.ask("Object.fromEntries(performance.getEntriesByType('mark').map(m => [m.name, m.startTime]))")
         first.append(marks["studio:first"] - marks["studio:asked"])
         last.append(marks["studio:done"] - marks["studio:asked"])
         page.press("Escape")
-    print(f"\nfirst notes {statistics.median(first):.0f} ms, finished {statistics.median(last):.0f} ms")
-    assert statistics.median(first) <= 300 * 3  # 300 and 1500 on an idle machine; CI is not one
-    assert statistics.median(last) <= 1500 * 3
+    assert statistics.median(first) < statistics.median(last) / 2
+    assert statistics.median(worked) < 2 * 1.5  # this machine may be half as fast as one that takes 1.5 s
 
 
 def two_tracks(melody: Melody) -> bytes:
@@ -557,16 +567,38 @@ def axe(web) -> str:
     return (web / "node_modules" / "axe-core" / "axe.min.js").read_text()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
-def test_axe_finds_nothing_serious(visit, axe, scheme, width):
-    page = visit(color_scheme=scheme, viewport={"width": width, "height": 800})
-    page.press("Home", "Shift+ArrowRight")
-    page.go()
-    page.candidates(3)
-    page.ask("document.querySelectorAll('details').forEach(one => one.open = true)")
+def serious(page: Page, where: str) -> list[list[str]]:
+    """What axe finds there that keeps people out, in light and in dark."""
+    found = []
+    for scheme in ("light", "dark"):
+        page.page.emulate_media(color_scheme=scheme)
+        said = page.ask(
+            "axe.run(document, { resultTypes: ['violations'] }).then(r => r.violations.map(v => [v.impact, v.id, v.nodes.map(n => n.target.join()).slice(0, 4).join(' ')]))"
+        )
+        found += [[scheme, where, *one] for one in said if one[0] in ("serious", "critical")]
+    return found
+
+
+@pytest.mark.parametrize("shape", [{"width": 1280, "height": 800}, {"width": 390, "height": 844}])
+def test_axe_finds_nothing_serious(visit, axe, shape):
+    page = visit(viewport=shape, reduced_motion="reduce")  # colours change at once
     page.ask(axe)
-    found = page.ask(
-        "axe.run(document, { resultTypes: ['violations'] }).then(r => r.violations.map(v => [v.impact, v.id, v.nodes.map(n => n.target.join()).slice(0, 4).join(' ')]))"
-    )
-    assert [violation for violation in found if violation[0] in ("serious", "critical")] == []
+    page.press("Home", "Shift+ArrowRight")
+    page.page.fill("#ways", "2")
+    page.go()
+    page.candidates(2)
+    page.ask("document.querySelectorAll('details').forEach(one => one.open = true)")
+    found = serious(page, "the roll, with candidates")
+    page.press("?")
+    page.until("document.querySelector('dialog').open")
+    found += serious(page, "the keys")
+    page.press("Escape")
+    page.page.click("#score")
+    page.until("studio.score.element.querySelectorAll('.fresh').length")
+    found += serious(page, "the score, with a candidate")
+    page.page.click("#drop")
+    page.tab("bridge")
+    page.go()
+    page.until("!document.querySelector('.alert').hidden")
+    found += serious(page, "the score, with a message")
+    assert found == []

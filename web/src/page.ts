@@ -6,7 +6,7 @@ import { Form, type Schema, type Schemas } from "./form";
 import { pitchName } from "./ink";
 import { Roll } from "./roll";
 import { Score, type Written } from "./score";
-import { barAt, barCount, keyOf, melodyOf, secondsAt, skyline, spans, tickAt } from "./song";
+import { barAt, barCount, counted, keyOf, melodyOf, secondsAt, skyline, spans, tickAt } from "./song";
 import { Player, rendered, soundings, wavOf } from "./sound";
 import type { Note, Request, Song } from "./types";
 import { Work, type Candidate } from "./work";
@@ -97,6 +97,7 @@ export class Page {
   }
 
   private async firstTune(): Promise<void> {
+    this.say("Composing a tune to begin with …");
     await this.work.run({ verb: "compose", seed: 39, bars: 32 }, 1, true, { bars: "none" });
     this.say("A tune to begin with. Drag over bars to open a region, then fill it; press ? for all keys.");
   }
@@ -562,9 +563,9 @@ export class Page {
     this.seed.value = String(Number(request["seed"]) + ways);
     const { candidates } = this.work;
     if (candidates.some((c) => c.made)) {
-      const bars = candidates[0]!.bars;
-      if (bars?.length) this.roll.reveal(bars[0]!);
-      this.status.textContent = `${candidates.length} candidate${candidates.length === 1 ? "" : "s"}${bars ? `: bars ${spans(bars)} are new` : ""}. A and B compare; keep or drop.`;
+      const bars = [...new Set(candidates.flatMap((c) => c.bars ?? []))].sort((a, b) => a - b);
+      if (bars.length) this.roll.reveal(bars[0]!, bars.at(-1)!);
+      this.status.textContent = `${counted(candidates.length, "candidate")}${bars.length ? ` for bars ${spans(bars)}` : ""}. A and B compare; keep or drop.`;
     }
   }
 

@@ -84,17 +84,17 @@ export class Roll {
     this.asked = requestAnimationFrame(() => {
       this.asked = 0;
       this.frames++;
-      if (this.shown) this.draw(this.shown);
+      this.drawAll();
     });
   }
 
   /** Bring a bar into sight. */
-  reveal(bar: number): void {
+  reveal(bar: number, last = bar): void {
     const song = this.shown?.song;
     if (!song) return;
-    const start = (song.bars[bar - 1] ?? 0) / song.quarter, end = (song.bars[bar] ?? song.bars.at(-1)!) / song.quarter;
+    const start = (song.bars[bar - 1] ?? 0) / song.quarter, end = (song.bars[last] ?? song.bars.at(-1)!) / song.quarter;
+    if (end > this.left + this.wide) this.left = end - this.wide;
     if (start < this.left) this.left = start;
-    else if (end > this.left + this.wide) this.left = end - this.wide;
     this.clamp();
     this.paint();
   }
@@ -159,7 +159,7 @@ export class Roll {
     this.sky = null;
     if (!this.scale && this.width) this.scale = (this.width - LEFT - RIGHT) / (this.width < 600 ? 12 : 32);
     this.clamp();
-    if (this.shown) this.draw(this.shown);
+    this.drawAll();
   }
 
   private clamp(): void {
@@ -209,6 +209,13 @@ export class Roll {
   }
 
   // -- drawing ---------------------------------------------------------------------------------
+
+  /** What is shown, or bare paper: a canvas that nobody drew on is black. */
+  private drawAll(): void {
+    if (this.shown) return this.draw(this.shown);
+    this.paper.fillStyle = inks().paper;
+    this.paper.fillRect(0, 0, this.canvas.width, this.canvas.height);
+  }
 
   private draw(shown: Shown): void {
     const ratio = devicePixelRatio || 1, ctx = this.paper, ink = inks();

@@ -205,3 +205,7 @@ export function skyline(song: Song, notes: Note[], width: number, height: number
   return path;
 }
 
+/** "1 bar", "2 bars". */
+export function counted(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? "" : "s"}`;
+}

@@ -2,7 +2,7 @@
 
 import { Api, Away, Refusal } from "./api";
 import { History } from "./history";
-import { barAt, barCount, changedBars, isMidi, keyOf, melodyOf, midiOf, onTicks, spans, splice, toBase64 } from "./song";
+import { barAt, barCount, changedBars, counted, isMidi, keyOf, melodyOf, midiOf, onTicks, spans, splice, toBase64 } from "./song";
 import type { Heard, Made, Note, Request, Song, Source, Step } from "./types";
 
 export interface Candidate {
@@ -168,7 +168,7 @@ export class Work {
       const step = this.step;
       if (beside && before) this.go(before);
       else if (stored.song.why) this.say(stored.song.why, "error");
-      else this.say([`${file.name}: ${stored.song.tracks.length} tracks, ${barCount(stored.song)} bars`, ...stored.remarks].join(". "));
+      else this.say([`${file.name}: ${counted(stored.song.tracks.length, "track")}, ${counted(barCount(stored.song), "bar")}`, ...stored.remarks].join(". "));
       return step;
     } catch (error) {
       this.fail(error);
@@ -349,6 +349,12 @@ export class Work {
 
   /** Make the bars that are taken part of the song. */
   async accept(): Promise<void> {
+    const before = this.step;
+    await this.merge();
+    if (this.step && this.step !== before) this.say(`Kept: ${this.step.title}.`);
+  }
+
+  private async merge(): Promise<void> {
     const candidate = this.candidate, song = this.song;
     if (!candidate?.made) return;
     const { made, bars, taken } = candidate, more = { request: made.receipt.request, table: made.table };
@@ -363,6 +369,7 @@ export class Work {
     this.candidates = [];
     this.looked = -1;
     this.opened = false;
+    this.say("Dropped: the song is as it was.");
     this.changed();
   }
 

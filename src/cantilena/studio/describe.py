@@ -50,7 +50,8 @@ def describe(version: str, model: Model) -> dict[str, Any]:
     sampled = set(Sampled.__struct_fields__) - {"voice", "style"} | {"sampling_steps", "grid", "loop_resample"}
     for schema in schemas.values():
         for name, field in schema.get("properties", {}).items():
-            if "verb" in schema["properties"] and name in sampled:
+            own = name == "steps" and "sampling_steps" in schema["properties"]  # of a morph they are melodies
+            if "verb" in schema["properties"] and name in sampled and not own:
                 field["x-group"] = "sampling"
             if names.get(name):
                 field["examples"] = names[name]
