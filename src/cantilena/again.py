@@ -25,7 +25,7 @@ from cantilena.music.texts import printable
 from cantilena.receipt import Receipt, read_receipt
 from cantilena.requests import Request
 from cantilena.result import Result
-from cantilena.sources import Music, Source
+from cantilena.sources import Music, Source, file_of
 
 __all__ = ["Again", "perform_again"]
 
@@ -93,7 +93,8 @@ def perform_again(
     source = Source.of(tune)
     name, data = source.name, source.data
     receipt = read_receipt(data, name)
-    request, inputs = _found(receipt.request, source.path or Path(name), [Source.of(one) for one in given])
+    offered = [one for music in given for one in _each(Source.of(music))]
+    request, inputs = _found(receipt.request, source.path or Path(name), offered)
     composer = load(_named(receipt, name) if model is None else model)
     if model is None and composer.model.fingerprint != receipt.fingerprint:
         other = f"the {receipt.model} of here is {composer.model.fingerprint}; give its folder with --model"
@@ -119,21 +120,35 @@ def _found(request: Request, path: Path, given: list[Source]) -> tuple[Request, 
     """The request with what it reads, and the files that this is in."""
     wanted = {source.sha256: source for source in sources_of(request)}
     found = {source.sha256: source for source in given if source.sha256 in wanted}
-    names = {source.name for source in wanted.values()}
+    names = {_file_name(source.name) for source in wanted.values()}
     for other in _beside(path, names) if len(found) < len(wanted) else ():
-        source = Source.of(other)
-        if source.sha256 in wanted:
-            found.setdefault(source.sha256, source)
+        for source in _each(Source.of(other)):
+            if source.sha256 in wanted:
+                found.setdefault(source.sha256, source)
         if len(found) == len(wanted):
             break
     missing = [source.name for digest, source in wanted.items() if digest not in found]
     if missing:
-        there = {p.name for p in _beside(path, names)} | {source.name for source in given}
+        there = {p.name for p in _beside(path, names)} | {_file_name(source.name) for source in given}
         told = (
-            f"{one} is {'not what it was' if one in there else 'not there, nor under another name'}" for one in missing
+            f"{one} is {'not what it was' if _file_name(one) in there else 'not there, nor under another name'}"
+            for one in missing
         )
         raise MidiError(printable(f"{path.name}: cannot be made again: {'; '.join(told)}; --with FILE gives it"))
     return with_sources(request, found.values()), tuple(s.path for s in found.values() if s.path is not None)
+
+
+def _file_name(name: str) -> str:
+    """The name of the file that music is from: of "book.abc#3" that of the book."""
+    return file_of(name)[0].name
+
+
+def _each(source: Source) -> tuple[Source, ...]:
+    """Music, and the tunes in it where it is a book."""
+    try:
+        return (source, *source.tunes())
+    except MidiError:  # a text without an end
+        return (source,)
 
 
 def _beside(path: Path, names: set[str]) -> Iterator[Path]:

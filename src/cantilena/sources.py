@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from functools import cached_property
 from pathlib import Path
@@ -15,25 +16,30 @@ if TYPE_CHECKING:
     from cantilena.music.metre import Metres
     from cantilena.music.midi import Song
     from cantilena.notation.reading import Reading
+    from cantilena.notation.tunebook import Book, Tune
 
-__all__ = ["Music", "Source", "Sourced"]
+__all__ = ["Music", "Source", "Sourced", "file_of"]
 
 _HASH = re.compile("[0-9a-f]{64}")
 _NAME = 255  # characters
+_TUNE = re.compile(r"(.+)#([0-9]{1,9})", re.DOTALL)
 
 
 class Source:
     """A MIDI file's bytes, or a Melody, with a name for people; of a receipt, only the name and the hash of these.
 
-    A file of notation (MusicXML, ABC) is turned into MIDI; its hash is that of the file itself.
+    A file of notation (MusicXML, ABC) is turned into MIDI; its hash is that of the file itself. A tune of an ABC
+    tunebook is named `book.abc#3`; its hash is that of the tune, so the others of the book may change.
     """
+
+    title = ""  # of a tune of a book
 
     def __init__(self, name: str, sha256: str, content: bytes | Melody | None = None, path: Path | None = None):
         self.name, self.sha256, self.content, self.path = name, sha256, content, path
 
     @classmethod
     def of(cls, given: Music) -> Source:
-        """What is `given`: the path of a file, which is read now, its bytes, a Melody, or a result.
+        """What is `given`: the path of a file or of a tune in one, which is read now, its bytes, a Melody, or a result.
 
         Raises MidiError (one line) for a file that cannot be read, ValueError for anything else.
         """
@@ -50,13 +56,14 @@ class Source:
             case bytes():
                 return cls("MIDI data", hashlib.sha256(given).hexdigest(), given)
             case str() | Path():
-                path = Path(given)
+                path, number = file_of(given)
                 try:
                     data = path.read_bytes()
                 except (OSError, ValueError) as error:  # ValueError: a name that no file can have
                     name = path.name or path.resolve()
                     raise MidiError(f"{name}: cannot be read ({getattr(error, 'strerror', error)})") from error
-                return cls(_told(path.name), hashlib.sha256(data).hexdigest(), data, path)
+                file = cls(_told(path.name), hashlib.sha256(data).hexdigest(), data, path)
+                return file if number is None else file._tune(file.book.tune(number, file.name))
         source = getattr(given, "source", None)
         if isinstance(source, cls):
             return source
@@ -74,6 +81,29 @@ class Source:
     def as_json(self) -> dict[str, str]:
         """What a receipt holds of it."""
         return {"name": self.name, "sha256": self.sha256}
+
+    @cached_property
+    def book(self) -> Book:
+        """The tunes of an ABC file; none of any other. Raises MidiError (one line) for one that is too large."""
+        from cantilena.notation.tunebook import Book, abc_text, read_book
+
+        text = abc_text(self.content, self.name) if isinstance(self.content, bytes) else None
+        return Book((), False) if text is None else read_book(text)
+
+    def _tune(self, tune: Tune) -> Source:
+        data = tune.text.encode()
+        source = Source(f"{self.name}#{tune.number}", hashlib.sha256(data).hexdigest(), data, self.path)
+        source.title = tune.title
+        return source
+
+    def tunes(self) -> tuple[Source, ...]:
+        """The tunes of an ABC file, each as music of its own; () of any other. MidiError for one that is too large."""
+        return tuple(map(self._tune, self.book.tunes))
+
+    def songs(self) -> tuple[Source, ...]:
+        """The tunes of an ABC file of several; of anything else it alone."""
+        tunes = self.tunes()
+        return tunes if len(tunes) > 1 else (self,)
 
     @property
     def melody(self) -> Melody | None:
@@ -131,6 +161,19 @@ class Source:
 
     def __repr__(self) -> str:
         return f"Source({self.name!r}, {self.sha256[:8]})"
+
+
+def file_of(given: str | Path) -> tuple[Path, int | None]:
+    """The path of a file, and the number of a tune in it where a path is `book.abc#3` and no file has that name.
+
+    >>> [(path.name, number) for path, number in map(file_of, ["folder/book.abc#3", "C#.mid"])]
+    [('book.abc', 3), ('C#.mid', None)]
+    """
+    path = Path(given)
+    found = _TUNE.fullmatch(path.name)
+    if found is None or os.path.lexists(path):
+        return path, None
+    return path.with_name(found[1]), int(found[2])
 
 
 def _told(name: str) -> str:

@@ -146,7 +146,7 @@ Kept = Annotated[int, about("Draw many melodies (--of) and keep this many.", 1, 
 Drawn = Annotated[int, about("The number of melodies to choose from.", 1, 1000)]
 
 # -- of edits --
-_SONG = "This song (MIDI, MusicXML or ABC) is read and not changed; the result is a MIDI file."
+_SONG = "This song (MIDI, MusicXML, ABC; a tune of a book is book.abc#3) is not changed; the result is a MIDI file."
 Song = Annotated[Music, about(_SONG, metavar="SONG", read=Source.of)]
 SongA = Annotated[Music, about("The first song is read and not changed.", metavar="A", read=Source.of)]
 SongB = Annotated[Music, about("The second song is read and not changed.", metavar="B", read=Source.of)]

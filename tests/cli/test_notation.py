@@ -1,5 +1,7 @@
 """Songs in MusicXML and ABC through the command line, and results in these formats."""
 
+import json
+
 import pytest
 
 from cantilena.music.extract import extract
@@ -36,12 +38,30 @@ def test_every_verb_reads_notation(name, writer, toy_model, tmp_path):
     assert run("again", f"{name}.out.mid", *model, cwd=tmp_path).returncode == 0
 
 
-def test_what_is_read_of_a_book_is_said(toy_model, tmp_path):
-    one = to_abc(random_melody(3, 8), title="First").decode()
-    (tmp_path / "book.abc").write_text(one + "\n" + one.replace("First", "Second").replace("X:1", "X:2"))
-    assert "holds 2 tunes; the first, First, is read" in run("inspect", "book.abc", cwd=tmp_path).stdout
-    done = run("vary", "book.abc", *FAST, "--model", toy_model, "-o", "out.mid", cwd=tmp_path)
-    assert done.stderr == "cantilena: book.abc: holds 2 tunes; the first, First, is read\n"
+def test_a_tune_of_a_book(toy_model, tmp_path):
+    """The tunes are listed; one is named by its number, in every place where a song is; and it is said which was read."""
+    tunes = [to_abc(random_melody(seed, 8), title=title).decode() for seed, title in ((3, "First"), (4, "Second"))]
+    book = tunes[0] + "\nText between.\n\n" + tunes[1].replace("X:1", "X:7")
+    (tmp_path / "book.abc").write_bytes(book.replace("\n", "\r\n").encode())
+    listed = run("inspect", "book.abc", "--json", cwd=tmp_path)
+    rows = json.loads(listed.stdout)["tunes"]
+    assert [(row["number"], row["title"], row["metre"], row["bars"]) for row in rows] == [
+        (1, "First", "4/4", 8), (7, "Second", "4/4", 8)]  # fmt: skip
+    model = ("--model", toy_model)
+    done = run("vary", "book.abc", "--bars", "1-2", *FAST, *model, "-o", "first.mid", cwd=tmp_path)
+    assert done.stderr == "cantilena: book.abc: holds 2 tunes; the first, First, is read (book.abc#7 is the second)\n"
+    done = run("bridge", "book.abc#7", "book.abc#1", "--bars", 2, *FAST, *model, "-o", "out.mid", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    (tmp_path / "book.abc").write_text("A new word.\n\n" + book)  # the tunes are the same, and so is what is made
+    assert run("again", "out.mid", *model, cwd=tmp_path).returncode == 0
+    (tmp_path / "book.abc").write_text(book.replace("K:", "K:none\nK:"))
+    done = run("again", "out.mid", *model, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "book.abc#7 is not what it was" in done.stderr
+    done = run("vary", "book.abc#8", *FAST, *model, "-o", "no.mid", cwd=tmp_path)
+    assert done.stderr == (
+        "cantilena: book.abc: has no tune 8, but 2 tunes, 1 to 7 (cantilena inspect book.abc lists them)\n"
+    )
 
 
 def test_the_hash_is_that_of_the_file(tmp_path):

@@ -45,6 +45,7 @@ def build(
     from cantilena.corpus.build import build as build_corpus
     from cantilena.music.metre import Metre, same_bars
     from cantilena.notation.extractor import extract_song
+    from cantilena.notation.tunebook import split_book
 
     if dask is not None and workers is not None:
         raise ValueError("--dask has workers of its own: give it without --workers")
@@ -62,7 +63,7 @@ def build(
             workers = workers if cluster is None else cluster.workers
             corpus = build_corpus(
                 sources, directory, executor=cluster, workers=workers, progress=progress,
-                extractor=partial(extract_song, metres=metres), seconds=seconds,
+                extractor=partial(extract_song, metres=metres), tunes=split_book, seconds=seconds,
             )  # fmt: skip
         except KeyboardInterrupt:
             raise CorpusError("stopped; the same command goes on from there") from None

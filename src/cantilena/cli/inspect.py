@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,7 +25,8 @@ def inspect(
         list[Path],
         typer.Argument(
             metavar="SONG|MODEL...",
-            help="Look at these MIDI, MusicXML or ABC files, or at this model; - is standard input.",
+            help="Look at these MIDI, MusicXML or ABC files, or at this model; book.abc#3 is a tune of a book, - is "
+            "standard input.",
         ),
     ],
     digest: Annotated[
@@ -34,21 +35,25 @@ def inspect(
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object a file, each on a line.")] = False,
 ) -> None:
-    """List the tracks of a song with what they are and why, or show what a model is."""
+    """List the tracks of a song with what they are and why, or the tunes of a book, or show what a model is."""
     from json import dumps
 
     from cantilena.cli.streams import is_stream, song_at
+    from cantilena.sources import file_of
 
     found: dict[str, Any]
     show: Callable[[dict[str, Any]], None]
     for number, source in enumerate(sources):
         if source.is_dir() and not (source / "model.json").exists():
             raise ValueError(f"{source.resolve()}: is a folder without a model; a song is a file")
-        is_file = source.exists() and not source.is_dir()
-        if is_stream(source) or is_file or source.suffix.lower() in _SUFFIXES:
+        file, _ = file_of(source)
+        is_file = file.exists() and not file.is_dir()
+        if is_stream(source) or is_file or file.suffix.lower() in _SUFFIXES:
             if digest:
                 raise ValueError(f"{source}: is a song; --digest is of a model")
-            found, show = _song(song_at(source)), _show_song
+            song = song_at(source)
+            tunes = song.songs()
+            found, show = (_book(song, tunes), _show_book) if len(tunes) > 1 else (_song(song), _show_song)
         else:
             from cantilena.model import Model
 
@@ -61,6 +66,47 @@ def inspect(
         if number:
             print()
         show(found)
+
+
+def _book(source: Source, tunes: Sequence[Source]) -> dict[str, Any]:
+    """What the tunes of a book are, ready for JSON: of one that cannot be read, why."""
+    from cantilena.errors import MidiError
+    from cantilena.music.bars import bar_lines
+
+    rows = []
+    for told, tune in zip(source.book.tunes, tunes, strict=True):
+        bars, why = None, ""
+        try:
+            bars = len(bar_lines(tune.song))
+        except MidiError as error:
+            why = str(error).removeprefix(f"{tune.name}: ")
+        rows.append({
+            "number": told.number, "title": told.title, "metre": told.metre, "key": told.key, "bars": bars, "why": why,
+        })  # fmt: skip
+    name = source.name
+    some = next((row["number"] for row in reversed(rows) if row["bars"]), rows[-1]["number"])
+    remarks = [f"{name}#{some} is a tune of it, for every command; {name} alone is the first"]
+    if source.book.by_place:
+        remarks.append(f"{name}: its X: fields are not all numbers, or some are the same, so tunes go by their place")
+    return {"file": name, "sha256": source.sha256, "tunes": rows, "remarks": remarks}
+
+
+def _show_book(book: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from cantilena.music.texts import printable
+
+    table = Table("#", "title", "metre", "key", "bars as played", box=None, pad_edge=False)
+    for tune in book["tunes"]:
+        texts = [Text(printable(tune[name])) for name in ("title", "metre", "key")]
+        table.add_row(str(tune["number"]), *texts, Text(printable(tune["why"] or str(tune["bars"]))))
+    console = Console(highlight=False)
+    console.print(f"{printable(book['file'])}: {len(book['tunes']):,} tunes", markup=False)
+    console.print(table)
+    for remark in book["remarks"]:
+        console.print(printable(remark), markup=False, soft_wrap=True)
 
 
 def _song(source: Source) -> dict[str, Any]:
@@ -122,7 +168,7 @@ def _show_song(song: dict[str, Any]) -> None:
     console.print(told, markup=False)
     console.print(table)
     for remark in song["remarks"]:
-        console.print(printable(remark), markup=False)
+        console.print(printable(remark), markup=False, soft_wrap=True)
 
 
 def _told(track: dict[str, Any]) -> tuple[str, str, str]:

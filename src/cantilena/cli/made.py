@@ -16,8 +16,9 @@ from cantilena.requests import Request
 
 if TYPE_CHECKING:
     from cantilena.result import Result
+    from cantilena.sources import Source
 
-__all__ = ["check_streamed", "end", "ending", "failed", "open_made", "remark", "save", "say", "seeded"]
+__all__ = ["check_streamed", "end", "ending", "failed", "open_made", "remark", "remark_on", "save", "say", "seeded"]
 
 
 def seeded(given: dict[str, Any]) -> dict[str, Any]:
@@ -29,7 +30,12 @@ def seeded(given: dict[str, Any]) -> dict[str, Any]:
 
 def remark(request: Request) -> None:
     """Print what the readers of the request's songs would say about them, a line each."""
-    for source in sources_of(request):
+    remark_on(*sources_of(request))
+
+
+def remark_on(*sources: Source) -> None:
+    """Print what the readers of songs would say about them, a line each."""
+    for source in sources:
         for line in source.remarks:
             print(f"cantilena: {printable(line)}", file=sys.stderr)
 

@@ -22,6 +22,7 @@ def play(
     """Play any MIDI file by the built-in synthesiser, through the system's player."""
     import tempfile
 
+    from cantilena.cli.made import remark_on
     from cantilena.cli.places import check_new, check_place
     from cantilena.cli.streams import check_stream, is_stream, song_at, write_stream
     from cantilena.cli.system import play_sound
@@ -33,7 +34,8 @@ def play(
     elif output is not None:
         check_place(output, output.parent)
         check_new([output], force=force)
-    sound = song_to_wav(song_at(song).song)
+    remark_on(source := song_at(song))
+    sound = song_to_wav(source.song)
     if streamed:
         write_stream(sound)
         return

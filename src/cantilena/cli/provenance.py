@@ -28,6 +28,7 @@ def provenance(
     Runs are found at any pitch, and in notation of half or double values. Each tune is shown with title, source and
     licence.
     """
+    from cantilena.cli.made import remark_on
     from cantilena.cli.streams import song_at
     from cantilena.model import DEFAULT_MODEL, Model
     from cantilena.music.texts import printable
@@ -35,6 +36,7 @@ def provenance(
 
     loaded = Model.load(DEFAULT_MODEL if model is None else model)
     known = KnownTunes.load(loaded.folder, loaded.about)
-    melody, _ = song_at(tune).tune(track)
+    remark_on(source := song_at(tune))
+    melody, _ = source.tune(track)
     for line in known.nearest(melody, number).text().splitlines():
         print(printable(line))

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from cantilena.corpus.merge import Seen, merge
 from cantilena.corpus.parts import SECONDS, Extractor, File, Part, extract_file, file_hash, read_batch, rules
-from cantilena.corpus.sources import Sources
+from cantilena.corpus.sources import Sources, Tunes
 from cantilena.corpus.store import Corpus
 from cantilena.corpus.worker_pool import WorkerPool
 from cantilena.errors import CorpusError
@@ -42,13 +42,15 @@ def build(
     workers: int | None = None,
     progress: Progress | None = None,
     extractor: Extractor = extract_file,
+    tunes: Tunes | None = None,
     seconds: float = SECONDS,
 ) -> Corpus:
     """Make a corpus in `directory` of every melody of at least 16 bars in `sources`.
 
     `executor` is any `concurrent.futures` executor (default: a process for each of `workers`, default all cores);
     `progress(done, total)` is told of files, `total` being None until it can be estimated; `extractor` turns the
-    bytes of a file into candidates, and has to be importable by the workers. A file that takes more than `seconds` of
+    bytes of a file into candidates, and has to be importable by the workers; `tunes` says which songs a file holds, as
+    of `Sources`. A file that takes more than `seconds` of
     computing is left out, and counted; in threads of an executor there is no such limit.
 
     A build that was interrupted goes on where it stopped; one that is complete is not done again. Raises CorpusError
@@ -65,7 +67,7 @@ def build(
     ...     corpus.melody(0)
     Melody(20 bars, 80 notes, C4-G4, 120 qpm)
     """
-    directory, found = Path(directory).resolve(), Sources(sources)
+    directory, found = Path(directory).resolve(), Sources(sources, tunes)
     work, code = directory.parent / f".{directory.name}.building", rules(extractor, seconds)
     parts = work / f"parts-{code}"
     try:

@@ -6,7 +6,7 @@ import os
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from lzma import LZMAError
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import IO, Self
 
 from cantilena.errors import CorpusError
 
-__all__ = ["MAX_BYTES", "SONGS", "Found", "Sources"]
+__all__ = ["MAX_BYTES", "SONGS", "Found", "Sources", "Tunes"]
 
 MAX_BYTES = 16 << 20  # a larger MIDI file is a broken one, or an attack
 SONGS = (".mid", ".midi", ".kar", ".rmi", ".musicxml", ".mxl", ".xml", ".abc")
@@ -57,14 +57,17 @@ class Sources:
     .abc, in any case; whether they are what they are called is for the extractor to say. Archive members are read into
     memory and nowhere else, so a name like ``../../etc`` is only a name. `total` is the number of files:
     exact for folders and zips, estimated for tars from the share that has been read, None before anything is known.
+    `tunes`, if given, says which songs a file holds, by name: each is a file of its own from there on.
     A damaged member is one that cannot be had; where an archive cannot be followed any further, so is its rest.
     Raises CorpusError (one line) for a source that is missing, of another kind, or damaged from its first file on.
     """
 
-    def __init__(self, paths: Iterable[str | Path]) -> None:
+    def __init__(self, paths: Iterable[str | Path], tunes: Tunes | None = None) -> None:
         self.paths = tuple(Path(path) for path in paths)
         self.files = [0] * len(self.paths)  # found so far in each
+        self._tunes = tunes or (lambda data, name: [(name, data)])
         self._counted = 0  # in folders and zips, before reading
+        self._beyond = 0  # songs found in files beyond the first of each
         self._tar_bytes = self._tar_read = self._tar_files = 0
         if not self.paths:
             raise CorpusError("no sources: name a folder, .mid files or an archive of them")
@@ -79,24 +82,28 @@ class Sources:
     def total(self) -> int | None:
         """How many files there are, as far as is known."""
         if not self._tar_bytes:
-            return self._counted
+            return self._counted + self._beyond
         if not self._tar_read:
             return None
-        return self._counted + round(self._tar_files * max(self._tar_bytes / self._tar_read, 1))
+        return self._counted + self._beyond + round(self._tar_files * max(self._tar_bytes / self._tar_read, 1))
 
     def __iter__(self) -> Iterator[Found]:
         self.files = [0] * len(self.paths)
-        self._tar_read = self._tar_files = 0
+        self._tar_read = self._tar_files = self._beyond = 0
         for index, path in enumerate(self.paths):
             read = _reader(path)
             before = self._tar_read
             try:
                 for name, data, reason, position in read(path):
-                    self.files[index] += 1
                     if read is _tar:
                         self._tar_files += 1
                         self._tar_read = before + position
-                    yield Found(index, f"{_label(path)}/{name.removeprefix('./')}".rstrip("/"), data, reason)
+                    told = f"{_label(path)}/{name.removeprefix('./')}".rstrip("/")
+                    songs = self._tunes(data, told)
+                    self.files[index] += len(songs)
+                    self._beyond += len(songs) - 1
+                    for song, content in songs:
+                        yield Found(index, song, content, reason)
             except _DAMAGED as error:
                 if not self.files[index]:
                     raise CorpusError(f"{path}: a damaged archive ({_why(error)})") from error
@@ -107,6 +114,7 @@ class Sources:
                 self._tar_read = before + path.stat().st_size
 
 
+Tunes = Callable[[bytes, str], Sequence[tuple[str, bytes]]]  # data and name of a file -> those of the songs in it
 _Item = tuple[str, bytes, str, int]  # name in the source, data, reason, bytes of the source read so far
 
 

@@ -12,6 +12,7 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
@@ -28,7 +29,7 @@ from cantilena.music.extract import Region, extract, grid_of, line, regions, to_
 from cantilena.music.melody import MAX_PITCH, MIN_PITCH, REST, VOCABULARY, Melody, Notes, canonical
 from cantilena.music.metre import COMMON, TOKENS, Metre, grids
 from cantilena.music.midi import Song, Track
-from cantilena.sources import Source
+from cantilena.sources import Source, file_of
 
 __all__ = ["DAMAGED", "Pieces", "corpus_pieces", "open_split", "read_pieces", "window_pieces"]
 
@@ -146,11 +147,11 @@ def window_pieces(corpus: Corpus, windows: NDArray[np.int64], name: str, *, bars
 def read_pieces(source: str | Path, *, bars: int = 64, most: int = 10_000, seed: int = 0) -> Pieces:
     """Read pieces from anybody's files, at most `most`, chosen by `seed`.
 
-    `source` is a folder of MIDI, MusicXML and ABC files (searched through) or one such file, of which each gives its
-    voice, all of it, where it has one only, and else the melody that `extract` chooses, or if that finds none the track
-    with the most notes; an `.npz` with `events` (n, steps), or an `.npy`
-    of that shape; or a corpus: "DIR:train", "DIR:validation", "DIR:test", or DIR alone for its test split. Raises
-    CantilenaError (one line) where nothing can be had of it, ValueError for wrong `bars` or `most`.
+    `source` is a folder of MIDI, MusicXML and ABC files (searched through) or one such file, of which each, and each
+    tune of an ABC book, gives its voice, all of it, where it has one only, and else the melody that `extract` chooses,
+    or if that finds none the track with the most notes; an `.npz` with `events` (n, steps), or an `.npy` of that shape;
+    or a corpus: "DIR:train", "DIR:validation", "DIR:test", or DIR alone for its test split. Raises CantilenaError (one
+    line) where nothing can be had of it, ValueError for wrong `bars` or `most`.
     """
     if bars < MIN_BARS or most < 1:
         raise ValueError(f"pieces have {MIN_BARS} bars or more and are 1 or more, not bars={bars} and most={most}")
@@ -159,7 +160,7 @@ def read_pieces(source: str | Path, *, bars: int = 64, most: int = 10_000, seed:
         return corpus_pieces(*found, most, seed=seed, bars=bars)
     if path.suffix.lower() in (".npz", ".npy"):
         return _arrays(path, bars, most, seed)
-    if not path.exists():
+    if not file_of(path)[0].exists():
         raise CantilenaError(f"{source}: no such file or folder (expected MIDI, an .npz or .npy, or CORPUS:SPLIT)")
     return _songs(path, bars, most, seed)
 
@@ -186,27 +187,37 @@ def _songs(path: Path, bars: int, most: int, seed: int) -> Pieces:
         files = [file for file in files if file.suffix.lower() in SONGS]
     else:
         files = [path]
+    songs = [one for file in files for one in _tunes_of(file)]
     found: dict[int, Melody] = {}
     skipped: Counter[str] = Counter()
-    for number in np.random.default_rng(seed).permutation(len(files)).tolist():
+    for number in np.random.default_rng(seed).permutation(len(songs)).tolist():
         if len(found) == most:
             break
         try:
-            song = Source.of(files[number]).song
+            song = Source.of(songs[number]).song
             melody = _only_voice(song) or _chosen_voice(song)
             found[number] = melody.slice(1, min(bars, melody.bars))
         except MidiError as error:
-            if path == files[number]:
+            if path == songs[number]:
                 raise
-            skipped[str(error).removeprefix(f"{files[number].name}: ").split(" (")[0]] += 1
+            skipped[str(error).removeprefix(f"{songs[number].name}: ").split(" (")[0]] += 1
     reasons = dict(skipped.most_common())
     if not found:
         said = ", ".join(f"{n:,} {reason}" for reason, n in reasons.items()) or "no song in it"
-        raise MidiError(f"{path}: no melody in {len(files):,} files ({said})")
+        raise MidiError(f"{path}: no melody in {len(songs):,} songs ({said})")
     name = path.resolve().name
     melodies = [found[number] for number in sorted(found)]
     events, metres = [melody.events for melody in melodies], [melody.metre for melody in melodies]
     return replace(Pieces.of(events, name=name, metres=metres), skipped=reasons)
+
+
+def _tunes_of(file: Path) -> Sequence[Path | Source]:
+    """The tunes of an ABC book of several; of any other file its path, so that it is read only when it is its turn."""
+    if file.suffix.lower() == ".abc":
+        with suppress(MidiError):  # said when it is read as a song
+            if len(tunes := Source.of(file).songs()) > 1:
+                return tunes
+    return [file]
 
 
 def _only_voice(song: Song) -> Melody | None:

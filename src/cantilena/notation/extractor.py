@@ -11,5 +11,5 @@ __all__ = ["extract_song"]
 
 
 def extract_song(data: bytes, metres: Metres = None) -> list[Candidate]:
-    """As `extract_file`, of MIDI, MusicXML (plain or .mxl) or ABC; of an ABC file with several tunes, of the first."""
+    """As `extract_file`, of MIDI, MusicXML (plain or .mxl) or ABC; of an ABC book, of its first tune."""
     return extract_file(to_midi(data, "file"), metres)

@@ -1,4 +1,4 @@
-"""ABC (version 2.1) into a `Sheet`: the first tune of a file. What is only looked at, not heard, is passed over."""
+"""A tune in ABC (version 2.1) into a `Sheet`. What is only looked at, not heard, is passed over."""
 
 from __future__ import annotations
 
@@ -18,9 +18,8 @@ from cantilena.notation.abc_voice import NOTE, Voice, length_of, note_of, sing
 from cantilena.notation.chords import normal_chord
 from cantilena.notation.sheet import Bar, Part, Sheet
 
-__all__ = ["MAX_BYTES", "read_abc", "tunes_in"]
+__all__ = ["read_abc"]
 
-MAX_BYTES = 16 << 20  # of a file
 _MAX_TUNE = 1 << 20  # characters of a tune
 _FIELD = re.compile(r"([A-Za-z]):(?![|:])(.*)")
 _TOKEN = re.compile(  # each part is bounded, so that a line without an end takes no time without end
@@ -48,23 +47,12 @@ _JUMPS = {"D.C.": "D.C.", "dacapo": "D.C.", "D.C.alfine": "D.C.", "D.C.alcoda": 
           "D.S.": "D.S.", "dalsegno": "D.S.", "D.S.alfine": "D.S.", "D.S.alcoda": "D.S."}  # fmt: skip
 
 
-def tunes_in(text: str) -> list[str]:
-    """The tunes of a file, each from its X: field on; without one, the whole text, if it has a K: field."""
-    starts = [found.start() for found in re.finditer(r"^X:", text, re.MULTILINE)]
-    if not starts:
-        return [text] if re.search(r"^K:", text, re.MULTILINE) else []
-    return [text[a:b] for a, b in zip(starts, [*starts[1:], len(text)], strict=True)]
-
-
 def read_abc(text: str, name: str) -> Sheet:
-    """The sheet of the first tune in a text. MidiError (one line) where there is none, or one without end."""
-    tunes = tunes_in(text.replace("\r\n", "\n").replace("\r", "\n"))
-    if not tunes:
-        raise MidiError(f"{name}: not ABC (a tune begins with X: and K:)")
-    if len(tunes[0]) > _MAX_TUNE:
+    """The sheet of a tune, as `tunebook` gives its text. MidiError (one line) where it has no K: field, or no end."""
+    if len(text) > _MAX_TUNE:
         raise MidiError(f"{name}: a tune of more than {_MAX_TUNE:,} characters is no ABC")
     tune = _Tune(name)
-    tune.read(tunes[0])
+    tune.read(text)
     return tune.sheet()
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import PurePath
 from typing import NamedTuple
 
 from cantilena.errors import MidiError
-from cantilena.notation.from_abc import MAX_BYTES as MAX_ABC
-from cantilena.notation.from_abc import read_abc, tunes_in
+from cantilena.notation.from_abc import read_abc
 from cantilena.notation.from_musicxml import read_musicxml
 from cantilena.notation.playing import play
+from cantilena.notation.tunebook import abc_text, read_book
 from cantilena.notation.xml_files import MAX_BYTES as MAX_XML
 from cantilena.notation.xml_files import unpacked
 
@@ -46,25 +45,23 @@ def read_notation(data: bytes, name: str) -> Reading:
     head = data[:_HEAD].replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n")
     if head[:1] == b"<":
         return Reading(play(read_musicxml(data, name), name))
-    if head[:4] in (b"MThd", b"RIFF") or not (head[:4] == b"%abc" or re.search(rb"^X:", head, re.MULTILINE)):
+    text = abc_text(data, name)
+    if text is None:
         if data and PurePath(name).suffix.lower() in SUFFIXES and head[:4] not in (b"MThd", b"RIFF"):
             raise MidiError(f"{name}: neither MusicXML nor ABC (it begins with {data[:4]!r})")
         return Reading(data)
-    if len(data) > MAX_ABC:
-        raise MidiError(f"{name}: more than {MAX_ABC >> 20} MiB of ABC")
-    text = _decoded(data)
-    sheet = read_abc(text, name)
-    count = len(tunes_in(text))
-    title = f", {sheet.title}" if sheet.title else ""
-    remarks = (f"{name}: holds {count} tunes; the first{title}, is read",) if count > 1 else ()
-    return Reading(play(sheet, name), remarks)
+    return _first_of(text, name)
 
 
-def _decoded(data: bytes) -> str:
-    """A text in UTF-8, or, where it is none, in Latin-1."""
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return data.decode("utf-16", "replace")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("latin-1")
+def _first_of(text: str, name: str) -> Reading:
+    """The first tune of a book, and, where there are more, that it is the first, and how another one is named."""
+    tunes = read_book(text).tunes
+    if not tunes:
+        raise MidiError(f"{name}: not ABC (a tune begins with X: and K:)")
+    first, *others = tunes
+    if not others:
+        return Reading(play(read_abc(first.text, name), name))
+    midi = play(read_abc(first.text, f"{name}#{first.number}"), name)
+    title = f", {first.title}" if first.title else ""
+    way = f" ({name}#{others[0].number} is the second)" if PurePath(name).suffix.lower() == ".abc" else ""
+    return Reading(midi, (f"{name}: holds {len(tunes):,} tunes; the first{title}, is read{way}",))

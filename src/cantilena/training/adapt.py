@@ -51,8 +51,9 @@ class OwnTunes:
     """Somebody's own melodies, and the files that gave none."""
 
     melodies: tuple[Melody, ...]
-    names: tuple[str, ...]  # of their files
-    hashes: tuple[str, ...]  # SHA-256 of their files
+    titles: tuple[str, ...]
+    names: tuple[str, ...]  # of their files, or of tunes in a book
+    hashes: tuple[str, ...]  # SHA-256 of these
     left_out: tuple[str, ...]  # a line each: which file, and why
 
     def tunes(self, styles: Sequence[str]) -> Tunes:
@@ -101,32 +102,39 @@ class Adaptation:
 
 
 def own_tunes(folder: Path, model: Model) -> OwnTunes:
-    """The melodies of all files of a folder that hold one, in metres that the model knows.
+    """The melodies of all files of a folder, and of all tunes of its ABC books, in metres that the model knows.
 
     RecipeError (one line) where they are too few, or too many.
     """
     if not folder.is_dir():
         raise RecipeError(f"{folder}: a folder of your own MIDI, MusicXML or ABC files is needed")
     files = sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith("."))
-    if len(files) > MOST:
-        raise RecipeError(
-            f"{folder}: {len(files)} files are a corpus; adapt takes {FEWEST} to {MOST} (see docs/training.md)"
-        )
-    found: dict[str, tuple[str, Melody]] = {}
     left_out: list[str] = []
-    for path in files:
+    sources: list[Source] = []
+    for path in files[: MOST + 1]:
         try:
-            source = Source.of(path)
+            sources += Source.of(path).songs()
+        except CantilenaError as error:
+            left_out.append(str(error))
+    if (count := max(len(files), len(sources))) > MOST:
+        raise RecipeError(
+            f"{folder}: {count} tunes are a corpus; adapt takes {FEWEST} to {MOST} (see docs/training.md)"
+        )
+    found: dict[str, tuple[Source, Melody]] = {}
+    for source in sources:
+        try:
             melody, _ = source.tune(metres=model.metres)
         except (CantilenaError, ValueError) as error:
             left_out.append(str(error))
             continue
-        if source.sha256 in {sha for sha, _ in found.values()}:
-            left_out.append(f"{path.name}: the same file again")
+        if source.sha256 in {other.sha256 for other, _ in found.values()}:
+            left_out.append(f"{source.name}: the same file again")
         elif len(melody.phrases()) < 4 or melody.notes.pitch.size < 12:
-            left_out.append(f"{path.name}: {melody.bars} bars, {melody.notes.pitch.size} notes: too short to be a tune")
+            short = f"{melody.bars} bars, {melody.notes.pitch.size} notes: too short to be a tune"
+            left_out.append(f"{source.name}: {short}")
         else:
-            found[str(path.relative_to(folder))] = (source.sha256, melody)
+            assert source.path is not None
+            found[str(source.path.relative_to(folder).with_name(source.name))] = (source, melody)
     names, melodies = tuple(found), tuple(melody for _, melody in found.values())
     phrases = sum(len(m.phrases()) for m in melodies)
     if len(melodies) < FEWEST or phrases < FEWEST_PHRASES:
@@ -135,7 +143,9 @@ def own_tunes(folder: Path, model: Model) -> OwnTunes:
             f"{folder}: {len(melodies)} tunes of {phrases} phrases are too few to learn from: "
             f"{FEWEST} tunes and {FEWEST_PHRASES} phrases (two bars of 4/4 each) are needed{why}"
         )
-    return OwnTunes(melodies, names, tuple(sha for sha, _ in found.values()), tuple(left_out))
+    kept = [source for source, _ in found.values()]
+    titles = tuple(source.title or Path(source.name).stem for source in kept)
+    return OwnTunes(melodies, titles, names, tuple(source.sha256 for source in kept), tuple(left_out))
 
 
 def adapt_model(
@@ -224,7 +234,7 @@ def _write(
     if homes := real_homes(tunes):
         more["homes"] = homes
     history = {"from": model.name, "fingerprint": model.fingerprint, "files": list(own.hashes), "steps": steps}
-    known = KnownTunes.of(own.melodies, [Path(n).stem for n in own.names], [f"{OWN}/{n}" for n in own.names])
+    known = KnownTunes.of(own.melodies, own.titles, [f"{OWN}/{n}" for n in own.names])
     adapted_model(model.folder, folder, network, more=more, adapted=history)
     indexed = (model.folder / PROVENANCE).is_file()
     (KnownTunes.load(model.folder, model.about).joined(known) if indexed else known).save(folder / PROVENANCE)
