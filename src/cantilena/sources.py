@@ -129,7 +129,10 @@ class Source:
     @property
     def remarks(self) -> tuple[str, ...]:
         """What the reader of a file would say about it, each a line. Raises MidiError as `data` does."""
-        return self._reading.remarks if isinstance(self.content, bytes) else ()
+        said = self._reading.remarks if isinstance(self.content, bytes) else ()
+        if self.path is None or len(self.book.tunes) < 2:
+            return said
+        return (f"{said[0]} ({self.name}#{self.book.tunes[1].number} is the second)",)  # who has the file can name it
 
     @cached_property
     def song(self) -> Song:

@@ -54,7 +54,7 @@ def read_notation(data: bytes, name: str) -> Reading:
 
 
 def _first_of(text: str, name: str) -> Reading:
-    """The first tune of a book, and, where there are more, that it is the first, and how another one is named."""
+    """The first tune of a book, and, where there are more, that it is the first."""
     tunes = read_book(text).tunes
     if not tunes:
         raise MidiError(f"{name}: not ABC (a tune begins with X: and K:)")
@@ -63,5 +63,4 @@ def _first_of(text: str, name: str) -> Reading:
         return Reading(play(read_abc(first.text, name), name))
     midi = play(read_abc(first.text, f"{name}#{first.number}"), name)
     title = f", {first.title}" if first.title else ""
-    way = f" ({name}#{others[0].number} is the second)" if PurePath(name).suffix.lower() == ".abc" else ""
-    return Reading(midi, (f"{name}: holds {len(tunes):,} tunes; the first{title}, is read{way}",))
+    return Reading(midi, (f"{name}: holds {len(tunes):,} tunes; the first{title}, is read",))
