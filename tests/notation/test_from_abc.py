@@ -116,7 +116,7 @@ def test_chords_words_and_tempo():
 
 def test_the_first_of_several_tunes_is_read_and_said():
     told = read_notation((abc("C4|") + "\n" + abc("D4|").replace("X:1", "X:2")).encode(), "book.abc")
-    assert told.remarks ==",)
+    assert told.remarks == ("book.abc: holds 2 tunes; the first, A tune, is read",)
     assert [p for *_, p in notes_of(song_of(abc("C4|") + "\nWords between.\n\n" + abc("D4|")))] == [60]
 
 
