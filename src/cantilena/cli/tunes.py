@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cantilena.cli.made import check_streamed, end, ending, failed, open_made, remark, save, say, seeded
+from cantilena.cli.made import check_streamed, end, ending, failed, open_made, remark, remark_on, save, say, seeded
 from cantilena.cli.options import given_to
 from cantilena.cli.places import check_place, free_stem
 from cantilena.cli.progress import Tell, progress
@@ -15,6 +15,7 @@ from cantilena.cli.shell import Output, Tunes
 from cantilena.cli.streams import is_stream
 from cantilena.music.texts import printable
 from cantilena.requests import Compose, Pick
+from cantilena.sources import Source
 
 if TYPE_CHECKING:
     from cantilena.composer import Composer
@@ -43,6 +44,8 @@ def compose(given: dict[str, Any]) -> None:
         given["voice"] = "any"
     request: Compose = given_to(Pick if "k" in given else Compose, seeded(given))
     remark(request)
+    if (song := given.get("chords_of")) is not None and not is_stream(song):
+        remark_on(Source.of(song))  # the request holds its chords, and not the song
     from cantilena.composer import load
 
     composer = load(shell.model)
