@@ -50,6 +50,8 @@ def test_a_tune_of_a_book(toy_model, tmp_path):
     model = ("--model", toy_model)
     done = run("vary", "book.abc", "--bars", "1-2", *FAST, *model, "-o", "first.mid", cwd=tmp_path)
     assert done.stderr == "cantilena: book.abc: holds 2 tunes; the first, First, is read (book.abc#7 is the second)\n"
+    done = run("compose", "--chords-of", "book.abc", "--bars", 2, *FAST, *model, "-o", "new", cwd=tmp_path)
+    assert "holds 2 tunes; the first, First, is read" in done.stderr
     done = run("bridge", "book.abc#7", "book.abc#1", "--bars", 2, *FAST, *model, "-o", "out.mid", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     (tmp_path / "book.abc").write_text("A new word.\n\n" + book)  # the tunes are the same, and so is what is made

@@ -11,7 +11,7 @@ from cantilena.music.extract import extract
 from cantilena.music.melody import Melody
 from cantilena.music.metre import Metre
 from cantilena.music.midi import read_song
-from cantilena.notation.chords import Placed, chords_of, kind_of
+from cantilena.notation.chords import Placed, chords_of, kind_of, normal_chord
 from cantilena.notation.reading import to_midi
 from cantilena.notation.spelling import alters, spell, tonality
 from cantilena.notation.to_abc import to_abc
@@ -187,3 +187,13 @@ def test_a_key_that_is_not_told_is_estimated():
 @pytest.mark.parametrize("quality", QUALITIES)
 def test_every_chord_has_a_kind(quality):
     assert kind_of(quality)[0] != "other"
+
+
+@pytest.mark.parametrize(
+    "name", ["G7addb9", "Csus4add7add9/G", "Ab7addb13", "C7alt", "F#m7addb9/E", "Dmaj7add#11", "C13b9#11"]
+)
+@pytest.mark.parametrize("written", WRITERS)
+def test_chords_that_have_no_name_in_musicxml_come_back_too(name, written):
+    melody = Melody.from_notes([0], [16], [60], bars=1)
+    read = chords_of(read_song(to_midi(WRITERS[written](melody, chords=[Placed(1, 0, normal_chord(name))]), "x")))
+    assert [chord.name for chord in read] == [normal_chord(name)] != [""]

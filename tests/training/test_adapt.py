@@ -11,6 +11,7 @@ from cantilena.errors import RecipeError
 from cantilena.model import Model
 from cantilena.music.melody import Melody
 from cantilena.music.midi import to_midi
+from cantilena.notation.to_abc import to_abc
 from cantilena.provenance import KnownTunes
 from cantilena.training import adapt as adapting
 from cantilena.training import low_rank
@@ -103,6 +104,16 @@ def test_every_file_that_gives_no_tune_is_named(folder, model, tmp_path):
     assert len(own.left_out) == 3
     assert any("the same file again" in line for line in own.left_out)
     assert any(line.startswith("notes.txt") for line in own.left_out)
+
+
+def test_every_tune_of_a_book_is_learned_from(model, tmp_path):
+    written = [to_abc(tune(k), title=f"Walk {k}").decode().replace("X:1", f"X:{k + 1}") for k in range(8)]
+    (tmp_path / "book.abc").write_text("\n".join([*written, "X:90\nT:bad\nCDEF|\n"]))
+    own = own_tunes(tmp_path, model)
+    assert own.titles == tuple(f"Walk {k}" for k in range(8))
+    assert own.names == tuple(f"book.abc#{k + 1}" for k in range(8))
+    assert len(set(own.hashes)) == 8
+    assert [line.split(":")[0] for line in own.left_out] == ["book.abc#90"]
 
 
 @pytest.mark.parametrize(

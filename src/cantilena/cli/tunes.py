@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cantilena.cli.made import check_streamed, end, ending, failed, open_made, remark, save, say, seeded
+from cantilena.cli.made import check_streamed, end, ending, failed, open_made, remark, remark_on, save, say, seeded
 from cantilena.cli.options import given_to
 from cantilena.cli.places import check_new, check_place, free_stem
 from cantilena.cli.progress import Tell, progress
@@ -17,6 +17,7 @@ from cantilena.cli.streams import is_stream
 from cantilena.music.texts import printable
 from cantilena.notation.endings import ENDINGS
 from cantilena.requests import Compose, Pick
+from cantilena.sources import Source
 
 if TYPE_CHECKING:
     from cantilena.composer import Composer
@@ -50,6 +51,8 @@ def compose(given: dict[str, Any]) -> None:
         given["voice"] = "any"
     request: Compose = given_to(Pick if "k" in given else Compose, seeded(given))
     remark(request)
+    if (song := given.get("chords_of")) is not None and not is_stream(song):
+        remark_on(Source.of(song))  # the request holds its chords, and not the song
     from cantilena.composer import load
 
     composer = load(shell.model)

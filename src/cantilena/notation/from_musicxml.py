@@ -194,7 +194,12 @@ class _Reader:
             )
             for d in element.findall("degree")
         ]
-        return normal_chord(chord_name(root, kind, degrees, bass)) if root else ""
+        if not root:
+            return ""
+        if kind == "other":  # its text says what the format has no word for
+            text = (found.get("text") or "") if (found := element.find("kind")) is not None else ""
+            return normal_chord(f"{root}{text}" + (f"/{bass}" if bass else "")) if text else ""
+        return normal_chord(chord_name(root, kind, degrees, bass))
 
     def spelled(self, element: Element | None, what: str) -> str:
         """The name of a root or a bass, moved to where it sounds."""

@@ -21,7 +21,7 @@ from cantilena.notation.to_musicxml import to_musicxml
 from cantilena.notation.xml_files import packed
 from cantilena.rules.chords import Chords, played_chords
 
-__all__ = ["asked_chords", "write_notation"]
+__all__ = ["asked_chords", "chords_in", "signed_key", "write_notation"]
 
 _SIGNATURE = b"\xff\x59"
 
@@ -45,9 +45,9 @@ def write_notation(
     """
     song = read_song(midi)
     asked = [] if chords is None else asked_chords(chords, melody, bars)
-    placed = sorted([c for c in _chords_in(song, melody, track) if c.bar not in bars] + asked)
+    placed = sorted([c for c in chords_in(song, melody, track) if c.bar not in bars] + asked)
     program = song.tracks[track].program if track < len(song.tracks) else None
-    key = _signed_key(song) if key is None else key
+    key = signed_key(song) if key is None else key
     writer = to_abc if ending == ENDINGS["abc"] else to_musicxml
     written = writer(melody, title=title, key=key, chords=placed, program=program or 0)
     if ending == ENDINGS["mxl"]:
@@ -66,7 +66,7 @@ def asked_chords(text: str, melody: Melody, bars: Sequence[int]) -> list[Placed]
     return [Placed(bars[notes.start // bar], notes.start % bar / bar, chord.name) for chord, notes in played]
 
 
-def _signed_key(song: Song) -> str | None:
+def signed_key(song: Song) -> str | None:
     """The key of the first key signature of a song that says more than no sharps and flats, major; None without one."""
     for chunk in file_chunks(song.data, song.name)[:-1]:
         for event in track_events(chunk, song.name):
@@ -76,7 +76,7 @@ def _signed_key(song: Song) -> str | None:
     return None
 
 
-def _chords_in(song: Song, melody: Melody, track: int) -> Sequence[Placed]:
+def chords_in(song: Song, melody: Melody, track: int) -> Sequence[Placed]:
     """The chords that stand in the stretch of a song which a melody is, bars counted from its first.
 
     It is the one in which the track has most of its notes; behind them the melody may go on in silence.

@@ -93,7 +93,8 @@ def parse_chord(name: str) -> Chord:
 
 def _quality(text: str) -> str:
     """A quality in the spelling of QUALITIES, where it is one."""
-    text = re.sub(r"[()\s,]", "", text)
+    text = re.sub(r"add(?=[#b])", "", re.sub(r"[()\s,]", "", text))
+    text = text.replace("sus4add7add9", "9sus4").replace("sus4add7", "7sus4")
     for other, ours in _SPELLINGS:
         if text in QUALITIES:
             break
@@ -111,7 +112,6 @@ def nearest_chord(name: str) -> Chord:
     if found:
         name = _SHARPS[(pitch_class(found[1]) + (2 if found[2] == "##" else -2)) % 12] + name[3:]
     above, _, bass = name.partition("/")
-    above = above.replace("sus4add7add9", "9sus4").replace("sus4add7", "7sus4")
     shorter = [above[:end] for end in range(len(above), 0, -1)]
     for spelled in [above, above.replace("add", ""), *shorter]:
         for text in (f"{spelled}/{bass}" if bass else spelled, spelled):
