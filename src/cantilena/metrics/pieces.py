@@ -204,7 +204,7 @@ def _songs(path: Path, bars: int, most: int, seed: int) -> Pieces:
     reasons = dict(skipped.most_common())
     if not found:
         said = ", ".join(f"{n:,} {reason}" for reason, n in reasons.items()) or "no song in it"
-        raise MidiError(f"{path}: no melody in {len(songs):,} songs ({said})")
+        raise MidiError(f"{path}: no melody in {len(songs):,} files ({said})")
     name = path.resolve().name
     melodies = [found[number] for number in sorted(found)]
     events, metres = [melody.events for melody in melodies], [melody.metre for melody in melodies]
