@@ -268,3 +268,21 @@ def test_two_that_take_turns_with_a_folder_are_never_in_it_together(tmp_path):
         for ended in [pool.submit(work) for _ in range(4)]:
             ended.result()
     assert (most, done > 4) == (1, True)
+
+
+def test_a_child_that_is_forked_while_a_file_is_written_leaves_it_to_its_parent(tmp_path):
+    code = """
+import os, sys
+from pathlib import Path
+from cantilena.files import new_file, sole
+with sole(Path("lock"), ValueError("busy")), new_file(Path("made")) as place:
+    if not os.fork():
+        raise SystemExit(7)
+    assert os.waitstatus_to_exitcode(os.wait()[1]) == 7
+    assert place.exists() and Path("lock").exists()
+    place.write_bytes(b"whole")
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [path.name for path in tmp_path.iterdir()] == ["made"]
+    assert (tmp_path / "made").read_bytes() == b"whole"

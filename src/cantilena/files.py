@@ -104,8 +104,9 @@ def sole(lock: Path, busy: Exception) -> Iterator[None]:
         yield
     finally:
         with suppress(PermissionError):  # Windows removes it when it is let go
-            remove()
-        del _unfinished[held]
+            if held in _unfinished:  # a child that was forked on the way leaves it to its parent
+                remove()
+        _unfinished.pop(held, None)
         held.release()
 
 
@@ -166,10 +167,11 @@ def _made(make: Callable[[Path], None], remove: Callable[[Path], None], begin: P
     try:
         yield path
     finally:
-        remove(path)
+        if path in _unfinished:  # a child that was forked on the way leaves it to its parent
+            remove(path)
         if held is not None:
             os.close(held)
-        del _unfinished[path]
+        _unfinished.pop(path, None)
 
 
 def _lock(path: Path) -> int | None:
