@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from cantilena.asked import AskedRules, RulesGiven
 from cantilena.fields import about
+from cantilena.notation.endings import ENDINGS
 from cantilena.own_sampler import SHIPPED, OwnSampler
 from cantilena.sources import Music, Source
 from cantilena.voices import VOICES, Voice, voice_of
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from cantilena.diffusion.samplers import Sampler as SamplerFunction
+
+FORMATS = ("mid", "svg", "wav", "html", *ENDINGS)  # of what is made
 
 if TYPE_CHECKING:  # what may be given
     Bars: TypeAlias = str | Sequence[tuple[int, int]]
@@ -28,7 +31,7 @@ if TYPE_CHECKING:  # what may be given
 else:  # what a request holds of it
     Bars = str
     Count = int | None  # None until the request is whole
-    Formats = tuple[Literal["mid", "svg", "wav", "html", "musicxml", "mxl", "abc", "score", "pdf"], ...]
+    Formats = tuple[Literal[FORMATS], ...]
     Name = str | None
     Numbers = tuple[int | None, ...]
     Rows = tuple[tuple[float, ...], ...]

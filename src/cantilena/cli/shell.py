@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 from cantilena.fields import Described, about
-from cantilena.vocabulary import Formats, formats
+from cantilena.vocabulary import FORMATS, Formats, formats
 
 __all__ = ["BlendPlan", "Output", "Shell", "Steps", "Tunes"]
 
-_FORMATS = "mid, svg, wav, html, musicxml, mxl, abc, score, pdf joined by commas"
+_FORMATS = f"{', '.join(FORMATS)} joined by commas"
 
 
 class Output(Described, frozen=True, kw_only=True):

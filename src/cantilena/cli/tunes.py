@@ -15,9 +15,9 @@ from cantilena.cli.progress import Tell, progress
 from cantilena.cli.shell import Output, Tunes
 from cantilena.cli.streams import is_stream
 from cantilena.music.texts import printable
-from cantilena.notation.endings import ENDINGS
 from cantilena.requests import Compose, Pick
 from cantilena.sources import Source
+from cantilena.vocabulary import FORMATS
 
 if TYPE_CHECKING:
     from cantilena.composer import Composer
@@ -28,7 +28,6 @@ __all__ = ["compose"]
 _BATCH = 8  # melodies composed at once: more are hardly faster, and the first is written later
 _BATCH_BARS = 64 * _BATCH
 _ALL_FORMATS = "mid,svg,wav"
-_ROLLS = ("mid", "svg", "wav", "html")  # the formats that are no notation
 
 
 def compose(given: dict[str, Any]) -> None:
@@ -79,9 +78,9 @@ def compose(given: dict[str, Any]) -> None:
 
 def _format_of(where: str | None) -> str | None:
     """The format that a name for one tune asks for by its ending, the longest of those it has; None for a folder."""
-    if where is None or Path(where).is_dir():
+    if where is None or Path(where).is_dir() or Path(where).name.startswith("."):
         return None
-    asked = [f for f in (*_ROLLS, *ENDINGS) if where.lower().endswith(f".{ending(f)}") and Path(where).stem[0] != "."]
+    asked = [format for format in FORMATS if where.lower().endswith(f".{ending(format)}")]
     return max(asked, key=lambda format: len(ending(format)), default=None)
 
 
