@@ -5,23 +5,17 @@ Needs chromium and playwright (the dev extra). A page of its own, an own server;
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "studio"))
+from browser import READY, browsing, until
+from served import Server
+
 FOLDER = Path(__file__).parent / "studio"
-
-
-def until(page: Any, script: str) -> None:
-    end = time.monotonic() + 120
-    while not page.evaluate(script):
-        if time.monotonic() > end:
-            raise SystemExit(f"not within 120 s: {script}")
-        time.sleep(0.05)
 
 
 def region(page: Any, first: int, last: int) -> None:
@@ -82,33 +76,19 @@ PICTURES: dict[str, tuple[Callable[[Any], None], dict[str, Any]]] = {
 
 
 def main() -> None:
-    from playwright.sync_api import sync_playwright
-
-    browser_path = shutil.which("chromium") or shutil.which("google-chrome")
-    if browser_path is None:
-        raise SystemExit("no chromium here: apt-get install chromium")
     FOLDER.mkdir(exist_ok=True)
-    command = [sys.executable, "-m", "cantilena", "studio", "--no-browser", "--port", "0"]
-    studio = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        address = studio.stdout.readline().split()[4]  # type: ignore[union-attr]
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox", "--disable-gpu"])
-            for name in sys.argv[1:] or PICTURES:
-                do, settings = PICTURES[name]
-                page = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **settings}).new_page()
-                page.goto(address)
-                until(page, "Boolean(window.studio?.work.step && !studio.work.job)")
-                do(page)
-                page.evaluate("scrollTo(0, 0)")
-                time.sleep(0.3)
-                page.screenshot(path=FOLDER / f"{name}.png")
-                print(FOLDER / f"{name}.png")
-                page.context.close()
-            browser.close()
-    finally:
-        studio.terminate()
-        studio.wait()
+    with Server() as server, browsing() as browser:
+        for name in sys.argv[1:] or PICTURES:
+            do, settings = PICTURES[name]
+            page = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **settings}).new_page()
+            page.goto(server.url)
+            until(page, READY)
+            do(page)
+            page.evaluate("scrollTo(0, 0)")
+            time.sleep(0.3)
+            page.screenshot(path=FOLDER / f"{name}.png")
+            print(FOLDER / f"{name}.png")
+            page.context.close()
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,6 +19,36 @@ needs_browser = pytest.mark.skipif(
 )
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required", "--disable-dev-shm-usage"]
 LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
+READY = "Boolean(window.studio?.work.step && !studio.work.job)"
+
+
+@contextmanager
+def browsing() -> Iterator[Any]:
+    """A browser of playwright's, until the end of the block."""
+    assert CHROMIUM, "no chromium here: apt-get install chromium"
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+def until(page: Any, script: str, seconds: float = 120) -> Any:
+    """What a script says as soon as it says something; the page's own policy allows no eval, so it is asked."""
+    return wait(lambda: page.evaluate(script), seconds, script)
+
+
+def drop(page: Any, data: bytes, name: str) -> None:
+    """Drop a file on the page."""
+    page.evaluate(
+        """([bytes, name]) => {
+            const data = new DataTransfer();
+            data.items.add(new File([new Uint8Array(bytes)], name));
+            window.dispatchEvent(new DragEvent("drop", { dataTransfer: data, cancelable: true }));
+        }""",
+        [list(data), name],
+    )
 
 
 class Page:
@@ -47,8 +78,7 @@ class Page:
         return self.page.evaluate(script)
 
     def until(self, script: str, seconds: float = 90) -> Any:
-        """What a script says as soon as it says something; the page's own policy allows no eval, so it is asked."""
-        return wait(lambda: self.ask(script), seconds, script)
+        return until(self.page, script, seconds)
 
     def quick(self) -> Page:
         """Whatever is asked for takes six steps instead of twenty: what is composed is not what is tested."""
@@ -57,7 +87,7 @@ class Page:
         return self
 
     def settled(self) -> Page:
-        self.until("Boolean(window.studio?.work.step && !studio.work.job)")
+        self.until(READY)
         return self
 
     def press(self, *keys: str) -> None:
@@ -128,14 +158,7 @@ class Page:
         return Path(waiting.value.path()).read_bytes()
 
     def drop(self, data: bytes, name: str) -> None:
-        self.page.evaluate(
-            """([bytes, name]) => {
-                const data = new DataTransfer();
-                data.items.add(new File([new Uint8Array(bytes)], name));
-                window.dispatchEvent(new DragEvent("drop", { dataTransfer: data, cancelable: true }));
-            }""",
-            [list(data), name],
-        )
+        drop(self.page, data, name)
 
 
 def wait(said: Callable[[], Any], seconds: float, what: str) -> Any:

@@ -7,7 +7,7 @@ import wave
 
 import numpy as np
 import pytest
-from browser import ARGUMENTS, CHROMIUM, Page, needs_browser, wait
+from browser import Page, browsing, needs_browser, wait
 from served import Server
 
 from cantilena.music.melody import Melody
@@ -25,13 +25,8 @@ NOTES = "studio.work.song.tracks[studio.work.song.melody].notes"
 
 @pytest.fixture(scope="module")
 def chromium():
-    assert CHROMIUM, "no chromium here: apt-get install chromium"
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    with browsing() as browser:
         yield browser
-        browser.close()
 
 
 class Desk:
