@@ -1,84 +1,129 @@
 #!/usr/bin/env bash
-# Train open-64 on a machine with a GPU, in runs of a few minutes that go on where the last one stopped.
+# Train on a machine with a GPU, several networks at the same time, in calls of a few minutes.
 #
-#   scripts/gpu_train.sh pack  TUNES_NPZ PACK_DIR            pack the tunes (and earlier runs) into files under 16 MB
-#   scripts/gpu_train.sh train PACK_DIR OUT_DIR MINUTES      unpack, go on with VAE, decoder and denoiser, pack the runs
+#   scripts/gpu_train.sh pack  PACK_DIR TUNES_NPZ [CORPUS_DIR] [RUN_DIR...]   as files under 16 MB
+#   scripts/gpu_train.sh train PACK_DIR OUT_DIR LANE...                       unpack, train, pack what came of it
 #
-# `train` needs no network, but PyTorch, NumPy, safetensors, onnx, onnxruntime, typer, rich, msgspec, symusic and this
-# tree. Stages follow each other: the VAE until VAE_STEPS, its decoder alone until DECODER_STEPS (latents keep their
-# meaning), the denoiser until DENOISER_STEPS. Of a stage that is done only the averaged weights go back.
-# OUT_DIR then holds runs.tar.xz.NN pieces of at most 15 MB; put them into PACK_DIR to go on with another call.
-# The rate is constant until the last share of a run's steps, so DENOISER_STEPS may be set anew in a later call, when it
-# is known how many steps a minute has. LOOP="--set loop.compile=true" is worth a try: small kernels wait for Python.
+# A LANE is a list of stages, one after another, as NAME:SECONDS; lanes run beside each other:
+#
+#   scripts/gpu_train.sh train pack out "vae:100 decoder:30 tune:300" "small:300" "mdn:300" "paper:300"
+#
+#   vae      the VAE of tunes; decoder: its decoder alone, on the same latents; tune: a denoiser on them (or on TUNE_VAE's)
+#   small    the denoiser of windows of CORPUS_DIR, mdn and paper: the baselines beside it; all on the latents of pop-64
+#
+# How many steps fit into its seconds is measured first (PROBE steps); SET_VAE, SET_TUNE and so on are more settings of a
+# stage, such as "--set loop.steps=900", with which nothing is measured. Each lane can be killed: runs resume.
+# `train` needs no network, but PyTorch, NumPy, safetensors, onnx, onnxruntime, typer, rich, msgspec and this tree.
+# OUT_DIR then holds trained.tar.xz.NN, pieces of at most 15 MB: of each run its last averaged weights (and those of
+# `loop.keep_every`) in half precision and metrics.jsonl. WHOLE=1 packs whole checkpoints, to go on from in another call.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")/.." && pwd)
 python=${PYTHON:-python3}
 export PYTHONPATH="$here/src${PYTHONPATH:+:$PYTHONPATH}" PYTHONUNBUFFERED=1
-piece=${PIECE:-15000000}
+piece=${PIECE:-15000000} probe=${PROBE:-60}
 
-VAE_STEPS=${VAE_STEPS:-5000} VAE_BATCH=${VAE_BATCH:-1024}
-DECODER_STEPS=${DECODER_STEPS:-1500}
-DENOISER_STEPS=${DENOISER_STEPS:-20000} DENOISER_BATCH=${DENOISER_BATCH:-512}
-VAE=${VAE:-}             # more settings of VAE and decoder
-DENOISER=${DENOISER:-}   # and of the denoiser, such as "--set network.width=256"
-LOOP=${LOOP:-}           # settings of every stage, such as "--set loop.compile=true"
-
-pack() { # tunes.npz, and runs where there are some, as pieces
-  local tunes=$1 out=$2
+pack() { # what `train` begins with
+  local out=$1 tunes=$2; shift 2
   mkdir -p "$out"
-  rm -f "$out"/tunes.npz.xz.*
-  xz -T0 -3 -c "$tunes" | split -b "$piece" -d - "$out/tunes.npz.xz."
+  rm -f "$out"/data.tar.xz.*
+  local given=()
+  for one in "$tunes" "$@"; do given+=(-C "$(cd "$(dirname "$one")" && pwd)" "$(basename "$one")"); done
+  tar -c --exclude='latents-*' "${given[@]}" | xz -T0 -4 | split -b "$piece" -d - "$out/data.tar.xz."
   du -sh "$out"
 }
 
-train() {
-  local from=$1 out=$2 minutes=$3 work begun
-  begun=$(date +%s)
-  work=${WORK:-$(mktemp -d)}
-  mkdir -p "$out" "$work/runs"
-  [ -f "$work/tunes.npz" ] || cat "$from"/tunes.npz.xz.* | xz -dc > "$work/tunes.npz"
-  if compgen -G "$from/runs.tar.xz.*" > /dev/null; then cat "$from"/runs.tar.xz.* | tar -xJ -C "$work"; fi
-  left() { echo $(( minutes * 60 - ($(date +%s) - begun) )); }
-  stage() { # name of the run, its arguments; 0 when it is done
-    local run=$work/runs/$1 rc=0; shift
-    [ -f "$run/done" ] && return 0
-    [ "$(left)" -gt 40 ] || return 1
-    # SIGINT lets it save; what is left is for packing
-    timeout --signal=INT --kill-after=30 "$(( $(left) - 30 ))" \
-      "$python" -m cantilena train "$@" --corpus "$work/tunes.npz" --run "$run" $LOOP || rc=$?
-    [ "$rc" -eq 0 ] || [ "$rc" -eq 124 ] || return "$rc"
-    "$python" - "$run" <<'PY'
-import json, pathlib, sys
-run = pathlib.Path(sys.argv[1])
-meta = json.loads(max(run.glob("step-*/run.json")).read_text())
-if meta["step"] >= meta["loop"]["steps"]:
-    (run / "done").touch()
-print(f"{run.name}: step {meta['step']} of {meta['loop']['steps']}")
+arguments() { # of `cantilena train`, for a stage
+  local pop="--corpus $work/${CORPUS:-pop} --set data.vae=pop-64 --set data.latent=pop-64"
+  case $1 in
+    vae) echo "vae $here/recipes/open_vae.toml --corpus $work/tunes.npz" ;;
+    decoder) echo "vae $here/recipes/open_vae.toml --corpus $work/tunes.npz --init ${DECODER_OF:-$work/runs/vae}" \
+      "--set loss.frozen=true --set loop.lr=1e-3" ;;
+    tune) echo "denoiser $here/recipes/open.toml --corpus $work/tunes.npz --set tunes.vae=${TUNE_VAE:-$work/runs/vae}" ;;
+    small) echo "denoiser $here/recipes/small.toml $pop" ;;
+    mdn) echo "mdn $here/recipes/mdn.toml $pop" ;;
+    paper) echo "denoiser $here/recipes/paper_choices.toml $pop" ;;
+    *) echo "no such stage: $1" >&2; exit 2 ;;
+  esac
+}
+
+cantilena_train() { "$python" -m cantilena train "$@" --set loop.device=auto --set loop.precision=auto; }
+
+stage() { # NAME:SECONDS
+  local name=${1%:*} seconds=${1#*:} run begun steps rc=0 more=()
+  run=$work/runs/$name begun=$(date +%s)
+  local settings="SET_${name^^}"
+  read -ra more <<< "$(arguments "$name") ${!settings:-}"
+  if [[ "${!settings:-}" != *loop.steps=* ]]; then
+    cantilena_train "${more[@]}" --run "$work/probes/$name" --set loop.steps="$probe" --set loop.log_every=20
+    [ ! -f "$work/probes/$name/sequences.safetensors" ] || { mkdir -p "$run"; # encoded once
+      mv "$work/probes/$name"/{sequences.safetensors,latent.npz} "$run"; }
+    steps=$("$python" - "$work/probes/$name/metrics.jsonl" "$seconds" $(( $(date +%s) - begun )) <<'PY'
+import json, sys
+seconds, taken = float(sys.argv[2]), float(sys.argv[3])
+rows = [json.loads(line) for line in open(sys.argv[1])]
+at = {row["step"]: row["seconds"] for row in rows if "seconds" in row}
+rate = (at[max(at)] - at[20]) / (max(at) - 20)
+start = min(taken - (at[max(at)] - at[20]), 30)  # what it costs to begin, once more
+print(f"{sys.argv[1]}: {rate:.4f} s a step, {start:.0f} s to begin", file=sys.stderr)
+print(max(int(0.92 * (seconds - taken - start) / rate), 20))
 PY
-    [ -f "$run/done" ]
-  }
-  { stage vae vae "$here/recipes/open_vae.toml" --set loop.steps="$VAE_STEPS" --set loop.batch="$VAE_BATCH" $VAE &&
-    stage decoder vae "$here/recipes/open_vae.toml" --init "$work/runs/vae" --set loss.frozen=true \
-      --set loop.lr=1e-3 --set loop.steps="$DECODER_STEPS" --set loop.batch="$VAE_BATCH" $VAE &&
-    stage denoiser denoiser "$here/recipes/open.toml" --set tunes.vae="$work/runs/vae" \
-      --set loop.steps="$DENOISER_STEPS" --set loop.batch="$DENOISER_BATCH" $DENOISER; } || true
-  rm -f "$out"/runs.tar.xz.*
-  # sequences are made again from tunes and VAE; of each run the newest checkpoint goes back, of one that is done
-  # what is needed of it: the averaged weights
-  ( cd "$work"
-    for run in runs/*/; do
-      newest=$(ls -d "$run"step-* | sort | tail -n 1)
-      if [ -f "$run/done" ]; then ls "$newest"/run.json "$newest"/average.safetensors; else echo "$newest"; fi
-      ls "$run"{metrics.jsonl,latent.npz,done} 2>/dev/null || true
-    done
-  ) > "$work/keep"
-  tar -c -C "$work" -T "$work/keep" | xz -T0 -2 | split -b "$piece" -d - "$out/runs.tar.xz."
+)
+    more+=(--set "loop.steps=$steps")
+  fi
+  # SIGINT lets it save
+  timeout --signal=INT --kill-after=20 "$(( seconds - $(date +%s) + begun ))" \
+    "$python" -m cantilena train "${more[@]}" --run "$run" --set loop.device=auto --set loop.precision=auto || rc=$?
+  echo "$name: ended with $rc after $(( $(date +%s) - begun )) s"
+  [ "$rc" -eq 0 ] || [ "$rc" -eq 124 ]
+}
+
+lane() { for one in $1; do stage "$one" || return; done; }
+
+train() {
+  local from=$1 out=$2; shift 2
+  work=${WORK:-$(mktemp -d)}
+  mkdir -p "$out" "$work/runs" "$work/probes"
+  cat "$from"/data.tar.xz.* | tar -xJ -C "$work"
+  local pids=() k=0
+  for one in "$@"; do
+    lane "$one" > "$work/lane-$k.log" 2>&1 & pids+=($!); k=$(( k + 1 ))
+  done
+  for pid in "${pids[@]}"; do wait "$pid" || echo "a lane failed"; done
+  for log in "$work"/lane-*.log; do echo "== $log"; tr '\r' '\n' < "$log" | tail -n 12; done
+  "$python" - "$work/runs" "$work/trained" "${WHOLE:-}" <<'PY'
+import json, pathlib, shutil, sys
+import torch
+from safetensors.torch import load_file, save_file
+runs, out, whole = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3]
+for run in sorted(runs.iterdir()):
+    steps = sorted(run.glob("step-*/run.json"))
+    if not steps:
+        continue
+    newest, to = steps[-1].parent, out / run.name
+    (to / newest.name).mkdir(parents=True)
+    for name in ("metrics.jsonl", "latent.npz"):
+        if (run / name).exists():
+            shutil.copy(run / name, to)
+    if whole:
+        shutil.copytree(newest, to / newest.name, dirs_exist_ok=True)
+        continue
+    shutil.copy(newest / "run.json", to / newest.name)
+    best = newest / "average.safetensors"
+    files = {best if best.exists() else newest / "weights.safetensors": to / newest.name / "average.safetensors"}
+    files |= {old: to / "averages" / old.name for old in run.glob("averages/*.safetensors")}
+    for old, new in files.items():
+        new.parent.mkdir(exist_ok=True)
+        exact = run.name in ("vae", "decoder")  # latents are named by the encoder's numbers
+        save_file({k: v if exact or not v.is_floating_point() else v.half() for k, v in load_file(old).items()}, new)
+PY
+  cp "$work"/lane-*.log "$work/trained"
+  tar -c -C "$work" trained | xz -T0 -1 | split -b "$piece" -d - "$out/trained.tar.xz."
   ls -l "$out"
 }
 
 case "${1:-}" in
   pack) shift; pack "$@" ;;
   train) shift; train "$@" ;;
-  *) sed -n '2,12p' "$0"; exit 2 ;;
+  *) sed -n '2,22p' "$0"; exit 2 ;;
 esac

@@ -174,15 +174,14 @@ def form_letters(tokens: NDArray[np.integer]) -> NDArray[np.int64]:
     >>> form_letters(np.array([[41, 0, 43, 0], [45, 0, 41, 1], [41, 0, 43, 1]])).tolist()
     [0, 1, 0]
     """
-    on, heads = tokens > REST, list[int]()
+    on, heads = tokens > REST, list[int]()  # of each letter the first phrase
     found = np.empty(len(tokens), np.int64)
-    for k in range(len(tokens)):
-        for letter, head in enumerate(heads):
-            either = on[k] | on[head]
-            same = (tokens[k] == tokens[head]) & either
-            if same.sum() >= _ALIKE * either.sum():
-                found[k] = letter
-                break
+    for k, phrase in enumerate(tokens):
+        either = on[k] | on[heads]
+        same = (phrase == tokens[heads]) & either
+        alike = np.count_nonzero(same, axis=1) >= _ALIKE * np.count_nonzero(either, axis=1)
+        if alike.any():
+            found[k] = alike.argmax()
         else:
             found[k] = len(heads)
             heads.append(k)

@@ -35,7 +35,6 @@ def test_nothing_is_in_the_way(corpus, toy_model, tmp_path):
         (["network.phrases=3"], "network.phrases is a number from 4 to 128, not 3"),
         (["network.phrases=48"], "no melody of 96 bars in its train songs"),
         (["loop.batch=7", "loop.accumulate=2"], "a batch of 7 cannot be shared by 1 processes in 2 parts"),
-        (["loop.device=auto"], "loop.device = auto; a denoiser of windows trains on the cpu"),
     ],
 )
 def test_each_thing_is_a_line(corpus, tmp_path, settings, message):

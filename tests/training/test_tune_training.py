@@ -17,7 +17,10 @@ from cantilena.latent import LatentSpace
 from cantilena.music.metre import Metre
 from cantilena.training import runs, tune_runs
 from cantilena.training.data import Phrases
-from cantilena.training.denoiser import DiffusionConfig
+from cantilena.training.denoiser import DenoiserTask, DiffusionConfig
+from cantilena.training.latents import Latents
+from cantilena.training.mdn import MDNTask
+from cantilena.training.networks import Denoiser, DenoiserConfig, MDNConfig, MelodyVAE, TransformerMDN, VAEConfig
 from cantilena.training.recipes import forward_flops, read_recipe
 from cantilena.training.sequences import (
     FAR,
@@ -40,6 +43,7 @@ from cantilena.training.tunes import (
     register_of,
     sings,
 )
+from cantilena.training.vae import VAETask
 
 ROOT = Path(__file__).parents[2]
 STYLES = ("irish", "song")
@@ -295,8 +299,8 @@ def task(net=None, steps=10):
 def test_the_table_of_log_snr_is_the_schedule():
     made = task()
     level = torch.rand(200, generator=torch.Generator().manual_seed(0)).clamp(1e-3, 0.999)
-    exact = made.schedule.log_snr(level.double().numpy() * made.schedule.T)
-    assert np.abs(made.log_snr(level).numpy() - exact).max() < 2e-3
+    exact = made.diffusion.schedule.log_snr(level.double().numpy() * made.diffusion.schedule.T)
+    assert np.abs(made.diffusion.log_snr(level).numpy() - exact).max() < 2e-3
 
 
 def test_the_loss_is_that_of_the_phrases_that_are_there():
@@ -305,7 +309,7 @@ def test_the_loss_is_that_of_the_phrases_that_are_there():
     eps = torch.randn(drawn.x_0.shape, generator=generator)
     at = torch.full((8,), 0.5)
     errors = made._errors(made.network, drawn, eps, at, feed_back=False)
-    alpha_bar = torch.sigmoid(made.log_snr(at))[
+    alpha_bar = torch.sigmoid(made.diffusion.log_snr(at))[
         :, None, None
     ]  # an untrained network predicts 0: the error is v squared
     v = alpha_bar.sqrt() * eps - (1 - alpha_bar).sqrt() * drawn.x_0
@@ -338,8 +342,9 @@ class Nowhere:
     device = torch.device("meta")
 
 
-def test_everything_is_made_on_the_device_of_the_task(monkeypatch):
-    """On `meta`: a tensor made on the wrong device meets one of the right device, and PyTorch refuses."""
+@pytest.fixture
+def nowhere(monkeypatch):
+    """Makes a generator of `meta`, a device that computes nothing: what is made elsewhere meets it, and is refused."""
 
     def without_generator(draw):
         def drawn(*sizes, generator=None, device="cpu", **more):
@@ -348,15 +353,48 @@ def test_everything_is_made_on_the_device_of_the_task(monkeypatch):
 
         return drawn
 
-    made = task()
-    made.train, made.validation = made.train.to("meta"), made.validation.to("meta")
-    made._log_snr, made._low, made._high = (t.to("meta") for t in (made._log_snr, made._low, made._high))
-    made.device, made.network = torch.device("meta"), made.network.to("meta")
-    for name in ("rand", "randn", "randperm"):
-        monkeypatch.setattr(torch, name, without_generator(getattr(torch, name)))
+    def begin():
+        for name in ("rand", "randn", "randperm", "randint"):
+            monkeypatch.setattr(torch, name, without_generator(getattr(torch, name)))
+        return Nowhere()
+
+    return begin
+
+
+def test_everything_is_made_on_the_device_of_a_task_of_tunes(nowhere):
+    data = replace(sequences(), codes=torch.randn(4, 3))
+    made = TuneTask(network(), space(), data, data, DiffusionConfig(), steps=10, device="meta")
+    made.network.to("meta")
+    generator = nowhere()
     for step in (0, 1, 2, 3):  # with its own estimate fed back, and without
-        loss, _ = made.loss(made.network, 4, step, Nowhere())
-        assert loss.device.type == "meta"
+        assert made.loss(made.network, 4, step, generator)[0].device.type == "meta"
+
+
+def test_everything_is_made_on_the_device_of_a_task_of_windows(nowhere):
+    random = np.random.default_rng(0)
+    windows = np.zeros((6, 6), np.int64)
+    windows[:, 0] = np.arange(6)
+    codes = random.normal(size=(9, 2, 4)).astype(np.float16)
+    latents = Latents(codes, random.integers(0, 9, 40).astype(np.int32), windows, {})
+    four = LatentSpace(np.zeros(4), np.ones(4), np.array([True, False, True, True]), -np.ones(3), np.ones(3))
+    denoiser = Denoiser(DenoiserConfig(3, width=24, layers=1, heads=2, hidden=16))
+    mdn, generator = TransformerMDN(MDNConfig(3, width=20, layers=1, hidden=16)), nowhere()
+    for posterior in ("draw", "mean"):
+        made = DenoiserTask(denoiser, four, [latents] * 2, None, DiffusionConfig(), posterior, device="meta")
+        made.network.to("meta")
+        for step in (0, 1, 2, 3):
+            assert made.loss(made.network, 4, step, generator)[0].device.type == "meta"
+        task = MDNTask(mdn, four, [latents], None, posterior=posterior)  # looks at labels, which `meta` has not
+        task.train, task._possible, task.device = made.train, [torch.arange(6, device="meta")], made.device
+        assert task.loss(task.network.to("meta"), 4, 0, generator)[0].device.type == "meta"
+
+
+def test_everything_is_made_on_the_device_of_a_task_of_phrases(tunes, nowhere):
+    phrases = Phrases.of_tunes(Tunes.open(tunes), 0)
+    vae = MelodyVAE(VAEConfig(width=16, layers=1, heads=2, hidden=16, slot=4, latent=8, writer=16, labels=(4, 2, 12)))
+    made = VAETask(vae, phrases, phrases, beta=1.0, sigma=0.5, device="meta")
+    loss, figures = made.loss(vae.to("meta"), 4, 0, nowhere())
+    assert {loss.device.type, figures["kl"].device.type} == {"meta"}
 
 
 TINY = [
@@ -371,10 +409,9 @@ TINY_VAE = [
 
 
 def test_what_makes_its_batches_on_the_cpu_says_so(corpus, tmp_path):
-    for name, train in (("small", runs.train_denoiser), ("decoder", runs.train_decoder)):
-        recipe = read_recipe(ROOT / f"recipes/{name}.toml", ["loop.device=auto"])
-        with pytest.raises(RecipeError, match="trains on the cpu"):
-            train(recipe, corpus, tmp_path / "run")
+    recipe = read_recipe(ROOT / "recipes/decoder.toml", ["loop.device=auto"])
+    with pytest.raises(RecipeError, match="trains on the cpu"):
+        runs.train_decoder(recipe, corpus, tmp_path / "run")
 
 
 @pytest.fixture(scope="module")

@@ -57,7 +57,7 @@ class DecoderTask:
         melody = self.windows["train"][:, 0]
         lead = (corpus.table["role"][melody] == ROLES.index("lead")) & (corpus.purity(melody) == 0)
         weight = np.where(lead, config.leads, 1.0)
-        self._phrases, self._told = self.train.sampler(), np.cumsum(weight) / weight.sum()
+        self._told = np.cumsum(weight) / weight.sum()
 
     def loss(
         self, network: nn.Module, batch: int, step: int, generator: torch.Generator
@@ -96,8 +96,8 @@ class DecoderTask:
 
     def _rebuilt(self, network: PhraseDecoder) -> dict[str, float]:
         """Token accuracy and share of exact phrases, from the posterior's mean and from a draw."""
-        rows = np.random.default_rng(0).choice(len(self.validation.tokens), 2048)
-        tokens, *told = self.validation.take(rows, np.zeros(2048, np.int64))
+        rows = torch.randint(len(self.validation.tokens), (2048,), generator=torch.Generator().manual_seed(0))
+        tokens, *told = self.validation.take(rows, torch.zeros_like(rows))
         mean, std = (torch.from_numpy(a) for a in self.engine.model.encode(tokens.numpy()))
         eps = torch.randn(mean.shape, generator=torch.Generator().manual_seed(0))
         figures: dict[str, float] = {}
@@ -111,9 +111,7 @@ class DecoderTask:
 
     def _exact(self, count: int, generator: torch.Generator) -> tuple[Tensor, ...]:
         """z and sigma, and the `Examples`, of phrases whose latents are posterior means or draws."""
-        rows = np.searchsorted(self._phrases, torch.rand(count, generator=generator, dtype=torch.float64).numpy())
-        shift = torch.randint(SHIFTS[0], SHIFTS[-1] + 1, (count,), generator=generator).numpy()
-        given = self.train.take(rows, shift).less_told(generator)
+        given = self.train.draw(count, generator).less_told(generator)
         mean, std = (torch.from_numpy(a) for a in self.engine.model.encode(given.tokens.numpy()))
         drawn = torch.rand(count, 1, generator=generator) < 0.5
         return mean + std * torch.randn(mean.shape, generator=generator) * drawn, torch.zeros(count), *given
@@ -134,8 +132,8 @@ class DecoderTask:
         model, n = self.engine.model, len(windows)
         tokens = np.stack([self.corpus.phrases(int(m))[first : first + PHRASES] for m, first in windows])  # (n, 32, 32)
         if transpose:
-            shift = torch.randint(SHIFTS[0], SHIFTS[-1] + 1, (n,), generator=generator).numpy()
-            tokens = shift_pitches(tokens, shift).astype(np.int8)
+            shift = torch.randint(SHIFTS[0], SHIFTS[-1] + 1, (n,), generator=generator)
+            tokens = shift_pitches(torch.from_numpy(tokens), shift).numpy().astype(np.int8)
         flat, first = tokens.reshape(n * PHRASES, -1), np.arange(n * PHRASES) % PHRASES == 0
         silent = torch.from_numpy(is_silent(tokens).any(axis=1).astype(np.int64))
         labels = torch.from_numpy(labels_of(self.corpus, windows[:, 0]))

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from cantilena.diffusion.schedule import NoiseSchedule, Prediction, target, to_x0
 from cantilena.latent import LatentSpace
 from cantilena.training.data import drop_labels
-from cantilena.training.latents import Latents
+from cantilena.training.latents import Latents, Windows
 from cantilena.training.losses import denoising_weight
 from cantilena.training.networks import LABEL_SIZES
 
-__all__ = ["DenoiserTask", "DiffusionConfig"]
+__all__ = ["DenoiserTask", "Diffusion", "DiffusionConfig"]
+
+GOLDEN = (math.sqrt(5) - 1) / 2
+Predict: TypeAlias = Callable[[Tensor, Tensor, Tensor], Tensor]  # x_t, log_snr, x0_prev -> prediction
 
 
 @dataclass(frozen=True)
@@ -30,8 +35,55 @@ class DiffusionConfig:
     self_conditioning: float = 0.5  # share of steps that feed back the previous x0_hat
 
 
+class Diffusion:
+    """What every denoiser learns, whatever its sequences are: to see through noise of any level, on one device."""
+
+    def __init__(self, space: LatentSpace, config: DiffusionConfig, device: torch.device | str = "cpu"):
+        self.config = config
+        self.schedule = NoiseSchedule.from_config({"name": config.schedule, "T": config.T})
+        self._low, self._high = (torch.tensor(a, device=device) for a in (space.low, space.high))
+        t = np.linspace(0, config.T, 4097)  # log_snr is smooth: a table of it, between whose points we draw lines
+        self._log_snr = torch.from_numpy(self.schedule.log_snr(np.maximum(t, 1e-4 * config.T))).to(device)
+
+    def log_snr(self, level: Tensor) -> Tensor:
+        """log SNR (B,), float64, at levels (B,) of 0 .. 1, on their device."""
+        at = level.clamp(1e-4, 1).double() * (len(self._log_snr) - 1)
+        below = at.long().clamp(max=len(self._log_snr) - 2)
+        return torch.lerp(self._log_snr[below], self._log_snr[below + 1], at - below)
+
+    def noise(self, x_0: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Noise (B, P, D) for x_0, and its levels (B,) of 0 .. 1, stratified over the batch."""
+        batch, device = len(x_0), x_0.device
+        where = torch.randperm(batch, generator=generator, device=device)
+        level = (where + torch.rand(batch, generator=generator, device=device)) / batch
+        return torch.randn(x_0.shape, generator=generator, device=device), level
+
+    def feeds_back(self, step: int) -> bool:
+        """Whether a step is one with self-conditioning: known to the host, so that no device is waited for."""
+        return (step * GOLDEN) % 1 < self.config.self_conditioning
+
+    def errors(self, predict: Predict, x_0: Tensor, eps: Tensor, level: Tensor, feed_back: bool) -> Tensor:
+        """The weighted squared error of each phrase (B, P), averaged over its dimensions.
+
+        `predict(x_t, log_snr, x0_prev)` is the network: (B, P, D), (B,), (B, P, D) -> (B, P, D).
+        """
+        kind = self.config.prediction
+        log_snr = self.log_snr(level)
+        alpha_bar = torch.sigmoid(log_snr)[:, None, None]  # float64, as 1 - alpha_bar needs
+        x_t = (alpha_bar.sqrt() * x_0 + (1 - alpha_bar).sqrt() * eps).float()
+        x0_prev, level_32 = torch.zeros_like(x_0), log_snr.float()
+        if feed_back:
+            with torch.no_grad():
+                x0_prev = to_x0(predict(x_t, level_32, x0_prev), x_t, alpha_bar, kind).float()
+                x0_prev = torch.minimum(torch.maximum(x0_prev, self._low), self._high)
+        wanted = target(x_0, eps, alpha_bar, kind).float()
+        error = (predict(x_t, level_32, x0_prev) - wanted).square().mean(-1)
+        weighted: Tensor = denoising_weight(level_32, kind, self.config.min_snr)[:, None] * error
+        return weighted
+
+
 class DenoiserTask:
-    """The denoising loss on windows of latents, over several draws of transpositions."""
+    """The denoising loss on windows of latents, over several draws of transpositions, one after another."""
 
     def __init__(
         self,
@@ -41,62 +93,43 @@ class DenoiserTask:
         validation: Latents | None,
         config: DiffusionConfig,
         posterior: Literal["draw", "mean"] = "draw",
+        device: torch.device | str = "cpu",
     ):
-        self.network = network
-        self.space, self.train, self.validation, self.config = space, list(train), validation, config
-        self.posterior = posterior
-        self.schedule = NoiseSchedule.from_config({"name": config.schedule, "T": config.T})
-        self._labels = [latents.labels for latents in self.train]
-        self._low, self._high = torch.tensor(space.low), torch.tensor(space.high)
+        self.network, self.device = network, torch.device(device)
+        self.train = [Windows(latents, space, posterior, device) for latents in train]
+        self.validation = None if validation is None else Windows(validation, space, "mean", device)
+        self.diffusion = Diffusion(space, config, device)
 
     def loss(
         self, network: nn.Module, batch: int, step: int, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, float]]:
-        """One batch from one of the transposition draws; noise levels are stratified over the batch."""
-        latents_index = int(torch.randint(len(self.train), (), generator=generator))
-        latents = self.train[latents_index]
-        window = torch.randint(len(latents.windows), (batch,), generator=generator).numpy()
-        x_0 = latents.x_0(window, self.space, self.posterior, generator)
-        labels = drop_labels(torch.from_numpy(self._labels[latents_index][window]), generator)
-        level = (torch.randperm(batch, generator=generator) + torch.rand(batch, generator=generator)) / batch
-        eps = torch.randn(x_0.shape, generator=generator)
-        feed_back = bool(torch.rand((), generator=generator) < self.config.self_conditioning)
-        loss = self._loss(network, x_0, eps, level, labels, feed_back)
-        return loss, {}
+        """One batch from one of the transposition draws; noise levels are stratified over it."""
+        windows = self.train[step % len(self.train)]
+        pick = torch.randint(len(windows), (batch,), generator=generator, device=self.device)
+        x_0, labels = windows.x_0(pick, generator), drop_labels(windows.labels[pick], generator)
+        eps, level = self.diffusion.noise(x_0, generator)
+        return self._loss(network, x_0, eps, level, labels, self.diffusion.feeds_back(step)), {}
 
     def _loss(
         self, network: nn.Module, x_0: Tensor, eps: Tensor, level: Tensor, labels: Tensor, feed_back: bool
     ) -> Tensor:
-        t = level.clamp(1e-4, 1).double().numpy() * self.schedule.T
-        log_snr = torch.from_numpy(self.schedule.log_snr(t))
-        alpha_bar = torch.sigmoid(log_snr)[:, None, None]  # float64, as 1 - alpha_bar needs
-        x_t = (alpha_bar.sqrt() * x_0 + (1 - alpha_bar).sqrt() * eps).float()
-        log_snr_32 = log_snr.float()
-        x0_prev = torch.zeros_like(x_0)
-        if feed_back:
-            with torch.no_grad():
-                first = network(x_t, log_snr_32, x0_prev, labels)
-                x0_prev = to_x0(first, x_t, alpha_bar, self.config.prediction).float()
-                x0_prev = torch.minimum(torch.maximum(x0_prev, self._low), self._high)
-        prediction = network(x_t, log_snr_32, x0_prev, labels)
-        wanted = target(x_0, eps, alpha_bar, self.config.prediction).float()
-        error = (prediction - wanted).square().mean((1, 2))
-        weight = denoising_weight(log_snr_32, self.config.prediction, self.config.min_snr)
-        loss: Tensor = (weight * error).mean()
-        return loss
+        def predict(*noised: Tensor) -> Tensor:
+            out: Tensor = network(*noised, labels)
+            return out
+
+        return self.diffusion.errors(predict, x_0, eps, level, feed_back).mean()
 
     @torch.no_grad()
     def evaluate(self, network: nn.Module, windows: int = 512) -> dict[str, float]:
         """The loss on fixed validation windows, noise and levels: with labels, without, and with self-conditioning."""
         if self.validation is None:
             return {}
-        generator = torch.Generator().manual_seed(0)
-        pick = torch.randint(len(self.validation.windows), (windows,), generator=generator).numpy()
-        x_0 = torch.from_numpy(self.space.normalize(self.validation.means(pick)))
-        eps = torch.randn(x_0.shape, generator=generator)
-        level = (torch.randperm(windows, generator=generator) + 0.5) / windows
-        given = torch.from_numpy(self.validation.labels[pick])
-        null = torch.tensor(LABEL_SIZES).expand_as(given)
+        generator = torch.Generator(self.device).manual_seed(0)
+        pick = torch.randint(len(self.validation), (windows,), generator=generator, device=self.device)
+        x_0, given = self.validation.x_0(pick), self.validation.labels[pick]
+        eps = torch.randn(x_0.shape, generator=generator, device=self.device)
+        level = (torch.randperm(windows, generator=generator, device=self.device) + 0.5) / windows
+        null = torch.tensor(LABEL_SIZES, device=self.device).expand_as(given)
         figures = {}
         for name, labels, feed_back in (
             ("labels", given, False),

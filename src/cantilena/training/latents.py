@@ -19,6 +19,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from cantilena.corpus.store import WINDOW_PHRASES as PHRASES
 from cantilena.corpus.store import Corpus
@@ -30,7 +31,7 @@ from cantilena.music.melody import is_silent
 from cantilena.training.data import SHIFTS, shift_pitches
 from cantilena.training.networks import MelodyVAE
 
-__all__ = ["PHRASES", "Latents", "encode_corpus", "encode_phrases", "max_silent"]
+__all__ = ["PHRASES", "Latents", "Windows", "encode_corpus", "encode_phrases", "max_silent"]
 
 MAX_SILENT = 8  # silent phrases in a training example of 32
 
@@ -54,7 +55,7 @@ class Latents:
         """Read what `encode_corpus` wrote; CorpusError where it is not complete."""
         try:
             meta = json.loads((folder / "latents.json").read_text())
-            codes, rows, windows = (np.load(folder / f"{n}.npy", mmap_mode="r") for n in ("codes", "rows", "windows"))
+            codes, rows, windows = (np.load(folder / f"{n}.npy", mmap_mode="c") for n in ("codes", "rows", "windows"))
         except (OSError, ValueError) as error:
             raise CorpusError(f"{folder}: no encoded corpus there ({error}); remove it and train again") from error
         return cls(codes, rows, windows, meta)
@@ -69,24 +70,6 @@ class Latents:
         """Role, family, purity and has-rests of every window: (w, 4)."""
         return np.asarray(self.windows[:, 2:])
 
-    def draw(self, window: NDArray[np.int64], eps: NDArray[np.float32]) -> NDArray[np.float32]:
-        """z ~ q(z | phrase) for windows (B,) and eps (B, P, Z): mean + std * eps, (B, P, Z)."""
-        codes = self.codes[self._rows_of(window)].astype(np.float32)
-        return np.asarray(codes[:, :, 0] + codes[:, :, 1] * eps)
-
-    def x_0(
-        self,
-        window: NDArray[np.int64],
-        space: LatentSpace,
-        posterior: Literal["draw", "mean"],
-        generator: torch.Generator,
-    ) -> torch.Tensor:
-        """What is learnt of windows (B,): normalised draws from the posterior, or its means, (B, P, D)."""
-        if posterior == "mean":
-            return torch.from_numpy(space.normalize(self.means(window)))
-        eps = torch.randn(len(window), self.phrases, space.Z, generator=generator).numpy()
-        return torch.from_numpy(space.normalize(self.draw(window, eps)))
-
     def means(self, window: NDArray[np.int64]) -> NDArray[np.float32]:
         """Posterior means (B, P, Z) of windows (B,)."""
         return np.asarray(self.codes[self._rows_of(window), 0], np.float32)
@@ -94,6 +77,44 @@ class Latents:
     def _rows_of(self, window: NDArray[np.int64]) -> NDArray[np.int32]:
         """Rows of `codes` of the phrases of windows (B,): (B, P)."""
         return np.asarray(self.rows[self.windows[window, 0, None] + np.arange(self.phrases)])
+
+
+class Windows:
+    """The windows of `Latents` in a latent space, on one device: what a network of windows learns from.
+
+    On the CPU the codes stay on disk, mapped; a GPU holds them all.
+    """
+
+    def __init__(
+        self,
+        latents: Latents,
+        space: LatentSpace,
+        posterior: Literal["draw", "mean"] = "draw",
+        device: torch.device | str = "cpu",
+    ):
+        self.posterior, self.D = posterior, space.D
+        self._codes, self._rows, windows = (
+            torch.from_numpy(array).to(device) for array in (latents.codes, latents.rows, latents.windows)
+        )
+        self._begin, self.labels = windows[:, 0], windows[:, 2:]  # labels (w, 4): role, family, purity, has rests
+        self._kept = torch.from_numpy(np.flatnonzero(space.kept)).to(device)
+        self._mean, self._scale = (torch.tensor(a[space.kept], device=device) for a in (space.mean, space.scale))
+        self._place = torch.arange(latents.phrases, device=device)
+
+    def __len__(self) -> int:
+        return len(self._begin)
+
+    def x_0(self, window: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """What is learnt of windows (B,): normalised draws from the posterior, or its means, (B, P, D).
+
+        The means, too, where no `generator` draws.
+        """
+        codes = self._codes[self._rows[self._begin[window, None] + self._place].long()]  # (B, P, 2, Z)
+        codes = codes.index_select(-1, self._kept).float()
+        z = codes[:, :, 0]
+        if generator is not None and self.posterior == "draw":
+            z = z + codes[:, :, 1] * torch.randn(z.shape, generator=generator, device=z.device)
+        return (z - self._mean) / self._scale
 
 
 @torch.no_grad()
@@ -151,7 +172,8 @@ def encode_corpus(
         labels = np.tile([row["role"], row["family"], corpus.purity(melody), 0], (len(first), 1)).astype(np.int64)
         labels[:, 3] = silent[first + phrases] > silent[first]
         out.append(np.column_stack([first + begin, np.full(len(first), melody), labels]))
-        tokens.append(shift_pitches(found, np.full(len(found), shifts[k])).astype(np.int8))
+        moved = shift_pitches(torch.from_numpy(found), torch.tensor([shifts[k]]).expand(len(found)))
+        tokens.append(moved.numpy().astype(np.int8))
         begin += len(found)
     flat = np.concatenate(tokens)
     distinct, rows = np.unique(flat.view("V32").ravel(), return_inverse=True)

@@ -50,7 +50,7 @@ class Attention(nn.Module):
         if bias is not None:
             score = (score.view(B, heads, T, T) + bias.to(score.dtype)).view(B * heads, T, T)
         if self.causal:
-            score = score + torch.full((T, T), -1e4, dtype=score.dtype).triu(1)
+            score = score + torch.full((T, T), -1e4, dtype=score.dtype, device=score.device).triu(1)
         y = torch.bmm(score.softmax(-1, dtype=score.dtype), v)  # (B h, T, d)
         out: Tensor = self.out(y.view(B, heads, T, d).transpose(1, 2).reshape(B, T, W))
         return out
@@ -89,5 +89,5 @@ class Block(nn.Module):
 def sinusoids(value: Tensor, channels: int) -> Tensor:
     """(N,) -> (N, channels): sines and cosines at geometric frequencies 1 .. 1e-4 (Vaswani et al. 2017)."""
     half = channels // 2
-    angle = value[:, None] * torch.exp(-math.log(10_000) * torch.arange(half) / (half - 1))
+    angle = value[:, None] * torch.exp(-math.log(10_000) * torch.arange(half, device=value.device) / (half - 1))
     return torch.cat([angle.sin(), angle.cos()], dim=-1)

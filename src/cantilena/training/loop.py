@@ -28,7 +28,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from cantilena.errors import RecipeError
-from cantilena.files import new_folder, sole
+from cantilena.files import new_file, new_folder, sole
 from cantilena.training.log import Log
 
 __all__ = [
@@ -68,6 +68,7 @@ class LoopConfig:
     checkpoint_minutes: float = 3
     log_every: int = 50
     evaluate_every: int = 1000
+    keep_every: int = 0  # steps after which the averaged weights are kept for good, in RUN/averages/STEP.safetensors
     tensorboard: bool = False  # the figures of metrics.jsonl as TensorBoard reads them, too, in RUN/tensorboard
 
     def __post_init__(self) -> None:
@@ -242,7 +243,9 @@ def _fit(
             optimiser.zero_grad(set_to_none=True)
             shares = []
             for part in range(config.accumulate):
-                generator = torch.Generator(device).manual_seed(_seed_of(config, step, rank, part))
+                seed = _seed_of(config, step, rank, part)
+                generator = torch.Generator(device).manual_seed(seed)
+                torch.manual_seed(seed)  # of dropout
                 with _apart(wrapped, last=part + 1 == config.accumulate):
                     with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
                         loss, told = task.loss(wrapped, config.batch // (world * config.accumulate), step, generator)
@@ -268,6 +271,9 @@ def _fit(
             if log and step % config.evaluate_every == 0:
                 with _averaged(network, average):
                     log.write({"step": step, "validation": task.evaluate(network)})
+            if rank == 0 and average and config.keep_every and step % config.keep_every == 0:
+                with new_file(run / "averages" / f"{step}.safetensors") as new:
+                    save_file(average, new)
             halt = _any_rank(bool(interrupted) or (stop_after is not None and stop_after(step)), world)
             if halt or time.monotonic() - saved > 60 * config.checkpoint_minutes or step == config.steps:
                 save()
@@ -312,15 +318,14 @@ def _update_average(average: dict[str, Tensor], network: nn.Module, decay: float
 
 @contextmanager
 def _averaged(network: nn.Module, average: dict[str, Tensor]) -> Iterator[None]:
-    """The network with its averaged weights, for a measurement."""
-    if not average:
-        yield
-        return
+    """The network with its averaged weights and without dropout, for a measurement."""
     own = {k: v.detach().clone() for k, v in network.state_dict().items()}
-    network.load_state_dict(average)
+    network.load_state_dict(average or own)
+    network.eval()
     try:
         yield
     finally:
+        network.train()
         network.load_state_dict(own)
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from cantilena.latent import LatentSpace
-from cantilena.training.latents import Latents
+from cantilena.training.latents import Latents, Windows
 from cantilena.training.losses import mixture_log_likelihood
 
 __all__ = ["MDNTask"]
@@ -28,41 +27,39 @@ class MDNTask:
         *,
         posterior: Literal["draw", "mean"] = "draw",
         compiled: bool = False,
+        device: torch.device | str = "cpu",
     ):
-        self.network, self.space, self.posterior = network, space, posterior
+        self.network, self.D, self.device = network, space.D, torch.device(device)
         self._log_likelihood = torch.compile(mixture_log_likelihood) if compiled else mixture_log_likelihood
-        self.train, self.validation = list(train), validation
-        self._windows = [_without_rests(latents) for latents in self.train]
+        self.train = [Windows(latents, space, posterior, device) for latents in train]
+        self.validation = None if validation is None else Windows(validation, space, posterior, device)
+        self._possible = [_without_rests(windows) for windows in self.train]
 
     def loss(
         self, network: nn.Module, batch: int, step: int, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, float]]:
-        """One batch from one of the transposition draws; nats a dimension."""
-        draw = int(torch.randint(len(self.train), (), generator=generator))
-        windows = self._windows[draw]
-        window = windows[torch.randint(len(windows), (batch,), generator=generator).numpy()]
-        return self._loss(network, self.train[draw], window, generator), {}
+        """One batch from one of the transposition draws, one after another; nats a dimension."""
+        draw = step % len(self.train)
+        possible = self._possible[draw]
+        pick = possible[torch.randint(len(possible), (batch,), generator=generator, device=self.device)]
+        return self._loss(network, self.train[draw].x_0(pick, generator)), {}
 
-    def _loss(
-        self, network: nn.Module, latents: Latents, window: np.ndarray[tuple[int], np.dtype[np.int64]],
-        generator: torch.Generator,
-    ) -> Tensor:  # fmt: skip
-        x_0 = latents.x_0(window, self.space, self.posterior, generator)
+    def _loss(self, network: nn.Module, x_0: Tensor) -> Tensor:
         mixture = network(x_0)
         log_likelihood: Tensor = self._log_likelihood(mixture.log_pi, mixture.mean, mixture.log_std, x_0)
-        return -log_likelihood.mean() / self.space.D
+        return -log_likelihood.mean() / self.D
 
     @torch.no_grad()
     def evaluate(self, network: nn.Module, windows: int = 512) -> dict[str, float]:
         """The loss on fixed validation windows and draws: nats a dimension."""
         if self.validation is None or not len(possible := _without_rests(self.validation)):
             return {}
-        generator = torch.Generator().manual_seed(0)
-        pick = possible[torch.randint(len(possible), (windows,), generator=generator).numpy()]
-        parts = [self._loss(network, self.validation, pick[i : i + 64], generator) for i in range(0, windows, 64)]
-        return {"nll": float(torch.stack(parts).mean())}
+        generator = torch.Generator(self.device).manual_seed(0)
+        pick = possible[torch.randint(len(possible), (windows,), generator=generator, device=self.device)]
+        x_0 = self.validation.x_0(pick, generator)
+        return {"nll": float(torch.stack([self._loss(network, x_0[i : i + 64]) for i in range(0, windows, 64)]).mean())}
 
 
-def _without_rests(latents: Latents) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def _without_rests(windows: Windows) -> Tensor:
     """Indices of the windows that the paper uses: no silent phrase."""
-    return np.flatnonzero(latents.labels[:, 3] == 0)
+    return torch.nonzero(windows.labels[:, 3] == 0)[:, 0]

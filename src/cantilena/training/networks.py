@@ -108,6 +108,7 @@ class DenoiserConfig:
     layers: int = 6
     heads: int = 6
     hidden: int = 768
+    dropout: float = 0.0  # of what each layer adds, in training
 
 
 class PhraseTransformer(nn.Module):
@@ -129,6 +130,7 @@ class PhraseTransformer(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(c.width, elementwise_affine=False) for _ in range(2 * c.layers))
         self.attentions = nn.ModuleList(attention(c.width, c.heads, c.phrases) for _ in range(c.layers))
         self.feed_forwards = nn.ModuleList(FeedForward(c.width, c.hidden) for _ in range(c.layers))
+        self.drop = nn.Dropout(c.dropout)
         self.last_norm = nn.LayerNorm(c.width)
         self.prediction = nn.Linear(c.width, c.D)
         self.frequencies: Tensor
@@ -158,8 +160,10 @@ class PhraseTransformer(nn.Module):
         for i in range(c.layers):
             modulation = (shared + self.layer_offset[i])[:, None]  # (B, 1, 6 W)
             scale1, shift1, gate1, scale2, shift2, gate2 = modulation.chunk(6, dim=-1)
-            x = x + gate1 * self.attentions[i](self.norms[2 * i](x) * (1 + scale1) + shift1, *to_attention)
-            x = x + gate2 * self.feed_forwards[i](self.norms[2 * i + 1](x) * (1 + scale2) + shift2)
+            heard = self.attentions[i](self.norms[2 * i](x) * (1 + scale1) + shift1, *to_attention)
+            x = x + gate1 * self.drop(heard)
+            thought = self.feed_forwards[i](self.norms[2 * i + 1](x) * (1 + scale2) + shift2)
+            x = x + gate2 * self.drop(thought)
         out: Tensor = self.prediction(self.last_norm(x)).float()
         return out
 

@@ -39,6 +39,7 @@ from cantilena.training.loop import (
     LoopConfig,
     Progress,
     Task,
+    choose_device,
     fit,
     load_checkpoint,
     load_weights,
@@ -62,6 +63,7 @@ from cantilena.training.tunes import Tunes
 from cantilena.training.vae import VAETask
 
 __all__ = [
+    "device_of",
     "diffusion_of",
     "export_baseline_runs",
     "export_calibrated",
@@ -106,7 +108,10 @@ def train_vae(
         for name, weight in network.named_parameters():
             weight.requires_grad = name.startswith("decoder.")
     train, validation = (phrases_of(corpus, split) for split in SPLITS)
-    task = VAETask(network, train, validation, beta=loss.beta, beta_warmup=loss.beta_warmup, sigma=loss.sigma)
+    task = VAETask(
+        network, train, validation, beta=loss.beta, beta_warmup=loss.beta_warmup, sigma=loss.sigma,
+        device=device_of(loop),
+    )  # fmt: skip
     meta = {"kind": "vae", "network": asdict(network.config), "recipe": recipe.tables, "corpus": corpus.fingerprint}
     return fit(task, loop, run, meta=meta, progress=progress)
 
@@ -184,10 +189,11 @@ def train_denoiser(
     """
     if recipe.network == "tune":
         raise RecipeError(f"{recipe.name}: network_type = tune learns from tunes.npz, which --corpus names")
-    diffusion = recipe.table("diffusion", DiffusionConfig)
+    diffusion, posterior = recipe.table("diffusion", DiffusionConfig), recipe.table("data", DataConfig).posterior
+    device = device_of(recipe.table("loop", LoopConfig))
 
     def make_task(network: nn.Module, space: LatentSpace, draws: list[Latents], validation: Latents | None) -> Task:
-        return DenoiserTask(network, space, draws, validation, diffusion, recipe.table("data", DataConfig).posterior)
+        return DenoiserTask(network, space, draws, validation, diffusion, posterior, device)
 
     schedule = NoiseSchedule.from_config({"name": diffusion.schedule, "T": diffusion.T})
     meta = {"diffusion": {"schedule": schedule.to_config(), "prediction": diffusion.prediction}}
@@ -205,7 +211,8 @@ def train_mdn(
 ) -> int:
     """Train a TransformerMDN in `run`, on the latents that denoisers learn from; as `train_denoiser`."""
     posterior = recipe.table("data", DataConfig).posterior
-    make_task = partial(MDNTask, posterior=posterior, compiled=recipe.table("loop", LoopConfig).compile)
+    loop = recipe.table("loop", LoopConfig)
+    make_task = partial(MDNTask, posterior=posterior, compiled=loop.compile, device=device_of(loop))
     return _train_on_latents(recipe, corpus, run, make_task, {}, init=init, progress=progress, encoding=encoding)
 
 
@@ -221,10 +228,9 @@ def _train_on_latents(
     encoding: Encoding | None,
 ) -> int:
     loop, data = recipe.table("loop", LoopConfig), recipe.table("data", DataConfig)
-    on_cpu(recipe, loop)
     if not data.vae:
         raise RecipeError(f"{recipe.name}: say which VAE encodes the corpus, with --set data.vae=RUN or a model folder")
-    vae = load_vae(Path(data.vae))
+    vae = load_vae(Path(data.vae)).to(device_of(loop))
     size = window_of(recipe)
     draws = [_latents(vae, corpus, "train", seed, data, size, encoding) for seed in range(1, data.draws + 1)]
     validation = None  # a small corpus may have no validation song of 64 bars
@@ -252,10 +258,15 @@ def _train_on_latents(
     return fit(make_task(network, space, draws, validation), loop, run, meta=about, progress=progress)
 
 
+def device_of(loop: LoopConfig) -> torch.device:
+    """Where this process trains."""
+    return choose_device(loop.device, process_rank())
+
+
 def on_cpu(recipe: Recipe, loop: LoopConfig) -> None:
-    """RecipeError where a recipe whose batches are made on the CPU asks for another device."""
+    """RecipeError where a decoder is to be trained on another device: the model that makes its latents runs here."""
     if loop.device != "cpu":
-        raise RecipeError(f"{recipe.name}: loop.device = {loop.device}; a {recipe.kind} of windows trains on the cpu")
+        raise RecipeError(f"{recipe.name}: loop.device = {loop.device}; a {recipe.kind} trains on the cpu")
 
 
 def window_of(recipe: Recipe) -> int:

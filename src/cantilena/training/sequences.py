@@ -214,7 +214,7 @@ def encode_tunes(
                 c = int(collection[tune])
                 weight = weights.get(tunes.collections[c], 0.0) / float(count[c])
             for shift in random.permutation(np.asarray(shifts))[:most].tolist():
-                moved = shift_pitches(phrases[None], np.array([shift]))[0].astype(np.int8)
+                moved = shift_pitches(torch.from_numpy(phrases[None]), torch.tensor([shift]))[0].numpy().astype(np.int8)
                 role, style, metre = tunes.known(tune)
                 density = density_of(moved, tunes.quarters(tune))
                 labels.append((role, style, metre, register_of(moved), density, *transposed(home, shift)))

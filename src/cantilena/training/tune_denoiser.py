@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cantilena.diffusion.schedule import NoiseSchedule, target, to_x0
 from cantilena.latent import LatentSpace
-from cantilena.training.denoiser import DiffusionConfig
+from cantilena.training.denoiser import Diffusion, DiffusionConfig
 from cantilena.training.layers import Attention
-from cantilena.training.losses import denoising_weight
 from cantilena.training.networks import PhraseTransformer
 from cantilena.training.sequences import PHRASES, PLACE_SIZES, Batch, Sequences, drop_labels, drop_places
 
 __all__ = ["TuneDenoiser", "TuneDenoiserConfig", "TuneTask", "label_acts"]
 
-GOLDEN = (math.sqrt(5) - 1) / 2
 LEVELS = (0.2, 0.4, 0.6, 0.9)  # of T, at which it is measured whether labels act
 
 
@@ -34,6 +29,7 @@ class TuneDenoiserConfig:
     layers: int = 6
     heads: int = 6
     hidden: int = 768
+    dropout: float = 0.0  # of what each layer adds, in training
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", tuple(self.labels))  # JSON and TOML have lists
@@ -101,18 +97,9 @@ class TuneTask:
     ):
         self.network: nn.Module = network
         self.sizes = network.config.labels
-        self.train, self.validation, self.config = train.to(device), validation.to(device), config
-        self.schedule = NoiseSchedule.from_config({"name": config.schedule, "T": config.T})
+        self.train, self.validation = train.to(device), validation.to(device)
+        self.diffusion = Diffusion(space, config, device)
         self.device, self.change = torch.device(device), steps * (1 - final)
-        self._low, self._high = (torch.tensor(a, device=device) for a in (space.low, space.high))
-        t = np.linspace(0, config.T, 4097)  # log_snr is smooth: a table of it, between whose points we draw lines
-        self._log_snr = torch.from_numpy(self.schedule.log_snr(np.maximum(t, 1e-4 * config.T))).to(device)
-
-    def log_snr(self, level: Tensor) -> Tensor:
-        """log SNR (B,), float64, at levels (B,) of 0 .. 1, on their device."""
-        at = level.clamp(1e-4, 1).double() * (len(self._log_snr) - 1)
-        below = at.long().clamp(max=len(self._log_snr) - 2)
-        return torch.lerp(self._log_snr[below], self._log_snr[below + 1], at - below)
 
     def loss(
         self, network: nn.Module, batch: int, step: int, generator: torch.Generator
@@ -122,30 +109,19 @@ class TuneTask:
         drawn = drawn._replace(
             labels=drop_labels(drawn.labels, self.sizes, generator), places=drop_places(drawn.places, generator)
         )
-        where = torch.randperm(batch, generator=generator, device=self.device)
-        level = (where + torch.rand(batch, generator=generator, device=self.device)) / batch
-        eps = torch.randn(drawn.x_0.shape, generator=generator, device=self.device)
-        feed_back = (step * GOLDEN) % 1 < self.config.self_conditioning  # known to the host: no device is waited for
-        return self._errors(network, drawn, eps, level, feed_back).mean(), {}
+        eps, level = self.diffusion.noise(drawn.x_0, generator)
+        return self._errors(network, drawn, eps, level, self.diffusion.feeds_back(step)).mean(), {}
 
     def _errors(self, network: nn.Module, drawn: Batch, eps: Tensor, level: Tensor, feed_back: bool) -> Tensor:
         """The weighted error of each sequence (B,), over its own phrases."""
         x_0, mask, labels, places = drawn
-        log_snr = self.log_snr(level)
-        alpha_bar = torch.sigmoid(log_snr)[:, None, None]  # float64, as 1 - alpha_bar needs
-        x_t = (alpha_bar.sqrt() * x_0 + (1 - alpha_bar).sqrt() * eps).float()
-        x0_prev, level_32 = torch.zeros_like(x_0), log_snr.float()
-        if feed_back:
-            with torch.no_grad():
-                first = network(x_t, level_32, x0_prev, labels, places, mask)
-                x0_prev = to_x0(first, x_t, alpha_bar, self.config.prediction).float()
-                x0_prev = torch.minimum(torch.maximum(x0_prev, self._low), self._high)
-        prediction = network(x_t, level_32, x0_prev, labels, places, mask)
-        wanted = target(x_0, eps, alpha_bar, self.config.prediction).float()
-        error = (prediction - wanted).square().mean(-1) * mask
-        weight = denoising_weight(level_32, self.config.prediction, self.config.min_snr)
-        errors: Tensor = weight * error.sum(1) / mask.sum(1)
-        return errors
+
+        def predict(*noised: Tensor) -> Tensor:
+            out: Tensor = network(*noised, labels, places, mask)
+            return out
+
+        error = self.diffusion.errors(predict, x_0, eps, level, feed_back) * mask
+        return error.sum(1) / mask.sum(1)
 
     @torch.no_grad()
     def evaluate(self, network: nn.Module, count: int = 512) -> dict[str, float]:

@@ -20,9 +20,10 @@ from cantilena.provenance import FILE as PROVENANCE
 from cantilena.provenance import KnownTunes
 from cantilena.training.denoiser import DiffusionConfig
 from cantilena.training.export import export_model, halve, vae_fingerprint
-from cantilena.training.loop import LoopConfig, Progress, choose_device, fit, process_rank
+from cantilena.training.loop import LoopConfig, Progress, fit
 from cantilena.training.recipes import Recipe, TunesConfig, make_network, training_flops
 from cantilena.training.runs import (
+    device_of,
     diffusion_of,
     load_latent_network,
     load_vae,
@@ -60,7 +61,7 @@ def train_denoiser(
     loop, data = recipe.table("loop", LoopConfig), recipe.table("tunes", TunesConfig)
     if not data.vae:
         raise RecipeError(f"{recipe.name}: say which VAE encodes the tunes, with --set tunes.vae=RUN or a model folder")
-    device, diffusion = choose_device(loop.device, process_rank()), recipe.table("diffusion", DiffusionConfig)
+    device, diffusion = device_of(loop), recipe.table("diffusion", DiffusionConfig)
     torch.set_num_threads(loop.threads)
     vae = load_vae(Path(data.vae)).to(device)
     told = {"vae": vae_fingerprint(vae), "tunes": tunes.fingerprint, "shares": data.shares, "shifts": data.shifts,
@@ -76,7 +77,7 @@ def train_denoiser(
         "kind": "denoiser",
         "network_type": recipe.network,
         "network": asdict(network.config),
-        "diffusion": {"schedule": task.schedule.to_config(), "prediction": diffusion.prediction},
+        "diffusion": {"schedule": task.diffusion.schedule.to_config(), "prediction": diffusion.prediction},
         "latent": space.fingerprint,
         "vae": told["vae"],
         "recipe": recipe.tables,

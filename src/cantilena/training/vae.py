@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cantilena.training.data import SHIFTS, Phrases
+from cantilena.training.data import Phrases
 from cantilena.training.losses import elbo_terms
 from cantilena.training.networks import MelodyVAE
 
@@ -27,44 +25,36 @@ class VAETask:
 
     def __init__(
         self, network: MelodyVAE, train: Phrases, validation: Phrases, *, beta: float, beta_warmup: int = 1000,
-        sigma: float = 0.0,
+        sigma: float = 0.0, device: torch.device | str = "cpu",
     ):  # fmt: skip
         self.network: nn.Module = network
         self.latent, self.sizes = network.config.latent, network.config.labels
-        self.train, self.validation = train, validation
+        self.train, self.validation = train.to(device), validation.to(device)
         self.beta, self.beta_warmup, self.sigma = beta, beta_warmup, sigma
-        self._cumulative = train.sampler()
 
     def loss(
         self, network: nn.Module, batch: int, step: int, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """One batch; figures are nats a phrase."""
         device = generator.device
-        cpu = generator if device.type == "cpu" else torch.Generator().manual_seed(generator.initial_seed())
-        u = torch.rand(batch, generator=cpu, dtype=torch.float64).numpy()
-        rows = np.searchsorted(self._cumulative, u)
-        shift = torch.randint(SHIFTS[0], SHIFTS[-1] + 1, (batch,), generator=cpu).numpy()
-        given = self.train.take(rows, shift).less_told(cpu, self.sizes)
+        tokens, *told = self.train.draw(batch, generator).less_told(generator, self.sizes)
         eps, noise = torch.randn(2, batch, self.latent, generator=generator, device=device)
         noised, level = torch.rand(2, batch, generator=generator, device=device)
         sigma = self.sigma * level * (noised < NOISED)
-        tokens, *others = (part.to(device, non_blocking=True) for part in given)
-        logits, mean, log_var = network(tokens, *others, eps, noise, sigma)
+        logits, mean, log_var = network(tokens, *told, eps, noise, sigma)
         reconstruction, kl = elbo_terms(logits, tokens, mean, log_var)
         beta = self.beta * min(1.0, step / max(1, self.beta_warmup))
         return reconstruction + beta * kl, {"reconstruction": reconstruction.detach(), "kl": kl.detach()}
 
     def evaluate(self, network: nn.Module) -> dict[str, float]:
         """`measure_vae` on at most 4,096 validation phrases."""
-        some = np.random.default_rng(0).choice(
-            len(self.validation.tokens), min(4096, len(self.validation.tokens)), replace=False
-        )
+        some = torch.randperm(len(self.validation.tokens), generator=torch.Generator().manual_seed(0))[:4096]
         figures = measure_vae(network, self.validation, some)
         return {k: v for k, v in figures.items() if isinstance(v, float)}
 
 
 @torch.no_grad()
-def measure_vae(network: nn.Module, phrases: Phrases, rows: NDArray[np.int64], *, seed: int = 0) -> dict[str, Any]:
+def measure_vae(network: nn.Module, phrases: Phrases, rows: Tensor, *, seed: int = 0) -> dict[str, Any]:
     """Token accuracy and share of exactly rebuilt phrases, from the mean and from a sampled z; KL; deviations.
 
     Each of the phrases `rows` is written greedily after its own phrase before. `deviation` is the posterior's,
@@ -73,11 +63,12 @@ def measure_vae(network: nn.Module, phrases: Phrases, rows: NDArray[np.int64], *
     assert isinstance(network, MelodyVAE)
     device = next(network.parameters()).device
     generator = torch.Generator(device).manual_seed(seed)
+    phrases, rows = phrases.to(device), rows.to(device)
     found = []
     deviation = torch.zeros(network.config.latent, device=device)
     for begin in range(0, len(rows), 1024):
         some = rows[begin : begin + 1024]
-        x, *told = (part.to(device) for part in phrases.take(some, np.zeros(len(some), np.int64)))
+        x, *told = phrases.take(some, torch.zeros_like(some))
         sure = torch.zeros(len(some), device=device)
         mean, log_var = network.encode(x)
         std = (0.5 * log_var).exp()
