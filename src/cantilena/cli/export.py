@@ -55,30 +55,27 @@ def export(
 ) -> None:
     """Write encoder, decoder and denoiser as ONNX, with the latent space, model.json and a model card.
 
-    With a MODEL, --decoder exchanges its decoder, --sigma, --temperature, --floor and --calibrate change how that
-    reads latents, and all else stays as it is; --mdn and --paper write its baselines, which `reproduce` takes.
+    --decoder exchanges the decoder, --sigma, --temperature, --floor and --calibrate change how that reads latents; of
+    a MODEL all else stays as it is. --mdn and --paper write a model's baselines, which `reproduce` takes.
     """
     _, runs = training_modules("export")
     from cantilena.digests import write
 
+    reading = {"sigma": sigma, "temperature": temperature, "floor": floor}
+    reading = {name: value for name, value in reading.items() if value is not None}
+    changes = bool(decoder or reading)
+    if mdn or paper:
+        if not runs.is_model(source):
+            raise ValueError(f"{source}: no model there; --mdn and --paper are baselines of one: export it first")
+        if changes or calibrate or vae or data or licence:
+            raise ValueError("--mdn and --paper write a folder of baselines: give them without other changes")
+        runs.export_baseline_runs(source, output, mdn=mdn, paper=paper)
+        print(f"{output}: written; try `cantilena reproduce --model {source} --baselines {output}`")
+        return
     if runs.is_model(source):
         if vae or data or licence:
             raise ValueError(f"{source}: is a model; --vae, --data and --licence are for a run")
-        if mdn or paper:
-            if decoder or calibrate or {sigma, temperature, floor} != {None}:
-                raise ValueError("--mdn and --paper write a folder of baselines: give them without other changes")
-            runs.export_baseline_runs(source, output, mdn=mdn, paper=paper)
-            print(f"{output}: written; try `cantilena reproduce --model {source} --baselines {output}`")
-            return
-        asked = {"sigma": sigma, "temperature": temperature, "floor": floor}
-        reading = {name: value for name, value in asked.items() if value is not None}
-        if decoder or reading or calibrate is None:
-            runs.export_parts(source, output, decoder=decoder, reading=reading or None)
-            source = output
-        if calibrate is not None:
-            runs.export_calibrated(source, output, calibrate, told=print)
-    elif mdn or paper:
-        raise ValueError(f"{source}: no model there; --mdn and --paper write the baselines of a model: export it first")
+        changes = changes or calibrate is None  # which says what could be changed
     elif vae is None:
         raise ValueError(f"{source}: no model there; of a run, say with --vae which VAE it belongs to")
     else:
@@ -90,5 +87,11 @@ def export(
             tune_runs.export_run(source, vae, output, tunes=Tunes.open(corpus), **terms)
         else:
             runs.export_run(source, vae, output, **terms)
+        source = output
+    if changes:
+        runs.export_parts(source, output, decoder=decoder, reading=reading or None)
+        source = output
+    if calibrate is not None:
+        runs.export_calibrated(source, output, calibrate, told=print)
     write(output)
     print(f"{output}: written; try `cantilena compose --model {output}`")

@@ -31,6 +31,7 @@ from cantilena.training.export import (
     exchange_parts,
     export_baselines,
     export_model,
+    halve,
     read_weights,
     vae_fingerprint,
 )
@@ -321,6 +322,7 @@ def export_run(
         provenance=provenance,
         card=_card(folder.name, provenance),
     )
+    halve(folder / "denoiser.onnx")
 
 
 def vae_of(run: Path, meta: Mapping[str, Any], source: Path) -> MelodyVAE:
