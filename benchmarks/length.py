@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -224,7 +225,7 @@ def motifs(corpus: Corpus, composer: Composer, number: int) -> None:
     print(heading("\nmotifs, 8 bars, %", ("motif", "cadence", "likeness", "best", "range", "in key", "seconds")))
     given = [first_phrase(s) for s in songs]
     began = time.process_time()
-    draw = composer.bound_sampler({**FREE, "resample": RESAMPLE})
+    draw = partial(composer.sample, **FREE, resample=RESAMPLE)
     tunes = [develop(composer.model, draw, m, 8, seed=s, cadence=True) for s, m in enumerate(given)]
     seconds = (time.process_time() - began) / len(tunes)
     free = [composer.compose(s, bars=8, **FREE) for s in range(len(given))]

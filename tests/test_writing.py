@@ -238,6 +238,7 @@ def test_alone_a_phrase_knows_nothing_of_others():
     decoder = Scripted(book(random_melody(1, 4)), lambda logits, t, n, state: states.append(state) or logits)
     read(decoder, 0, 1, alone=True)
     assert all((state == UNKNOWN).all() for state in states)
+    assert len(states) == 32  # so neither waits for the other
 
 
 def test_a_melody_is_written_the_same_alone_and_among_others(toy_model):

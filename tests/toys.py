@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from cantilena.latent import LatentSpace
+from cantilena.music.melody import HOLD
 from cantilena.music.midi import to_midi
 from cantilena.training.export import export_model
 from cantilena.training.networks import Denoiser, DenoiserConfig, MelodyVAE, VAEConfig
@@ -34,6 +35,7 @@ def make_networks() -> Networks:
             parameter.add_(0.2 * torch.randn_like(parameter))
         for parameter in vae.decoder.parameters():  # much of it begins at zero: an untrained writer changes nothing
             parameter.add_(0.2 * torch.randn_like(parameter))
+        vae.decoder.logits.bias[HOLD] += 7  # as many notes as a song has: else the gate has every edit drawn six times
     return vae.eval(), denoiser.eval(), space
 
 

@@ -71,19 +71,21 @@ def _has_external(data: bytes) -> bool:
     left, todo = _MOST_FIELDS, [("model", 0, len(data))]
     while todo:
         message, at, end = todo.pop()
+        inside = _INSIDE[message]
         while at < end:
             left -= 1
             if not left:
                 raise ValueError(f"over {_MOST_FIELDS:,} fields")
-            key, at = _varint(data, at)
+            key, at = (data[at], at + 1) if data[at] < 128 else _varint(data, at)  # nearly all are one byte
             number, wire = key >> 3, key & 7
             value = 0
+            if wire in (0, 2):
+                value, at = (data[at], at + 1) if data[at] < 128 else _varint(data, at)
             if wire == 0:
-                value, at = _varint(data, at)
+                pass
             elif wire == 2:
-                value, at = _varint(data, at)
-                if number in _INSIDE[message]:
-                    todo.append((_INSIDE[message][number], at, at + value))
+                if number in inside:
+                    todo.append((inside[number], at, at + value))
                 at += value
             elif wire in (1, 5):
                 at += 8 if wire == 1 else 4

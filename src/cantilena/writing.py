@@ -244,8 +244,9 @@ def write(
     if manner.intervals is not None or manner.foreign:
         intervals = np.zeros((2, SIZES), np.float32) if manner.intervals is None else manner.intervals
         leanings = _leanings(intervals), np.float32(manner.foreign) * is_foreign(around)
-    for turn in range(_TURNS):
-        now = todo[rows[todo] % P % _TURNS == turn]
+    turns = 1 if alone else _TURNS
+    for turn in range(turns):
+        now = todo[rows[todo] % P % turns == turn]
         before = context(tokens[which], first)[rows[now]]
         if alone:
             before[:] = UNKNOWN

@@ -1,5 +1,7 @@
 """A motif opens its tune note for note, comes back, and the tune rests: untrained networks want none of this."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from midi_files import song, track
@@ -8,6 +10,7 @@ from cantilena.composer import load
 from cantilena.edits.cadence import has_cadence
 from cantilena.edits.motif import develop, first_phrase, likeness, read_motif, sequence
 from cantilena.errors import MidiError
+from cantilena.model import Model
 from cantilena.music.melody import HOLD, REST, Melody
 from cantilena.rules import Key, estimate_key
 from melodies import random_melody
@@ -29,7 +32,7 @@ class Motif(Oracle):
     """Whatever is encoded is the last phrase of its book."""
 
     def to_latents(self, phrases):
-        return np.full((len(phrases), 1), len(self.book) - 1, np.float32)
+        return np.full((*phrases.shape[:-1], 1), len(self.book) - 1, np.float32)
 
 
 def oracle(*phrases):
@@ -98,7 +101,7 @@ def test_likeness_knows_repeats_sequences_and_rhythm():
 
 @pytest.mark.parametrize("bars", [4, 5, 8, 14, 32, 64, 70])
 def test_the_motif_opens_the_tune_and_the_tune_rests(composer, bars):
-    draw = composer.bound_sampler({"steps": 2})
+    draw = partial(composer.sample, steps=2)
     tune = develop(composer.model, draw, MOTIF, bars, seed=3, cadence=True)
     assert (tune.bars, tune.qpm) == (bars, MOTIF.qpm)
     assert [n for n in notes_of(tune) if n[0] < 32] == notes_of(MOTIF)
@@ -111,7 +114,7 @@ def test_no_note_of_the_motif_rings_on_though_the_next_phrase_begins_with_a_hold
     hold = np.full(32, HOLD)
     hold[8] = 50
     model = oracle(hold, MOTIF.phrases()[0])
-    tune = develop(model, lambda seed, **asked: np.zeros((1, 32, 1), np.float32), MOTIF, 8)
+    tune = develop(model, lambda seeds, **asked: np.zeros((len(seeds), 32, 1), np.float32), MOTIF, 8)
     assert notes_of(tune)[: len(notes_of(MOTIF))] == notes_of(MOTIF)
     assert notes_of(tune)[5][0] == 40
 
@@ -119,10 +122,10 @@ def test_no_note_of_the_motif_rings_on_though_the_next_phrase_begins_with_a_hold
 def test_the_motif_is_held_where_every_tune_of_a_draw_has_it():
     known = []
 
-    def draw(seed, *, phrases, condition):
-        known.append(np.flatnonzero(condition.known[0]).tolist())
-        assert condition.x_0.shape == (1, phrases, 1)
-        return np.zeros((1, phrases, 1), np.float32)
+    def draw(seeds, *, phrases, condition):
+        known.extend(np.flatnonzero(one).tolist() for one in condition.known)
+        assert condition.x_0.shape == (len(seeds), phrases, 1)
+        return np.zeros(condition.x_0.shape, np.float32)
 
     rest = np.full(32, HOLD)
     rest[0] = REST
@@ -150,8 +153,8 @@ def test_of_the_tunes_drawn_one_that_develops_the_motif_and_rests_is_taken():
     model = oracle(rhythm, varied, rests, moves, other, theme)
     tunes = [[5, 4, 4, 4], [5, 5, 5, 5], [5, 0, 0, 0], [5, 1, 5, 2], [5, 1, 5, 3], *[[5, 4, 4, 4]] * 3]
 
-    def draw(seed, *, condition, **asked):
-        return np.array(tunes, np.float32).reshape(1, 32, 1)
+    def draw(seeds, *, condition, **asked):
+        return np.array([tunes] * len(seeds), np.float32).reshape(-1, 32, 1)
 
     tune = develop(model, draw, MOTIF, 8, cadence=True)
     higher = sequence(MOTIF, estimate_key(MOTIF), 1).phrases()[0]
@@ -163,13 +166,26 @@ def test_the_motif_comes_back_as_it_was_and_as_a_sequence_in_its_key(composer, b
     """Untrained networks want anything; yet in every 16 bars it is heard three times, and no note is foreign."""
     on = MOTIF.phrases()[0] > 1
     for seed in range(4):
-        tune = develop(composer.model, composer.bound_sampler({"steps": 2}), MOTIF, bars, seed=seed)
+        tune = develop(composer.model, partial(composer.sample, steps=2), MOTIF, bars, seed=seed)
         phrases = tune.events.reshape(-1, 32)
         same = [k for k, phrase in enumerate(phrases) if np.array_equal(phrase * (phrase > 1), MOTIF.phrases()[0] * on)]
         alike = [k for k, phrase in enumerate(phrases) if likeness(phrase, MOTIF.events) == 1]
         assert {k for k in range(bars // 2 - 1) if k % 8 in (0, 4)} <= set(same)
         assert {k for k in range(bars // 2 - 1) if k % 8 in (0, 2, 4)} <= set(alike)
         assert set((tune.notes.pitch % 12).tolist()) <= estimate_key(MOTIF).scale
+
+
+def test_draws_that_are_told_the_same_are_one_batch():
+    """A motif at the top of the piano has no sequence upwards: it comes as it is, and its places bear other letters."""
+    model, asked = Model.load("open-64"), []
+
+    def draw(seeds, *, phrases, condition, places):
+        asked.append((len(seeds), places[:, 2].tolist()))
+        return condition.x_0
+
+    high = Melody.from_notes([0, 8, 16], [8, 16, 32], [104, 106, 108])
+    develop(model, draw, high, 8, seed=1)
+    assert sorted(asked) == [(8, [0, 32, 0, 32]), (8, [0, 32, 1, 32])]
 
 
 @pytest.mark.parametrize("steps", [-3, -1, 1, 2, 7])
@@ -187,4 +203,4 @@ def test_a_sequence_that_would_leave_the_piano_stays():
 
 def test_a_tune_is_longer_than_its_motif(composer):
     with pytest.raises(ValueError, match="4 bars or more, not 3"):
-        develop(composer.model, composer.bound_sampler({"steps": 1}), MOTIF, 3)
+        develop(composer.model, composer.sample, MOTIF, 3)

@@ -11,6 +11,7 @@ from midi_files import STEP, chunk, midi, signature, song, tempo, track, tune
 from cantilena.composer import load
 from cantilena.edits.recompose import recompose, windows
 from cantilena.errors import MidiError
+from cantilena.model import Model
 from cantilena.music.bars import bar_lines, parse_bars
 from cantilena.music.extract import extract
 from cantilena.music.locks import Locks, lock_melody
@@ -166,6 +167,24 @@ def test_a_phrase_held_in_part_is_corrected_at_every_step(composer):
     assert np.flatnonzero(~condition.known[0]).tolist() == [2]
     assert np.flatnonzero(moved[0].any(-1)).tolist() == [2]
     np.testing.assert_array_equal(np.delete(kept[0], 2, 0), composer.model.space.clip(np.delete(x_0[0], 2, 0)))
+
+
+def test_at_the_edges_of_a_tune_a_model_of_tunes_hears_silence():
+    """16 bars from the second half of a phrase on: of the two at the edges nothing is drawn. Between them some is."""
+    beats = np.arange(0, 256, 4)
+    model, melody, seen = Model.load("open-64"), Melody.from_notes(beats, beats + 4, 60 + beats % 12), []
+
+    def draw(seed, *, condition, correct, **asked):
+        seen.append((condition, correct))
+        return condition.x_0
+
+    for bars in ((6, 9), (6, 8)):
+        recompose(model, lock_melody(melody, (bars,)), draw, seed=0, lead=1)
+    edges = Melody.from_tokens(np.pad(melody.events, 16)).phrases()[[0, 8]]
+    for condition, _ in seen:
+        assert np.flatnonzero(~condition.known[0]).tolist() == [3, 4]
+        np.testing.assert_array_equal(condition.x_0[0, [0, 8]], model.to_latents(edges))
+    assert [correct is None for _, correct in seen] == [True, False]
 
 
 # -- songs ------------------------------------------------------------------------------------

@@ -1,6 +1,8 @@
 """A model that goes on to learn from somebody's own tunes."""
 
+import itertools
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -43,14 +45,14 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def adapted(model, folder, tmp_path_factory):
-    before = (adapting.EVERY, adapting.DRAWN)
-    adapting.EVERY, adapting.DRAWN = 5, 4
-    try:
+    seconds = itertools.count()  # a clock on which each look takes one, so that learning ends after the same step
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(adapting, "EVERY", 5)
+        patch.setattr(adapting, "DRAWN", 2)
+        patch.setattr(adapting, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
         own = own_tunes(folder, model)
         place = tmp_path_factory.mktemp("models") / "mine"
         return own, place, adapt_model(model, own, place, minutes=0.5)
-    finally:
-        adapting.EVERY, adapting.DRAWN = before
 
 
 def test_a_change_of_low_rank_begins_as_nothing_and_stays_when_it_is_merged():

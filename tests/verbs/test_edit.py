@@ -45,7 +45,7 @@ def here(tmp_path, monkeypatch):
 EDITS = [
     ("infill", {"song": "song.mid"}, {"bars": "5-8,11"}),
     ("infill", {"song": "song.mid", "keep": "keep.mid"}, {"bars": "5-8", "grid": "even"}),
-    ("infill", {"song": "song.mid"}, {"bars": [(5, 8)], "rules": {"key": "D dorian", "density": "4..6"}, "track": 0}),
+    ("infill", {"song": "song.mid"}, {"bars": [(5, 8)], "rules": {"key": "D dorian", "density": "1..12"}, "track": 0}),
     ("extend", {"song": "song.mid"}, {"bars": 3}),
     ("extend", {"song": "song.mid"}, {"bars": 4, "before": True}),
     ("bridge", {"a": "song.mid", "b": "other.mid"}, {"bars": 2, "track": 1, "track_b": 0}),

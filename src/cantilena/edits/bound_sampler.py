@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -12,7 +12,7 @@ from cantilena.diffusion.condition import Condition
 from cantilena.diffusion.guidance import Cost
 from cantilena.diffusion.shared_phrases import SharedPhrases
 
-__all__ = ["WINDOW", "BoundSampler", "Correct", "Read"]
+__all__ = ["WINDOW", "BoundSampler", "Correct", "Read", "SampleMany"]
 
 WINDOW = 32  # phrases that the network sees at once
 Correct: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # x0_hat (n, P, D) -> the ones to go on with
@@ -38,4 +38,17 @@ class BoundSampler(Protocol):
         places: NDArray[np.int64] | None = None,  # (P, 3) where each phrase stands
         at: int = 0,  # the step of the melody that it begins on
         read: Read | None = None,  # how it will be read, for who looks on
+    ) -> NDArray[np.float32]: ...
+
+
+class SampleMany(Protocol):
+    """The same of many seeds: (seeds, P, D)."""
+
+    def __call__(  # noqa: D102
+        self,
+        seeds: Sequence[int],
+        *,
+        phrases: int = WINDOW,
+        condition: Condition | None = None,
+        places: NDArray[np.int64] | None = None,  # (P, 3), of all
     ) -> NDArray[np.float32]: ...

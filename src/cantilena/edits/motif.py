@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from itertools import product
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.diffusion.condition import Condition
-from cantilena.edits.bound_sampler import WINDOW, BoundSampler
+from cantilena.edits.bound_sampler import WINDOW, SampleMany
 from cantilena.edits.cadence import come_to_rest, has_cadence
 from cantilena.edits.window import own_seed
 from cantilena.errors import MidiError
@@ -34,6 +34,7 @@ __all__ = ["SHORTEST", "develop", "first_phrase", "likeness", "read_motif", "ret
 
 SHORTEST = 4  # bars: the motif and as many
 _DRAWS = 4  # of 64 bars; of longer tunes fewer, 2 at least
+_MOST = 16  # draws of a short tune
 _SEQUENCES = (1, -1, 2, -2)  # degrees of the scale, of one draw after another
 _KEEPS = 0.55  # likeness of a tune's phrases to its motif: that of songs' next six bars to their first two is .54
 _SPAN = 19  # semitones that a tune may have without being called wide
@@ -71,7 +72,7 @@ def first_phrase(melody: Melody) -> Melody:
 
 
 def develop(
-    model: Model, sample: BoundSampler, motif: Melody, bars: int, *, seed: int = 0, cadence: bool = False
+    model: Model, sample: SampleMany, motif: Melody, bars: int, *, seed: int = 0, cadence: bool = False
 ) -> Melody:
     """A tune of `bars` bars that begins with the `motif` (2 bars), note for note, and takes it up again and again.
 
@@ -86,17 +87,14 @@ def develop(
     phrases = metre.phrases_of(bars)
     whole = max(model.least, phrases)
     begins = np.arange(0, whole - phrases + 1, phrases)
+    draws = range(min(max(2, _DRAWS * WINDOW // whole), _MOST))
+    themes, known = np.tile(motif.phrases(), (len(draws), whole, 1)), np.zeros((len(draws), whole), np.bool_)
+    for k, begin in product(draws, begins.tolist()):
+        for at, steps in returns(phrases, _SEQUENCES[k % len(_SEQUENCES)]).items():
+            themes[k, begin + at], known[k, begin + at] = sequence(motif, key, steps).phrases()[0], True
     tunes: list[tuple[Melody, NDArray[np.float32], Bounds, int]] = []
-    for k in range(max(2, _DRAWS * WINDOW // whole)):
-        themes = np.tile(motif.phrases(), (whole, 1))
-        known = np.zeros(whole, np.bool_)
-        for begin in begins.tolist():
-            for at, steps in returns(phrases, _SEQUENCES[k % len(_SEQUENCES)]).items():
-                themes[begin + at], known[begin + at] = sequence(motif, key, steps).phrases()[0], True
-        held = model.to_latents(themes)[None]
-        where: Any = {"places": places_among(themes, known, 0, whole=True)} if model.places_phrases else {}
-        x_0 = sample(own_seed(seed, k), phrases=whole, condition=Condition(held, known[None]), **where)[0]
-        bounds = _in_key(Bounds.fixing(themes, np.tile(known[:, None], TOKENS)), motif, key)
+    for k, x_0 in enumerate(_drawn(model, sample, themes, known, [own_seed(seed, k) for k in draws])):
+        bounds = _in_key(Bounds.fixing(themes[k], np.tile(known[k][:, None], TOKENS)), motif, key)
         written = metre.join(model.to_phrases(x_0, bounds))
         for b in (metre.phrase_steps * begins).tolist():
             tunes.append((motif.like(written[b : b + bars * metre.bar_steps]), x_0, bounds, b))
@@ -107,6 +105,23 @@ def develop(
     write = partial(model.to_phrases, x_0)
     tokens = come_to_rest(write, model.to_phrases(x_0, bounds), begin, stop, key=key, metre=metre)
     return motif.like(metre.join(tokens)[begin:stop])
+
+
+def _drawn(
+    model: Model, sample: SampleMany, themes: NDArray[np.int8], known: NDArray[np.bool_], seeds: list[int]
+) -> NDArray[np.float32]:
+    """A sample of each seed, (n, P, D), with these phrases (n, P, 32) held; what is told the same is one batch."""
+    held, phrases = model.to_latents(themes), themes.shape[1]
+    if not model.places_phrases:
+        return sample(seeds, phrases=phrases, condition=Condition(held, known))
+    places = np.stack([places_among(*one, 0, whole=True) for one in zip(themes, known, strict=True)])
+    kinds, kind = np.unique(places, axis=0, return_inverse=True)
+    found = np.empty_like(held)
+    for k, told in enumerate(kinds):
+        of = np.flatnonzero(kind.reshape(-1) == k)
+        condition = Condition(held[of], known[of])
+        found[of] = sample([seeds[i] for i in of], phrases=phrases, condition=condition, places=told)
+    return found
 
 
 def returns(phrases: int, steps: int) -> dict[int, int]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cantilena.edits.bound_sampler import WINDOW, BoundSampler
 from cantilena.edits.steer import Steering
-from cantilena.edits.window import Window, own_seed
+from cantilena.edits.window import Window, edges_held, own_seed
 from cantilena.model import Model
 from cantilena.music.locks import Locks
 from cantilena.music.melody import Melody
@@ -31,6 +31,7 @@ def recompose(
 
     What is not known of a window (what later windows compose, and for a model that sees 32 phrases, what would be
     before a shorter melody and after it) is sampled with the rest and thrown away: silence there would be other music.
+    But for a model of tunes, at the melody's own edges: see `edges_held`.
     """
     metre, size = locks.metre, locks.metre.phrase_steps
     front = lead * metre.bar_steps
@@ -47,7 +48,8 @@ def recompose(
         part = slice(first * size, (first + WINDOW) * size)
         held = Melody.from_tokens(tokens, metre=metre).phrases()[first : first + WINDOW]
         steering = Steering(model, rules, judged, tokens, first) if rules else None
-        window = Window(model, held, metre.cut(known[part], True), first, whole=first + len(held) == len(free) // size)
+        told = edges_held(model, metre.cut(known[part], True), np.asarray(free[part].reshape(-1, size).any(1)))
+        window = Window(model, held, told, first, whole=first + len(held) == len(free) // size)
         new = window.sample(
             sample, own_seed(seed, k), steering=steering, at=part.start - front
         )  # each window its own noise

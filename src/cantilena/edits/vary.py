@@ -29,7 +29,7 @@ from cantilena.diffusion.schedule import NoiseSchedule
 from cantilena.diffusion.shared_phrases import SharedPhrases
 from cantilena.edits.bound_sampler import WINDOW, BoundSampler
 from cantilena.edits.steer import Steering
-from cantilena.edits.window import Window, filled, own_seed
+from cantilena.edits.window import Window, edges_held, filled, own_seed
 from cantilena.model import Model
 from cantilena.music.bars import Bars, bar_lines, find_stretch, stretches
 from cantilena.music.extract import candidates, extract, to_steps
@@ -81,8 +81,9 @@ def vary(
     shape = (len(phrases), size)
     pad = (front, len(phrases) * size - front - free.size)
     part = _seen(np.asarray(np.pad(free, pad).reshape(shape).any(1)))
-    known = metre.cut(np.pad(locks.known, pad), True)[part]
-    within = np.asarray(np.pad(free, pad).reshape(shape)[part].all(1))
+    changing = np.pad(free, pad).reshape(shape)[part]
+    known = edges_held(model, metre.cut(np.pad(locks.known, pad), True)[part], np.asarray(changing.any(1)))
+    within = np.asarray(changing.all(1))
     held = float(known.all(1).mean())
     ends, at = part.stop >= len(phrases), part.start * size - front
     shared = _shared(phrases[part], within, 1 - strength**3)

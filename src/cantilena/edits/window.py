@@ -8,6 +8,10 @@ known. So each estimate of it is decoded, the held notes are put in, and the lat
 The difference keeps what an estimate at a high noise level says about the free steps beyond its likeliest notes. In
 the end the free steps are written around the held ones, which the writer hears (`writing.Bounds`).
 
+Of a phrase at the edge of the melody some steps may lie beyond it. Where the others are held, nothing of it is to be
+drawn: for a model of tunes it is held whole, with silence there, as tunes that it learned from have in a pickup and
+behind their last bar (`edges_held`).
+
 What is drawn begins as noise, or as the phrases themselves with some noise on them. A melody that does not fill 32
 phrases is continued first (`filled`): silence before and after it would be other music.
 """
@@ -30,7 +34,7 @@ from cantilena.music.melody import HOLD, REST, Melody, canonical
 from cantilena.music.metre import TOKENS, Metre
 from cantilena.writing import Bounds
 
-__all__ = ["Window", "filled", "own_seed"]
+__all__ = ["Window", "edges_held", "filled", "own_seed"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +123,13 @@ def filled(
     known = metre.cut(np.pad(np.ones(tokens.size, np.bool_), pad), True)
     drawn = Window(model, phrases, known).sample(sample, own_seed(seed, 0))
     return Melody.from_tokens(drawn, metre=metre).phrases()
+
+
+def edges_held(model: Model, known: NDArray[np.bool_], free: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """What is `known` (P, 32) of phrases, and of a model of tunes the rest of those in which nothing is `free` (P,)."""
+    if not model.places_phrases:
+        return known
+    return known | (known[:, : model.manner.metre.phrase_steps].any(1) & ~free)[:, None]
 
 
 def own_seed(seed: int, k: int) -> int:

@@ -63,11 +63,12 @@ def tune_features(melody: Melody) -> NDArray[np.float64] | None:
     length = (end - start) * sixteenths
     silence = np.append(start, melody.events.size) - np.append(0, end)
     classes = np.bincount(pitch % 12, minlength=12) / n
-    share = np.bincount(pitch)[np.unique(pitch)] / n
+    counts = np.bincount(pitch)
+    share = counts[counts > 0] / n
     onsets = (melody.events > 1).reshape(bars, -1)
     tokens = np.where(onsets, melody.events.reshape(bars, -1), 0)
     full = onsets.any(axis=1)
-    rhythms, figures = (len(np.unique(rows[full], axis=0)) for rows in (onsets, tokens))
+    rhythms, figures = (len({row.tobytes() for row in rows[full]}) for rows in (onsets, tokens))
     filled = max(1, int(full.sum()))
     return np.array([
         np.median(pitch),
@@ -80,12 +81,12 @@ def tune_features(melody: Melody) -> NDArray[np.float64] | None:
         (moves[1:] != moves[:-1]).mean() if moves.size > 2 else 0.5,
         np.log(longest_run(pitch)),
         in_one_scale(classes),
-        np.unique(pitch).size / np.sqrt(wholes),
+        share.size / np.sqrt(wholes),
         (length <= 1).mean(),
         (length >= 8).mean(),
         silence.sum() / melody.events.size,
         np.log1p(silence.max() * sixteenths / 16),
-        np.unique(np.diff(start)).size,
+        len(set(np.diff(start).tolist())),
         1 - figures / filled,
         1 - rhythms / filled,
         (start % metre.beat_steps == 0).mean(),

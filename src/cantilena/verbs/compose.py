@@ -72,7 +72,7 @@ def _melodies(
     request, seeds = requests[0], [one.seed for one in requests]
     drawn = _drawn(request)
     if theme is not None:
-        sample, bars, cadence = engine.bound_sampler(drawn), request.bars, request.cadence
+        sample, bars, cadence = partial(engine.sample, **drawn), request.bars, request.cadence
         return [
             develop(engine.told(drawn, seed), sample, theme, bars, seed=seed, cadence=cadence) for seed in seeds
         ]  # fmt: skip
@@ -224,7 +224,8 @@ def _settled(
 ) -> Compose:  # fmt: skip
     song = _is_song(engine, request, rules)
     long = length.phrases > WINDOW and not song
-    visits = RESAMPLE if theme is not None else LONG_RESAMPLE if long else 1
+    again = theme is not None and not engine.model.places_phrases  # tunes of a motif are no better for it
+    visits = RESAMPLE if again else LONG_RESAMPLE if long else 1
     closes = request.loop and length.phrases < WINDOW
     more: dict[str, Any] = {"loop_resample": request.resample or RESAMPLE} if closes else {}
     if song:
