@@ -23,8 +23,11 @@ def write_songs(folder: Path, number: int) -> None:
         (folder / f"{seed}.mid").write_bytes(to_midi(random_melody(seed)))
 
 
-def make_networks() -> Networks:
-    """Make untrained networks, with weights large enough that every part of them matters."""
+def make_networks(hold: float = 0) -> Networks:
+    """Make untrained networks, with weights large enough that every part of them matters.
+
+    The more they `hold`, the fewer notes they write, and the less latents matter.
+    """
     torch.manual_seed(0)
     vae = MelodyVAE(TINY_VAE)
     random = np.random.default_rng(0)
@@ -35,7 +38,7 @@ def make_networks() -> Networks:
             parameter.add_(0.2 * torch.randn_like(parameter))
         for parameter in vae.decoder.parameters():  # much of it begins at zero: an untrained writer changes nothing
             parameter.add_(0.2 * torch.randn_like(parameter))
-        vae.decoder.logits.bias[HOLD] += 7  # as many notes as a song has: else the gate has every edit drawn six times
+        vae.decoder.logits.bias[HOLD] += hold
     return vae.eval(), denoiser.eval(), space
 
 
