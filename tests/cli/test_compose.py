@@ -210,11 +210,11 @@ def test_an_edit_replaces_no_file_unasked(toy_model, tmp_path):
 
 
 def test_a_folder_in_the_way_is_not_the_shipped_model(tmp_path):
-    (tmp_path / "pop-64").mkdir()
-    (tmp_path / "pop-64" / "model.json").write_text("{}")
+    (tmp_path / "open-64").mkdir()
+    (tmp_path / "open-64" / "model.json").write_text("{}")
     assert run("compose", "--bars", 4, "--steps", 4, "--format", "mid", cwd=tmp_path).returncode == 0
-    asked = run("compose", "--bars", 4, "--model", "./pop-64", cwd=tmp_path)
-    assert asked.stderr.startswith("cantilena: pop-64: format None")
+    asked = run("compose", "--bars", 4, "--model", "./open-64", cwd=tmp_path)
+    assert asked.stderr.startswith("cantilena: open-64: format None")
 
 
 def test_version(tmp_path):
