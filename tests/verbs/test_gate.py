@@ -36,11 +36,11 @@ def test_where_none_passes_the_one_that_fails_least_is_taken():
 
 
 def test_where_all_are_as_good_as_nothing_there_are_twice_as_many_tries():
-    drawn = [0.9, 0.8, 0.9, 0.7, 0.1, 0.0]  # how much is missing
-    for empty, wanted in ((0.75, Drawn(0.7, 4)), (0.85, Drawn(0.8, 2)), (0.1, Drawn(0.1, 5))):
-        left = iter(drawn)
-        found = first_fit(lambda seed: next(left), lambda d: d, 7, tries=3, nothing=lambda d, e=empty: d > e)
-        assert found == wanted
+    def found(empty):
+        missing = iter([0.9, 0.8, 0.9, 0.7, 0.1, 0.0])
+        return first_fit(lambda seed: next(missing), float, 7, tries=3, nothing=lambda drawn: drawn > empty)
+
+    assert [found(empty) for empty in (0.85, 0.75, 0.1)] == [Drawn(0.8, 2), Drawn(0.7, 4), Drawn(0.1, 5)]
 
 
 def test_new_bars_that_are_hardly_there():
