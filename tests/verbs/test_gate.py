@@ -8,7 +8,7 @@ from cantilena.music.melody import Melody
 from cantilena.rules import Density, Rules
 from cantilena.verbs import compose as composing
 from cantilena.verbs import edit as editing
-from cantilena.verbs.gate import Drawn, broken, first_fit, thinned, unfit, unlike
+from cantilena.verbs.gate import Drawn, broken, first_fit, hardly_there, thinned, unfit, unlike
 from melodies import random_melody
 
 
@@ -33,6 +33,22 @@ def test_the_first_draw_that_passes_is_taken_and_its_number_told():
 def test_where_none_passes_the_one_that_fails_least_is_taken():
     faults = iter([3.0, 1.0, 2.0])
     assert first_fit(lambda seed: next(faults), lambda drawn: drawn, 7, tries=3) == Drawn(1.0, 2)
+
+
+def test_where_all_are_as_good_as_nothing_there_are_twice_as_many_tries():
+    def found(empty):
+        missing = iter([0.9, 0.8, 0.9, 0.7, 0.1, 0.0])
+        return first_fit(lambda seed: next(missing), float, 7, tries=3, nothing=lambda drawn: drawn > empty)
+
+    assert [found(empty) for empty in (0.85, 0.75, 0.1)] == [Drawn(0.8, 2), Drawn(0.7, 4), Drawn(0.1, 5)]
+
+
+def test_new_bars_that_are_hardly_there():
+    near = quarters([60, 62, 64, 65] * 4)
+    assert hardly_there(quarters([60, 62], bars=2), near)
+    assert not hardly_there(quarters([60, 62, 64], bars=2), near)
+    assert not hardly_there(quarters([60, 62], bars=2), near, Rules([Density("1")]))
+    assert not hardly_there(Melody(np.zeros(32, np.int8)), Melody(np.zeros(64, np.int8)))
 
 
 def test_what_is_no_melody():

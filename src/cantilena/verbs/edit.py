@@ -26,7 +26,7 @@ from cantilena.rules import Rules
 from cantilena.sampling import Sampling
 from cantilena.sources import Source
 from cantilena.verbs.following import following
-from cantilena.verbs.gate import EDITS, broken, first_fit, thinned, unlike
+from cantilena.verbs.gate import EDITS, broken, first_fit, hardly_there, thinned, unlike
 from cantilena.verbs.known import known_of
 from cantilena.verbs.outcome import RESAMPLE, TUNE_GUIDANCE, Outcome, drawn_by, settled
 from cantilena.verbs.site import Site
@@ -168,7 +168,10 @@ def _fitting(
         new = site.bars(site.melody(tokens))
         return unlike(new, near, rules) + broken(rules, new)
 
-    tokens, number = first_fit(draw, fault, request.seed, tries=EDITS)
+    def nothing(tokens: NDArray[np.int8]) -> bool:
+        return hardly_there(site.bars(site.melody(tokens)), near, rules)
+
+    tokens, number = first_fit(draw, fault, request.seed, tries=EDITS, nothing=nothing)
     return site.outcome(request, tokens, rules, draw=number)
 
 

@@ -20,7 +20,7 @@ from cantilena.rules import Density, Rhythm, Rules
 from cantilena.rules.rule import sounding
 from cantilena.verbs.outcome import HALF, least_kept
 
-__all__ = ["EDITS", "TRIES", "Drawn", "broken", "first_fit", "thinned", "unfit", "unlike"]
+__all__ = ["EDITS", "TRIES", "Drawn", "broken", "first_fit", "hardly_there", "thinned", "unfit", "unlike"]
 
 TRIES = 8  # draws of a new melody
 EDITS = 6  # draws of new bars
@@ -43,15 +43,20 @@ class Drawn(NamedTuple, Generic[T]):
 
 
 def first_fit(
-    draw: Callable[[int], T], fault: Callable[[T], float], seed: int, *, first: T | None = None, tries: int = TRIES
+    draw: Callable[[int], T], fault: Callable[[T], float], seed: int, *, first: T | None = None, tries: int = TRIES,
+    nothing: Callable[[T], bool] = lambda drawn: False,
 ) -> Drawn[T]:  # fmt: skip
     """The first draw without `fault`, or of so many `tries` the one with the least; the `first` may be drawn already.
+
+    Where even that one is as good as `nothing`, there are twice as many tries.
 
     >>> first_fit(lambda seed: seed, lambda drawn: 0.0, 7)
     Drawn(what=7, number=1)
     """
     best: tuple[float, Drawn[T]] | None = None
-    for k in range(tries):
+    for k in range(2 * tries):
+        if k >= tries and not (best and nothing(best[1].what)):
+            break
         found = first if k == 0 and first is not None else draw(seed if k == 0 else own_seed(seed, _REDRAWN + k))
         worse = fault(found)
         if best is None or worse < best[0]:
@@ -87,6 +92,17 @@ def unlike(new: Melody, near: Melody, rules: Rules | None = None) -> float:
     if any(isinstance(rule, Density | Rhythm) for rule in asked):
         return fault
     return fault + max(0.0, _apart(new, near) - _THIRD * math.sqrt(max(1.0, _LONG / new.bars)))
+
+
+def hardly_there(new: Melody, near: Melody, rules: Rules | None = None) -> bool:
+    """Whether new bars have hardly a note for three of those `near` them, and no rule says how many.
+
+    Beside a long rest of the song most draws of a seed are silent.
+    """
+    asked = () if rules is None else rules.rules
+    if any(isinstance(rule, Density | Rhythm) for rule in asked):
+        return False
+    return new.notes.pitch.size / new.bars < _THIRD * near.notes.pitch.size / near.bars
 
 
 def thinned(new: Melody, song: Melody) -> float:
