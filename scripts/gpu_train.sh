@@ -47,15 +47,13 @@ arguments() { # of `cantilena train`, for a stage
   esac
 }
 
-cantilena_train() { "$python" -m cantilena train "$@" --set loop.device=auto --set loop.precision=auto; }
-
 stage() { # NAME:SECONDS
   local name=${1%:*} seconds=${1#*:} run begun steps rc=0 more=()
   run=$work/runs/$name begun=$(date +%s)
   local settings="SET_${name^^}"
-  read -ra more <<< "$(arguments "$name") ${!settings:-}"
+  read -ra more <<< "$(arguments "$name") --set loop.device=auto --set loop.precision=auto ${!settings:-}"
   if [[ "${!settings:-}" != *loop.steps=* ]]; then
-    cantilena_train "${more[@]}" --run "$work/probes/$name" --set loop.steps="$probe" --set loop.log_every=20
+    "$python" -m cantilena train "${more[@]}" --run "$work/probes/$name" --set loop.steps="$probe" --set loop.log_every=20
     [ ! -f "$work/probes/$name/sequences.safetensors" ] || { mkdir -p "$run"; # encoded once
       mv "$work/probes/$name"/{sequences.safetensors,latent.npz} "$run"; }
     steps=$("$python" - "$work/probes/$name/metrics.jsonl" "$seconds" $(( $(date +%s) - begun )) <<'PY'
@@ -63,7 +61,7 @@ import json, sys
 seconds, taken = float(sys.argv[2]), float(sys.argv[3])
 rows = [json.loads(line) for line in open(sys.argv[1])]
 at = {row["step"]: row["seconds"] for row in rows if "seconds" in row}
-rate = (at[max(at)] - at[20]) / (max(at) - 20)
+rate = max(at[max(at)] - at[20], 0.1) / (max(at) - 20)
 start = min(taken - (at[max(at)] - at[20]), 30)  # what it costs to begin, once more
 print(f"{sys.argv[1]}: {rate:.4f} s a step, {start:.0f} s to begin", file=sys.stderr)
 print(max(int(0.92 * (seconds - taken - start) / rate), 20))
@@ -71,9 +69,9 @@ PY
 )
     more+=(--set "loop.steps=$steps")
   fi
-  # SIGINT lets it save
-  timeout --signal=INT --kill-after=20 "$(( seconds - $(date +%s) + begun ))" \
-    "$python" -m cantilena train "${more[@]}" --run "$run" --set loop.device=auto --set loop.precision=auto || rc=$?
+  local left=$(( seconds - $(date +%s) + begun ))
+  timeout --signal=INT --kill-after=20 "$(( left > 20 ? left : 20 ))" \
+    "$python" -m cantilena train "${more[@]}" --run "$run" || rc=$? # SIGINT lets it save
   echo "$name: ended with $rc after $(( $(date +%s) - begun )) s"
   [ "$rc" -eq 0 ] || [ "$rc" -eq 124 ]
 }

@@ -311,19 +311,21 @@ class Model:
     ) -> NDArray[np.float32]:
         """x_t (B, P, D), log_snr (B,), x0_prev (B, P, D), labels (B, k) -> the network's prediction (B, P, D).
 
-        P is 32, or of a network that is told `places` (B, P, 3) at most 32; if none are given, none are said. The
-        graph of the `paper` recipe has no inputs for x0_prev and labels; they are then left out.
+        P is 32, or of a network that is told `places` (B, P, 3) at most 32; if none are given, none are said. A graph
+        that takes 32 alone is given silence beyond P, masked. The graph of the `paper` recipe has no inputs for x0_prev
+        and labels; they are then left out.
         """
         session, phrases = self._sessions["denoiser"], x_t.shape[1]
+        taken = {one.name: one.shape for one in session.get_inputs()}
         given: dict[str, NDArray[Any]] = {"x_t": x_t, "log_snr": log_snr, "x0_prev": x0_prev, "labels": labels}
         if self.places_phrases:
-            missing = ((0, 0), (0, PLACES - phrases), (0, 0))
+            size = PLACES if isinstance(taken["x_t"][1], int) else phrases
+            missing = ((0, 0), (0, size - phrases), (0, 0))
             if places is None:
                 places = np.broadcast_to(np.array(PLACE_NULLS, np.int64), (*x_t.shape[:2], len(PLACE_NULLS)))
             given |= {"x_t": np.pad(x_t, missing), "x0_prev": np.pad(x0_prev, missing)}
-            given |= {"places": np.pad(places, missing), "mask": np.arange(PLACES)[None].repeat(len(x_t), 0) < phrases}
-        wanted = {i.name for i in session.get_inputs()}
-        (found,) = self._run("denoiser", {k: v for k, v in given.items() if k in wanted})
+            given |= {"places": np.pad(places, missing), "mask": np.arange(size)[None].repeat(len(x_t), 0) < phrases}
+        (found,) = self._run("denoiser", {k: v for k, v in given.items() if k in taken})
         return found[:, :phrases]
 
     def with_denoiser(self, network: onnxruntime.InferenceSession, about: Mapping[str, Any]) -> Model:

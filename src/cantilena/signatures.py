@@ -24,6 +24,10 @@ _LARGEST = 1 << 16  # numbers of a plan's step, or of a state
 _Shape = tuple[int, ...]  # behind the batch
 
 
+class UpTo(int):
+    """So many at most: a network takes any number up to it, or is made for just so many."""
+
+
 class Signature(NamedTuple):
     """The inputs of a network by name, with their kinds and shapes, and the shapes of its float outputs, in order."""
 
@@ -41,9 +45,12 @@ class Signature(NamedTuple):
         wanted = {name: self.takes[name] for name in given}
         for name, (kind, shape) in [*wanted.items(), *((name, (_FLOAT, shape)) for name, shape in self.gives.items())]:
             its_kind, its = given[name] if name in given else found[name]
-            open_ = () if name in given else (str, type(None))  # an output may leave the rest unsaid
-            fits = len(its) == 1 + len(shape) and all(
-                i == n or isinstance(i, open_) for i, n in zip(its[1:], shape, strict=True)
+            fits = (
+                len(its) == 1 + len(shape)
+                and all(  # an output may leave the rest unsaid
+                    i == n or ((name in found or isinstance(n, UpTo)) and isinstance(i, str | None))
+                    for i, n in zip(its[1:], shape, strict=True)
+                )
             )
             if its_kind != kind or not fits or isinstance(its[0], int):
                 told = f"its {name} is {its_kind} {_shape(its)}"
@@ -51,14 +58,15 @@ class Signature(NamedTuple):
 
     def run(self, session: Any, given: Mapping[str, NDArray[Any]], what: str) -> list[NDArray[np.float32]]:
         """Its outputs; ModelError (one line, beginning with `what`) where it fails or gives what is no number."""
-        n = len(next(iter(given.values())))
+        first = next(iter(given.values()))
         try:
             found = session.run(None, dict(given))
         except Exception as error:  # onnxruntime raises its own C++ exceptions
             raise ModelError(f"{what} cannot be run ({' '.join(str(error).split())[:160]})") from error
         for one, (name, shape) in zip(found, self.gives.items(), strict=True):
-            if one.shape != (n, *shape):
-                raise ModelError(f"{what} gives a {name} {_shape(one.shape)}, not {_shape([n, *shape])}")
+            wanted = (len(first), *(first.shape[1] if isinstance(n, UpTo) else n for n in shape))
+            if one.shape != wanted:
+                raise ModelError(f"{what} gives a {name} {_shape(one.shape)}, not {_shape(wanted)}")
             if not np.isfinite(one).all():
                 raise ModelError(f"{what} gives what is no number")
         return list(found)
@@ -70,7 +78,11 @@ def encoder_signature(Z: int) -> Signature:
 
 
 def denoiser_signature(D: int, labels: int, phrases: int, *, places: bool) -> Signature:
-    """x_t (n, P, D) and what is told -> the prediction (n, P, D); of the `paper` recipe, only x_t and log_snr."""
+    """x_t (n, P, D) and what is told -> the prediction (n, P, D); of the `paper` recipe, only x_t and log_snr.
+
+    A network that is told `places` may take fewer phrases, too.
+    """
+    phrases = UpTo(phrases) if places else phrases
     x = (_FLOAT, (phrases, D))
     takes = {"x_t": x, "log_snr": (_FLOAT, ()), "x0_prev": x, "labels": (_INT, (labels,))}
     if places:

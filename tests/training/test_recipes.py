@@ -336,7 +336,7 @@ def test_baselines_are_refused_where_they_do_not_belong(runs, corpus, tmp_path):
             "--mdn and --paper write a folder of baselines: give them",
         ),
         (["pop-64", "--mdn", "runs/nothing", "-o", "m"], "no checkpoint there"),
-        (["runs/nothing", "--paper", "r", "-o", "m"], "write the baselines of a model: export it first"),
+        (["runs/nothing", "--paper", "r", "-o", "m"], "--mdn and --paper are baselines of one: export it first"),
         (["pop-64", "--vae", "pop-64", "-o", "m"], "is a model; --vae, --data and --licence are for a run"),
         (["runs/nothing", "-o", "m"], "no model there; of a run, say with --vae"),
     ],

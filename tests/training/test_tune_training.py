@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -532,28 +533,38 @@ def test_recipes_and_music_have_to_fit(tunes, trained, tmp_path):
         tune_runs.train_denoiser(read_recipe(ROOT / "recipes/small.toml"), found, tmp_path / "run")
 
 
-def test_the_script_for_a_gpu_trains_packs_and_goes_on(tunes, tmp_path):
-    """Everything in one call, on the CPU; a second call with what came back finds nothing left to do."""
+def test_the_script_for_a_gpu_trains_lanes_beside_each_other_and_packs_them(tunes, corpus, tmp_path):
+    """Everything in one call, on the CPU: how many steps fit is measured, or said; what comes back can be exported."""
+    small = "--set loop.device=cpu --set loop.precision=fp32 --set loop.batch=4"
+    vae = " ".join(f"--set {s}" for s in TINY_VAE if s.startswith("network"))
     environment = os.environ | {
-        "PYTHON": sys.executable, "PIECE": "40000", "VAE_STEPS": "3", "VAE_BATCH": "8", "DECODER_STEPS": "2",
-        "DENOISER_STEPS": "3", "DENOISER_BATCH": "4",
-        "VAE": " ".join(f"--set {s}" for s in TINY_VAE if s.startswith("network")),
-        "LOOP": "--set loop.device=cpu --set loop.precision=fp32",
-        "DENOISER": "--set network.width=24 --set network.layers=1 --set tunes.parts=4 --set tunes.shifts=[0] "
-                    "--set tunes.shares={one=0.5,two=0.5}",
+        "PYTHON": sys.executable, "PIECE": "40000", "PROBE": "40", "CORPUS": corpus.directory.name,
+        "WORK": str(tmp_path / "work"), "SET_VAE": f"{small} {vae}",
+        "SET_TUNE": f"{small} --set network.width=24 --set network.layers=1 --set network.heads=2 --set tunes.parts=4 "
+                    "--set tunes.shifts=[0] --set tunes.shares={one=0.5,two=0.5} --set loop.steps=4 --set loop.keep_every=2",
+        "SET_MDN": f"{small} --set network.width=20 --set network.layers=1 --set loop.steps=3 --set data.windows=40",
     }  # fmt: skip
-    script = str(ROOT / "scripts/gpu_train.sh")
-    pack, out = tmp_path / "pack", tmp_path / "out"
-    subprocess.run(["bash", script, "pack", str(tunes), str(pack)], env=environment, check=True)
-    for time in range(2):
-        done = subprocess.run(
-            ["bash", script, "train", str(pack), str(out), "5"],
-            env=environment,
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        assert max(p.stat().st_size for p in out.iterdir()) <= 40_000
-        assert ("denoiser: step 3 of 3" in done.stdout) == (time == 0)
-        for piece in out.iterdir():
-            (pack / piece.name).write_bytes(piece.read_bytes())
+    script, pack, out = str(ROOT / "scripts/gpu_train.sh"), tmp_path / "pack", tmp_path / "out"
+    given = [script, "pack", str(pack), str(tunes), str(corpus.directory)]
+    subprocess.run(["bash", *given], env=environment, check=True)
+    (tmp_path / "work").mkdir()
+    done = subprocess.run(
+        ["bash", script, "train", str(pack), str(out), "vae:2 tune:60", "mdn:60"],
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert all(f"{name}: ended with 0" in done.stdout for name in ("vae", "tune", "mdn")), done.stdout
+    assert max(p.stat().st_size for p in out.iterdir()) <= 40_000
+    joined = tmp_path / "joined.tar.xz"
+    joined.write_bytes(b"".join(p.read_bytes() for p in sorted(out.glob("trained.tar.xz.*"))))
+    with tarfile.open(joined) as tar:
+        tar.extractall(tmp_path, filter="data")
+    trained = tmp_path / "trained"
+    assert json.loads(next((trained / "vae").glob("step-*/run.json")).read_text())["step"] >= 20  # as many as fit
+    assert [p.name for p in sorted((trained / "tune/averages").iterdir())] == ["2.safetensors", "4.safetensors"]
+    assert runs.load_latent_network(trained / "mdn", "mdn")[1]["step"] == 3
+    denoiser, meta = runs.load_latent_network(trained / "tune", "denoiser")
+    assert isinstance(denoiser, TuneDenoiser)
+    runs.vae_of(trained / "tune", meta, trained / "vae")  # which still has the name that the latents bear

@@ -29,9 +29,9 @@ ROWS = {  # in the table's order: what each is
     "diffusion": "The model itself: the latents of all phrases drawn together by diffusion, then decoded. Plainly: "
     "temperature 1, no settling, one visit of each level.",
     "autoregression": "A Transformer with a mixture density head draws the latents one phrase after another. Plainly.",
-    "paper": "Diffusion at the same training cost with the paper's own choices: linear schedule, noise as the target, "
-    "no averaged weights. Plainly. Unlike the authors' code its latents are posterior means, AdamW's rate falls "
-    "in the end only, and labels are dropped now and then, where the authors draw z and have none.",
+    "paper": "Diffusion with the paper's own choices, trained as long as is said above: linear schedule, noise as the "
+    "target, no averaged weights. Plainly. Unlike the authors' code its latents are posterior means, AdamW's rate "
+    "falls in the end only, and labels are dropped now and then, where the authors draw z and have none.",
     "diffusion-tuned": "The same network, decoded as was best on validation songs.",
     "autoregression-tuned": "The same network, decoded as was best on validation songs.",
     "paper-tuned": "The same network, decoded as was best on validation songs.",

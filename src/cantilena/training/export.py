@@ -299,7 +299,9 @@ def _denoiser_to_onnx(denoiser: nn.Module, path: Path, diffusion: Mapping[str, A
     if not diffusion.get("self_conditioning", True):
         denoiser = _Unconditioned(denoiser)
         del inputs["x0_prev"]
-    _to_onnx(denoiser.eval(), path, inputs, ["prediction"])
+    by_phrase = [name for name, tensor in inputs.items() if tensor.ndim > 1 and name != "labels"]
+    free = {name: {1: "phrases"} for name in [*by_phrase, "prediction"]}  # as many as a tune has
+    _to_onnx(denoiser.eval(), path, inputs, ["prediction"], free if isinstance(denoiser, TuneDenoiser) else None)
 
 
 def _to_onnx(

@@ -146,7 +146,7 @@ class PhraseTransformer(nn.Module):
 
     def begin(self, x_t: Tensor, x0_prev: Tensor) -> Tensor:
         """x_t and x0_prev (B, P, D), in their places: (B, P, width)."""
-        out: Tensor = self.inputs(torch.cat([x_t, x0_prev], dim=-1)) + self.position
+        out: Tensor = self.inputs(torch.cat([x_t, x0_prev], dim=-1)) + self.position[: x_t.shape[1]]
         return out
 
     def predict(self, x: Tensor, log_snr: Tensor, labels: Tensor, *to_attention: Tensor) -> Tensor:
