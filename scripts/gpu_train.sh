@@ -15,7 +15,8 @@
 # stage, such as "--set loop.steps=900", with which nothing is measured. Each lane can be killed: runs resume.
 # `train` needs no network, but PyTorch, NumPy, safetensors, onnx, onnxruntime, typer, rich, msgspec and this tree.
 # OUT_DIR then holds trained.tar.xz.NN, pieces of at most 15 MB: of each run its last averaged weights (and those of
-# `loop.keep_every`) in half precision and metrics.jsonl. WHOLE=1 packs whole checkpoints, to go on from in another call.
+# `loop.keep_every`) in half precision and metrics.jsonl. WHOLE=1 packs whole checkpoints: put the pieces into PACK_DIR, and
+# another call goes on where this one stopped, to as many steps.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")/.." && pwd)
@@ -26,7 +27,7 @@ piece=${PIECE:-15000000} probe=${PROBE:-60}
 pack() { # what `train` begins with
   local out=$1 tunes=$2; shift 2
   mkdir -p "$out"
-  rm -f "$out"/data.tar.xz.*
+  rm -f "$out"/{data,trained}.tar.xz.*
   local given=()
   for one in "$tunes" "$@"; do given+=(-C "$(cd "$(dirname "$one")" && pwd)" "$(basename "$one")"); done
   tar -c --exclude='latents-*' "${given[@]}" | xz -T0 -4 | split -b "$piece" -d - "$out/data.tar.xz."
@@ -52,7 +53,11 @@ stage() { # NAME:SECONDS
   run=$work/runs/$name begun=$(date +%s)
   local settings="SET_${name^^}"
   read -ra more <<< "$(arguments "$name") --set loop.device=auto --set loop.precision=auto ${!settings:-}"
-  if [[ "${!settings:-}" != *loop.steps=* ]]; then
+  if compgen -G "$run/step-*/run.json" > /dev/null; then # of an earlier call
+    steps=$("$python" -c 'import glob, json, sys
+print(json.load(open(sorted(glob.glob(sys.argv[1] + "/step-*/run.json"))[-1]))["loop"]["steps"])' "$run")
+    more+=(--set "loop.steps=$steps")
+  elif [[ "${!settings:-}" != *loop.steps=* ]]; then
     "$python" -m cantilena train "${more[@]}" --run "$work/probes/$name" --set loop.steps="$probe" --set loop.log_every=20
     [ ! -f "$work/probes/$name/sequences.safetensors" ] || { mkdir -p "$run"; # encoded once
       mv "$work/probes/$name"/{sequences.safetensors,latent.npz} "$run"; }
@@ -83,6 +88,11 @@ train() {
   work=${WORK:-$(mktemp -d)}
   mkdir -p "$out" "$work/runs" "$work/probes"
   cat "$from"/data.tar.xz.* | tar -xJ -C "$work"
+  if compgen -G "$from/trained.tar.xz.*" > /dev/null; then
+    cat "$from"/trained.tar.xz.* | tar -xJ -C "$work"
+    mv "$work"/trained/*/ "$work/runs"
+    rm -r "$work/trained"
+  fi
   local pids=() k=0
   for one in "$@"; do
     lane "$one" > "$work/lane-$k.log" 2>&1 & pids+=($!); k=$(( k + 1 ))
