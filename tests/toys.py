@@ -4,11 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from cantilena.latent import LatentSpace
 from cantilena.music.melody import HOLD
 from cantilena.music.midi import to_midi
 from cantilena.training.export import export_model
+from cantilena.training.latents import Latents
 from cantilena.training.networks import Denoiser, DenoiserConfig, MelodyVAE, VAEConfig
 from melodies import random_melody
 
@@ -47,3 +49,9 @@ def write_model(folder: Path, networks: Networks) -> None:
     vae, denoiser, space = networks
     diffusion = {"schedule": {"name": "cosine", "T": 1000, "s": 0.008}, "prediction": "v"}
     export_model(folder, vae, denoiser, space, diffusion=diffusion, provenance={"data": "none"}, card="# toy\n")
+
+
+def means_of(latents: Latents, window: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Posterior means (B, P, Z) of windows (B,), from what is kept on disk."""
+    rows = latents.rows[latents.windows[window, 0, None] + np.arange(latents.phrases)]
+    return np.asarray(latents.codes[rows, 0], np.float32)

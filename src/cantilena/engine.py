@@ -16,7 +16,7 @@ from cantilena.diffusion.schedule import Noise, to_alpha_bar, to_x0
 from cantilena.diffusion.shared_phrases import SharedPhrases
 from cantilena.diffusion.windows import windowed
 from cantilena.edits.bound_sampler import WINDOW, BoundSampler, Correct, Read
-from cantilena.labels import PLACE_NULLS
+from cantilena.labels import no_places
 from cantilena.model import Model
 from cantilena.music.melody import Melody
 from cantilena.music.metre import COMMON, Metre
@@ -150,8 +150,7 @@ class Engine:
                 x_t2, log_snr2, x0_prev2 = (np.concatenate([one, one]) for one in (x_t, log_snr, x0_prev))
                 told = np.concatenate([told, np.repeat(nulls, each, axis=0)])
                 if places is not None:
-                    unplaced = np.broadcast_to(np.array(PLACE_NULLS, np.int64), places.shape)
-                    places = np.concatenate([places, unplaced])
+                    places = np.concatenate([places, no_places(*places.shape[:-1])])
                 both = model.denoise(x_t2, log_snr2, x0_prev2, told, places)
                 null = both[n:]
                 prediction = null + np.float32(guidance) * (both[:n] - null)

@@ -38,6 +38,7 @@ __all__ = [
     "kind_of_labels",
     "letters_of",
     "metre_class",
+    "no_places",
     "places",
     "places_among",
     "register_class",
@@ -188,6 +189,11 @@ def form_letters(tokens: NDArray[np.integer]) -> NDArray[np.int64]:
     return found
 
 
+def no_places(*shape: int) -> NDArray[np.int64]:
+    """That nothing is said of where phrases stand, (*shape, 3); not to be written to."""
+    return np.broadcast_to(np.array(PLACE_NULLS, np.int64), (*shape, len(PLACE_NULLS)))
+
+
 def places(
     phrases: int, letters: Sequence[int] | None = None, *, first: int | None = 0, whole: bool = True
 ) -> NDArray[np.int64]:
@@ -199,7 +205,7 @@ def places(
     >>> places(3, [0, 1, 0]).tolist()
     [[0, 2, 0], [1, 1, 1], [2, 0, 0]]
     """
-    found = np.tile(np.array(PLACE_NULLS, np.int64), (phrases, 1))
+    found = no_places(phrases).copy()
     at = np.arange(phrases)
     if first is not None:
         found[:, 0] = np.minimum(first + at, FAR)

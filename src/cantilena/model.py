@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from cantilena import hub
 from cantilena.diffusion.schedule import NoiseSchedule, Prediction
 from cantilena.errors import ModelError
-from cantilena.labels import PLACE_NULLS, PLACES, LabelKind, TuneLabels, VoiceLabels, kind_of_labels, letters_of
+from cantilena.labels import PLACES, LabelKind, TuneLabels, VoiceLabels, kind_of_labels, letters_of, no_places
 from cantilena.latent import LatentSpace
 from cantilena.model_about import check_about, read_about
 from cantilena.model_checks import check_arrays, check_network
@@ -322,7 +322,7 @@ class Model:
             size = PLACES if isinstance(taken["x_t"][1], int) else phrases
             missing = ((0, 0), (0, size - phrases), (0, 0))
             if places is None:
-                places = np.broadcast_to(np.array(PLACE_NULLS, np.int64), (*x_t.shape[:2], len(PLACE_NULLS)))
+                places = no_places(*x_t.shape[:2])
             given |= {"x_t": np.pad(x_t, missing), "x0_prev": np.pad(x0_prev, missing)}
             given |= {"places": np.pad(places, missing), "mask": np.arange(size)[None].repeat(len(x_t), 0) < phrases}
         (found,) = self._run("denoiser", {k: v for k, v in given.items() if k in taken})

@@ -13,6 +13,7 @@ from cantilena.training.latents import Latents
 from cantilena.training.recipes import read_recipe
 from cantilena.training.runs import export_run, train_denoiser
 from melodies import random_melody
+from toys import means_of
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 TINY = ["network.width=16", "network.layers=1", "network.heads=2", "network.hidden=16", "loop.steps=3", "loop.batch=4",
@@ -35,7 +36,7 @@ def test_from_corpus_to_melody(long_corpus, toy_model, tmp_path, phrases):
     assert train_denoiser(recipe, long_corpus, tmp_path / "run") == 3
     (folder,) = long_corpus.directory.glob(f"latents-*/train-1-*-{phrases}")
     latents = Latents.open(folder)
-    assert latents.means(np.array([0, 1])).shape[:2] == (2, phrases)
+    assert means_of(latents, np.array([0, 1])).shape[:2] == (2, phrases)
     export_run(tmp_path / "run", toy_model, tmp_path / "model", data="random", licence="none")
     composer = load(tmp_path / "model")
     assert composer.model.window == phrases

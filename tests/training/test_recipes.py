@@ -31,6 +31,7 @@ from cantilena.training.runs import (
     train_mdn,
     train_vae,
 )
+from toys import means_of
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 TINY_VAE = ["network.width=16", "network.layers=1", "network.heads=2", "network.hidden=16", "network.slot=4", "network.latent=8", "network.writer=16",
@@ -111,7 +112,7 @@ def test_latents_are_the_encoded_phrases_of_their_windows(runs, corpus):
     first = np.flatnonzero(latents.windows[:, 1] == melody)[0]
     begin = latents.windows[window, 0] - latents.windows[first, 0]
     exact = encode_phrases(vae, corpus.phrases(melody)[begin : begin + PHRASES])
-    np.testing.assert_allclose(latents.means(np.array([window]))[0], exact[:, 0], atol=2e-3)
+    np.testing.assert_allclose(means_of(latents, np.array([window]))[0], exact[:, 0], atol=2e-3)
 
 
 def test_encoding_half_done_is_not_taken_for_done(runs, corpus, tmp_path):
@@ -123,7 +124,7 @@ def test_training_shifts_melodies_and_validation_does_not(runs, corpus):
     name = vae_fingerprint(load_vae(runs / "vae"))
     draws = [Latents.open(p) for p in sorted((corpus.directory / f"latents-{name}").glob("train-*"))]
     assert len(draws) == 2
-    assert not np.array_equal(draws[0].means(np.arange(9)), draws[1].means(np.arange(9)))
+    assert not np.array_equal(means_of(draws[0], np.arange(9)), means_of(draws[1], np.arange(9)))
 
 
 def test_exported_it_composes_and_warm_starts(runs, corpus, tmp_path):
@@ -366,7 +367,7 @@ def test_latents_are_draws_or_means(runs, corpus):
     window, generator = torch.tensor([0, 3]), torch.Generator().manual_seed(0)
     of_means, of_draws = (Windows(latents, space, posterior) for posterior in ("mean", "draw"))
     means = of_means.x_0(window, generator)
-    np.testing.assert_array_equal(means, space.normalize(latents.means(window.numpy())))
+    np.testing.assert_array_equal(means, space.normalize(means_of(latents, window.numpy())))
     assert torch.equal(of_draws.x_0(window), means)  # where no generator draws
     draws = torch.stack([of_draws.x_0(window, generator) for _ in range(400)])
     assert (draws.mean(0) - means).abs().max() < 0.3

@@ -533,28 +533,28 @@ def test_recipes_and_music_have_to_fit(tunes, trained, tmp_path):
         tune_runs.train_denoiser(read_recipe(ROOT / "recipes/small.toml"), found, tmp_path / "run")
 
 
-def test_the_script_for_a_gpu_trains_lanes_beside_each_other_and_packs_them(tunes, corpus, tmp_path):
-    """Everything in one call, on the CPU: how many steps fit is measured, or said; what comes back can be exported."""
+def test_the_script_for_a_gpu_trains_lanes_beside_each_other_packs_and_goes_on(tunes, corpus, tmp_path):
+    """On the CPU: how many steps fit is measured, or said; another call with what came back finds nothing left to do."""
     small = "--set loop.device=cpu --set loop.precision=fp32 --set loop.batch=4"
     vae = " ".join(f"--set {s}" for s in TINY_VAE if s.startswith("network"))
     environment = os.environ | {
         "PYTHON": sys.executable, "PIECE": "40000", "PROBE": "40", "CORPUS": corpus.directory.name,
-        "WORK": str(tmp_path / "work"), "SET_VAE": f"{small} {vae}",
+        "SET_VAE": f"{small} {vae}",
         "SET_TUNE": f"{small} --set network.width=24 --set network.layers=1 --set network.heads=2 --set tunes.parts=4 "
                     "--set tunes.shifts=[0] --set tunes.shares={one=0.5,two=0.5} --set loop.steps=4 --set loop.keep_every=2",
-        "SET_MDN": f"{small} --set network.width=20 --set network.layers=1 --set loop.steps=3 --set data.windows=40",
+        "SET_MDN": f"{small} --set network.width=20 --set network.layers=1 --set loop.steps=3 --set data.windows=40 --set loop.log_every=1",
     }  # fmt: skip
     script, pack, out = str(ROOT / "scripts/gpu_train.sh"), tmp_path / "pack", tmp_path / "out"
     given = [script, "pack", str(pack), str(tunes), str(corpus.directory)]
     subprocess.run(["bash", *given], env=environment, check=True)
-    (tmp_path / "work").mkdir()
-    done = subprocess.run(
-        ["bash", script, "train", str(pack), str(out), "vae:2 tune:60", "mdn:60"],
-        env=environment,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
+
+    def train(work, *lanes, **more):
+        (tmp_path / work).mkdir()
+        given = [script, "train", str(pack), str(out), *lanes]
+        there = environment | {"WORK": str(tmp_path / work), **more}
+        return subprocess.run(["bash", *given], env=there, check=True, capture_output=True, text=True)
+
+    done = train("work", "vae:2 tune:60", "mdn:60")
     assert all(f"{name}: ended with 0" in done.stdout for name in ("vae", "tune", "mdn")), done.stdout
     assert max(p.stat().st_size for p in out.iterdir()) <= 40_000
     joined = tmp_path / "joined.tar.xz"
@@ -568,3 +568,14 @@ def test_the_script_for_a_gpu_trains_lanes_beside_each_other_and_packs_them(tune
     denoiser, meta = runs.load_latent_network(trained / "tune", "denoiser")
     assert isinstance(denoiser, TuneDenoiser)
     runs.vae_of(trained / "tune", meta, trained / "vae")  # which still has the name that the latents bear
+    for piece in out.iterdir():
+        piece.unlink()
+    less = environment["SET_MDN"].replace("--set loop.steps=3", "")
+    for work, settings, seconds in (("first", environment["SET_MDN"], 60), ("second", less, 2)):
+        done = train(work, f"mdn:{seconds}", WHOLE="1", SET_MDN=settings)
+        assert "runs/mdn: step 3 of 3" in done.stdout
+        assert not list((tmp_path / work / "probes").iterdir())  # nothing was measured: the steps are known
+        for piece in out.iterdir():
+            (pack / piece.name).write_bytes(piece.read_bytes())
+    told = [(tmp_path / work / "runs/mdn/metrics.jsonl").read_text() for work in ("first", "second")]
+    assert told[0] == told[1]  # the second call learned nothing more

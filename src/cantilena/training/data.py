@@ -23,7 +23,7 @@ SHIFTS = range(-5, 7)  # semitones of transposition, one of each pitch class
 UNTOLD = 0.1  # share of examples that are told nothing of other phrases
 LOWEST, HIGHEST = REST + 1, 89  # tokens of notes
 
-__all__ = ["Examples", "Phrases", "drop_labels", "labels_of", "shift_pitches"]
+__all__ = ["Examples", "Phrases", "drop_labels", "labels_of", "shift_pitches", "shifted"]
 
 
 class Examples(NamedTuple):
@@ -165,3 +165,8 @@ def shift_pitches(tokens: Tensor, semitones: Tensor) -> Tensor:
     semitones = semitones - 12 * (high > HIGHEST) + 12 * (low < LOWEST)
     moved = tokens + semitones.view(-1, *(1 for _ in axes))
     return torch.where(on, moved.clamp(LOWEST, HIGHEST), tokens)
+
+
+def shifted(tokens: NDArray[np.integer], semitones: NDArray[np.integer]) -> NDArray[np.int8]:
+    """`shift_pitches` of arrays."""
+    return np.asarray(shift_pitches(torch.from_numpy(tokens), torch.from_numpy(semitones)).numpy(), np.int8)

@@ -17,7 +17,7 @@ from cantilena.engine import Engine
 from cantilena.model import Model
 from cantilena.music.extract import ROLES
 from cantilena.music.melody import is_silent
-from cantilena.training.data import SHIFTS, Examples, Phrases, labels_of, shift_pitches
+from cantilena.training.data import SHIFTS, Examples, Phrases, labels_of, shifted
 from cantilena.training.latents import MAX_SILENT, PHRASES
 from cantilena.training.phrase_decoder import LABEL_SIZES, PhraseDecoder
 from cantilena.writing import UNKNOWN, context, pitch_classes
@@ -133,7 +133,7 @@ class DecoderTask:
         tokens = np.stack([self.corpus.phrases(int(m))[first : first + PHRASES] for m, first in windows])  # (n, 32, 32)
         if transpose:
             shift = torch.randint(SHIFTS[0], SHIFTS[-1] + 1, (n,), generator=generator)
-            tokens = shift_pitches(torch.from_numpy(tokens), shift).numpy().astype(np.int8)
+            tokens = shifted(tokens, shift.numpy())
         flat, first = tokens.reshape(n * PHRASES, -1), np.arange(n * PHRASES) % PHRASES == 0
         silent = torch.from_numpy(is_silent(tokens).any(axis=1).astype(np.int64))
         labels = torch.from_numpy(labels_of(self.corpus, windows[:, 0]))

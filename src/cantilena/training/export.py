@@ -37,7 +37,7 @@ __all__ = [
     "exchange_parts",
     "export_baselines",
     "export_model",
-    "halve",
+    "halve_model",
     "read_weights",
     "vae_fingerprint",
 ]
@@ -191,8 +191,7 @@ def exchange_parts(
         if decoder is not None:
             network: Any = decoder.network
             _decoder_to_onnx(network, new)
-            for path in new.glob("decoder*.onnx"):
-                halve(path)
+            halve_decoder(new)
             about |= {"config": asdict(network.config), **decoder.about}
         about |= reading or {}
         model |= {"format": FORMAT, "name": folder.resolve().name, "decoder": about}
@@ -325,6 +324,18 @@ def _to_onnx(
             do_constant_folding=False,  # folding would rename the weights; the runtime folds when it loads
             dynamo=False,
         )
+
+
+def halve_model(folder: Path) -> None:
+    """Keep the large weights of a model folder in half precision, but for the encoder's: latents are named by those."""
+    halve_decoder(folder)
+    halve(folder / "denoiser.onnx")
+
+
+def halve_decoder(folder: Path) -> None:
+    """Keep the large weights of the decoder in a model folder in half precision."""
+    for path in folder.glob("decoder*.onnx"):
+        halve(path)
 
 
 def halve(path: Path) -> None:

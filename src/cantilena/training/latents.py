@@ -28,7 +28,7 @@ from cantilena.errors import CorpusError
 from cantilena.files import new_folder
 from cantilena.latent import LatentSpace
 from cantilena.music.melody import is_silent
-from cantilena.training.data import SHIFTS, shift_pitches
+from cantilena.training.data import SHIFTS, shifted
 from cantilena.training.networks import MelodyVAE
 
 __all__ = ["PHRASES", "Latents", "Windows", "encode_corpus", "encode_phrases", "max_silent"]
@@ -70,14 +70,6 @@ class Latents:
         """Role, family, purity and has-rests of every window: (w, 4)."""
         return np.asarray(self.windows[:, 2:])
 
-    def means(self, window: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Posterior means (B, P, Z) of windows (B,)."""
-        return np.asarray(self.codes[self._rows_of(window), 0], np.float32)
-
-    def _rows_of(self, window: NDArray[np.int64]) -> NDArray[np.int32]:
-        """Rows of `codes` of the phrases of windows (B,): (B, P)."""
-        return np.asarray(self.rows[self.windows[window, 0, None] + np.arange(self.phrases)])
-
 
 class Windows:
     """The windows of `Latents` in a latent space, on one device: what a network of windows learns from.
@@ -93,10 +85,10 @@ class Windows:
         device: torch.device | str = "cpu",
     ):
         self.posterior, self.D = posterior, space.D
-        self._codes, self._rows, windows = (
-            torch.from_numpy(array).to(device) for array in (latents.codes, latents.rows, latents.windows)
+        self._codes, self._rows, self._begin, self.labels = (
+            torch.from_numpy(array).to(device)
+            for array in (latents.codes, latents.rows, latents.windows[:, 0], latents.labels)
         )
-        self._begin, self.labels = windows[:, 0], windows[:, 2:]  # labels (w, 4): role, family, purity, has rests
         self._kept = torch.from_numpy(np.flatnonzero(space.kept)).to(device)
         self._mean, self._scale = (torch.tensor(a[space.kept], device=device) for a in (space.mean, space.scale))
         self._place = torch.arange(latents.phrases, device=device)
@@ -172,8 +164,7 @@ def encode_corpus(
         labels = np.tile([row["role"], row["family"], corpus.purity(melody), 0], (len(first), 1)).astype(np.int64)
         labels[:, 3] = silent[first + phrases] > silent[first]
         out.append(np.column_stack([first + begin, np.full(len(first), melody), labels]))
-        moved = shift_pitches(torch.from_numpy(found), torch.tensor([shifts[k]]).expand(len(found)))
-        tokens.append(moved.numpy().astype(np.int8))
+        tokens.append(shifted(found, np.full(len(found), shifts[k])))
         begin += len(found)
     flat = np.concatenate(tokens)
     distinct, rows = np.unique(flat.view("V32").ravel(), return_inverse=True)

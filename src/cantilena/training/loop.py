@@ -38,6 +38,7 @@ __all__ = [
     "check_shares",
     "choose_device",
     "choose_precision",
+    "device_of",
     "find_checkpoint",
     "fit",
     "learning_rate",
@@ -110,6 +111,11 @@ def choose_device(wanted: str, rank: int = 0) -> torch.device:
     if wanted == "cpu" or not there:
         return torch.device("cpu")
     return torch.device("cuda", int(os.environ.get("LOCAL_RANK", rank)) % torch.cuda.device_count())
+
+
+def device_of(config: LoopConfig) -> torch.device:
+    """Where this process trains."""
+    return choose_device(config.device, process_rank())
 
 
 def choose_precision(device: torch.device, size: int = 768, seconds: float = 0.3) -> Literal["fp32", "bf16"]:
@@ -185,7 +191,7 @@ def _processes(config: LoopConfig) -> Iterator[None]:
     """
     ours = int(os.environ.get("WORLD_SIZE", 1)) > 1 and not dist.is_initialized()
     if ours:
-        dist.init_process_group("nccl" if choose_device(config.device, process_rank()).type == "cuda" else "gloo")
+        dist.init_process_group("nccl" if device_of(config).type == "cuda" else "gloo")
     try:
         yield
     finally:
@@ -205,7 +211,7 @@ def _fit(
     rank, world = process_rank(), int(os.environ.get("WORLD_SIZE", 1))
     check_shares(config, world)
     torch.set_num_threads(config.threads)
-    device = choose_device(config.device, rank)
+    device = device_of(config)
     precision = choose_precision(device) if config.precision == "auto" else config.precision
     if config.precision == "auto" and rank == 0:
         print(f"{run.name}: {precision} on {device}", flush=True)

@@ -31,7 +31,7 @@ from cantilena.training.export import (
     exchange_parts,
     export_baselines,
     export_model,
-    halve,
+    halve_model,
     read_weights,
     vae_fingerprint,
 )
@@ -40,7 +40,7 @@ from cantilena.training.loop import (
     LoopConfig,
     Progress,
     Task,
-    choose_device,
+    device_of,
     fit,
     load_checkpoint,
     load_weights,
@@ -64,7 +64,6 @@ from cantilena.training.tunes import Tunes
 from cantilena.training.vae import VAETask
 
 __all__ = [
-    "device_of",
     "diffusion_of",
     "export_baseline_runs",
     "export_calibrated",
@@ -259,11 +258,6 @@ def _train_on_latents(
     return fit(make_task(network, space, draws, validation), loop, run, meta=about, progress=progress)
 
 
-def device_of(loop: LoopConfig) -> torch.device:
-    """Where this process trains."""
-    return choose_device(loop.device, process_rank())
-
-
 def on_cpu(recipe: Recipe, loop: LoopConfig) -> None:
     """RecipeError where a decoder is to be trained on another device: the model that makes its latents runs here."""
     if loop.device != "cpu":
@@ -322,7 +316,7 @@ def export_run(
         provenance=provenance,
         card=_card(folder.name, provenance),
     )
-    halve(folder / "denoiser.onnx")
+    halve_model(folder)
 
 
 def vae_of(run: Path, meta: Mapping[str, Any], source: Path) -> MelodyVAE:

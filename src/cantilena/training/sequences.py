@@ -23,7 +23,7 @@ from torch import Tensor
 from cantilena.files import new_file
 from cantilena.labels import FAR, PLACE_NULLS, PLACES
 from cantilena.latent import LatentSpace
-from cantilena.training.data import shift_pitches
+from cantilena.training.data import shifted
 from cantilena.training.latents import encode_phrases
 from cantilena.training.networks import MelodyVAE
 from cantilena.training.tunes import PITCH_CLASSES, Tunes, density_of, form_letters, register_of, sings
@@ -213,8 +213,8 @@ def encode_tunes(
             if kind == 0:
                 c = int(collection[tune])
                 weight = weights.get(tunes.collections[c], 0.0) / float(count[c])
-            for shift in random.permutation(np.asarray(shifts))[:most].tolist():
-                moved = shift_pitches(torch.from_numpy(phrases[None]), torch.tensor([shift]))[0].numpy().astype(np.int8)
+            by = random.permutation(np.asarray(shifts))[:most]
+            for shift, moved in zip(by.tolist(), shifted(np.stack([phrases] * len(by)), by), strict=True):
                 role, style, metre = tunes.known(tune)
                 density = density_of(moved, tunes.quarters(tune))
                 labels.append((role, style, metre, register_of(moved), density, *transposed(home, shift)))

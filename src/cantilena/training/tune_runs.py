@@ -19,11 +19,10 @@ from cantilena.latent import LatentSpace
 from cantilena.provenance import FILE as PROVENANCE
 from cantilena.provenance import KnownTunes
 from cantilena.training.denoiser import DiffusionConfig
-from cantilena.training.export import export_model, halve, vae_fingerprint
-from cantilena.training.loop import LoopConfig, Progress, fit
+from cantilena.training.export import export_model, halve_model, vae_fingerprint
+from cantilena.training.loop import LoopConfig, Progress, device_of, fit
 from cantilena.training.recipes import Recipe, TunesConfig, make_network, training_flops
 from cantilena.training.runs import (
-    device_of,
     diffusion_of,
     load_latent_network,
     load_vae,
@@ -222,7 +221,6 @@ def export_run(
             "sources": dict(tunes.sources),
         },
     )
-    for path in [*folder.glob("decoder*.onnx"), folder / "denoiser.onnx"]:
-        halve(path)
+    halve_model(folder)
     if tunes.files:
         known_tunes(tunes).save(folder / PROVENANCE)
