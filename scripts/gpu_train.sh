@@ -9,7 +9,9 @@
 #   scripts/gpu_train.sh train pack out "vae:100 decoder:30 tune:300" "small:300" "mdn:300" "paper:300"
 #
 #   vae      the VAE of tunes; decoder: its decoder alone, on the same latents; tune: a denoiser on them (or on TUNE_VAE's)
-#   small    the denoiser of windows of CORPUS_DIR, mdn and paper: the baselines beside it; all on the latents of pop-64
+#   writer   the decoder of TUNE_VAE once more, on what the denoiser of `tune` makes (or that of the model TUNE_VAE)
+#   small    the denoiser of windows of CORPUS_DIR, large: one of nine times its size, mdn and paper: the baselines beside
+#            it; all on the latents of pop-64
 #
 # How many steps fit into its seconds is measured first (PROBE steps); SET_VAE, SET_TUNE and so on are more settings of a
 # stage, such as "--set loop.steps=900", with which nothing is measured. Each lane can be killed: runs resume.
@@ -41,7 +43,10 @@ arguments() { # of `cantilena train`, for a stage
     decoder) echo "vae $here/recipes/open_vae.toml --corpus $work/tunes.npz --init ${DECODER_OF:-$work/runs/vae}" \
       "--set loss.frozen=true --set loop.lr=1e-3" ;;
     tune) echo "denoiser $here/recipes/open.toml --corpus $work/tunes.npz --set tunes.vae=${TUNE_VAE:-$work/runs/vae}" ;;
-    small) echo "denoiser $here/recipes/small.toml $pop" ;;
+    writer) local of=$work/runs/tune
+      echo "decoder $here/recipes/open_decoder.toml --corpus $work/tunes.npz --set latents.model=${TUNE_VAE:-$work/runs/vae}" \
+      "$([ ! -d "$of" ] || echo "--set latents.denoiser=$of")" ;;
+    small | large) echo "denoiser $here/recipes/$1.toml $pop" ;;
     mdn) echo "mdn $here/recipes/mdn.toml $pop" ;;
     paper) echo "denoiser $here/recipes/paper_choices.toml $pop" ;;
     *) echo "no such stage: $1" >&2; exit 2 ;;
@@ -58,6 +63,10 @@ stage() { # NAME:SECONDS
 print(json.load(open(sorted(glob.glob(sys.argv[1] + "/step-*/run.json"))[-1]))["loop"]["steps"])' "$run")
     more+=(--set "loop.steps=$steps")
   elif [[ "${!settings:-}" != *loop.steps=* ]]; then
+    if [ "$name" = writer ] && [ -f "$work/runs/tune/sequences.safetensors" ]; then # encoded already
+      mkdir -p "$work/probes/writer"
+      cp "$work/runs/tune"/{sequences.safetensors,latent.npz} "$work/probes/writer"
+    fi
     "$python" -m cantilena train "${more[@]}" --run "$work/probes/$name" --set loop.steps="$probe" --set loop.log_every=20
     [ ! -f "$work/probes/$name/sequences.safetensors" ] || { mkdir -p "$run"; # encoded once
       mv "$work/probes/$name"/{sequences.safetensors,latent.npz} "$run"; }

@@ -24,6 +24,7 @@ from cantilena.music.metre import COMMON, TOKENS, Metre
 __all__ = [
     "CONTEXT",
     "FREE",
+    "NEAR",
     "SIZES",
     "START",
     "UNKNOWN",
@@ -45,7 +46,7 @@ _NOTES = np.arange(REST + 1, VOCABULARY)
 _SIZES = (0, 2, 4, 7, 12)  # semitones: the largest interval of each size but the last
 SIZES = len(_SIZES) + 1
 _HARDLY = 0.02  # of all notes
-_NEAR = 4  # phrases on either side that tell of the key
+NEAR = 4  # phrases on either side that tell of the key
 _WRITING = 11  # tells a seed's numbers for writing from those for sampling
 _TURNS = 2  # in which phrases are written: every second one first
 _CHUNK = 64  # phrases at once: more are slower, their intermediate results leave the processor's cache
@@ -137,7 +138,7 @@ def context(phrases: NDArray[np.integer], first: NDArray[np.bool_]) -> Int:
 
 
 def pitch_classes(phrases: NDArray[np.integer], first: NDArray[np.bool_]) -> Float:
-    """How often each pitch class begins in the _NEAR phrases on either side of each of (n, 32): (n, 12), C first.
+    """How often each pitch class begins in the NEAR phrases on either side of each of (n, 32): (n, 12), C first.
 
     What lies beyond the `first` phrase (n,) of a melody is another's.
 
@@ -153,7 +154,7 @@ def pitch_classes(phrases: NDArray[np.integer], first: NDArray[np.bool_]) -> Flo
     melody = np.cumsum(first) - 1
     stops = np.append(begins[1:], len(phrases))
     here = np.arange(len(phrases))
-    low, high = np.maximum(here - _NEAR, begins[melody]), np.minimum(here + _NEAR + 1, stops[melody])
+    low, high = np.maximum(here - NEAR, begins[melody]), np.minimum(here + NEAR + 1, stops[melody])
     return np.asarray(total[high] - total[low] - own, np.float32)
 
 

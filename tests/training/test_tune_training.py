@@ -15,6 +15,7 @@ import torch
 
 from cantilena.errors import CorpusError, RecipeError
 from cantilena.latent import LatentSpace
+from cantilena.music.melody import REST
 from cantilena.music.metre import Metre
 from cantilena.training import runs, tune_runs
 from cantilena.training.data import Phrases
@@ -33,6 +34,8 @@ from cantilena.training.sequences import (
     encode_tunes,
     relabelled,
 )
+from cantilena.training.decoder import DecoderConfig
+from cantilena.training.tune_decoder import TuneDecoderTask
 from cantilena.training.tune_denoiser import TuneDenoiser, TuneDenoiserConfig, TuneTask, label_acts
 from cantilena.training.tunes import (
     METRES,
@@ -145,11 +148,13 @@ def sequences(letters=((0, 1, 0, 2),), D=2):
     length = torch.tensor([len(f) for f in letters])
     rows = torch.arange(int(length.sum()))
     return Sequences(
-        codes=torch.stack([rows, rows + 0.5], 1).float() + 1,
+        codes=torch.stack([rows + 0.5 * k for k in range(D)], 1).float() + 1,
+        tokens=torch.full((len(rows), 32), REST, dtype=torch.int8),
         rows=rows,
         letters=torch.tensor([x for f in letters for x in f]),
         begin=torch.cumsum(length, 0) - length,
         length=length,
+        steps=torch.full_like(length, 32),
         labels=torch.tensor([[k % 4, 0, 0, 0, 0, k % 12, 0] for k in range(len(letters))]),
         chances=torch.linspace(1 / len(letters), 1, len(letters), dtype=torch.float64).expand(2, -1).contiguous(),
     )
@@ -398,6 +403,17 @@ def test_everything_is_made_on_the_device_of_a_task_of_phrases(tunes, nowhere):
     assert {loss.device.type, figures["kl"].device.type} == {"meta"}
 
 
+def test_everything_is_made_on_the_device_of_a_decoder_of_tunes(tunes, nowhere):
+    phrases, data = Phrases.of_tunes(Tunes.open(tunes), 0), sequences(((0, 1, 0, 2), (0, 0, 1, 1, 2)), D=3)
+    vae = MelodyVAE(VAEConfig(width=16, layers=1, heads=2, hidden=16, slot=4, latent=3, writer=16, labels=(4, 2, 12)))
+    made = TuneDecoderTask(
+        vae, network(), space(), (data, data), (phrases, phrases), DiffusionConfig(),
+        DecoderConfig(guidance=1.5, stride=400), device="meta",
+    )  # fmt: skip
+    loss, figures = made.loss(made.network, 16, 0, nowhere())
+    assert {loss.device.type, figures["back"].device.type, figures["exact"].device.type} == {"meta"}
+
+
 TINY = [
     "network.width=24", "network.layers=1", "network.heads=2", "network.hidden=32", "loop.steps=6", "loop.batch=8",
     "loop.precision=fp32", "loop.device=cpu", "loop.evaluate_every=6", "loop.log_every=2", "loop.warmup=1",
@@ -542,6 +558,7 @@ def test_the_script_for_a_gpu_trains_lanes_beside_each_other_packs_and_goes_on(t
         "SET_VAE": f"{small} {vae}",
         "SET_TUNE": f"{small} --set network.width=24 --set network.layers=1 --set network.heads=2 --set tunes.parts=4 "
                     "--set tunes.shifts=[0] --set tunes.shares={one=0.5,two=0.5} --set loop.steps=4 --set loop.keep_every=2",
+        "SET_WRITER": f"{small} {vae} --set loop.compile=false --set latents.stride=400 --set loop.steps=2",
         "SET_MDN": f"{small} --set network.width=20 --set network.layers=1 --set loop.steps=3 --set data.windows=40 --set loop.log_every=1",
     }  # fmt: skip
     script, pack, out = str(ROOT / "scripts/gpu_train.sh"), tmp_path / "pack", tmp_path / "out"
@@ -554,8 +571,8 @@ def test_the_script_for_a_gpu_trains_lanes_beside_each_other_packs_and_goes_on(t
         there = environment | {"WORK": str(tmp_path / work), **more}
         return subprocess.run(["bash", *given], env=there, check=True, capture_output=True, text=True)
 
-    done = train("work", "vae:2 tune:60", "mdn:60")
-    assert all(f"{name}: ended with 0" in done.stdout for name in ("vae", "tune", "mdn")), done.stdout
+    done = train("work", "vae:2 tune:60 writer:60", "mdn:60")
+    assert all(f"{name}: ended with 0" in done.stdout for name in ("vae", "tune", "writer", "mdn")), done.stdout
     assert max(p.stat().st_size for p in out.iterdir()) <= 40_000
     joined = tmp_path / "joined.tar.xz"
     joined.write_bytes(b"".join(p.read_bytes() for p in sorted(out.glob("trained.tar.xz.*"))))

@@ -11,7 +11,7 @@ from typing import Any
 from cantilena.corpus.store import Corpus
 from cantilena.errors import CantilenaError, RecipeError
 from cantilena.latent import LatentSpace
-from cantilena.model import Model
+from cantilena.model import find_model
 from cantilena.training.decoder import DecoderConfig
 from cantilena.training.latents import PHRASES, max_silent
 from cantilena.training.log import check_tensorboard
@@ -30,7 +30,7 @@ def obstacles(recipe: Recipe, corpus: Corpus | Tunes, run: Path, init: Path | No
 
 def _each(recipe: Recipe, corpus: Corpus | Tunes, run: Path, init: Path | None) -> Iterator[str]:
     loop = recipe.table("loop", LoopConfig)
-    yield from _said(_loop, recipe, loop)
+    yield from _said(_loop, recipe, loop, isinstance(corpus, Tunes))
     yield from _said(_data, recipe, corpus)
     if run.exists() and not run.is_dir():
         yield f"{run}: is a file, and a folder is needed"
@@ -49,10 +49,10 @@ def _said(check: Callable[..., None], *given: Any) -> Iterator[str]:
         yield str(error)
 
 
-def _loop(recipe: Recipe, loop: LoopConfig) -> None:
+def _loop(recipe: Recipe, loop: LoopConfig, tunes: bool) -> None:
     check_shares(loop, int(os.environ.get("WORLD_SIZE", 1)))
     choose_device(loop.device)
-    if recipe.kind in ("decoder", "mdn") or (recipe.kind == "denoiser" and recipe.network != "tune"):
+    if recipe.kind == "decoder" and not tunes:
         on_cpu(recipe, loop)
     if loop.tensorboard:
         check_tensorboard()
@@ -61,7 +61,7 @@ def _loop(recipe: Recipe, loop: LoopConfig) -> None:
 def _data(recipe: Recipe, corpus: Corpus | Tunes) -> None:
     """The corpus is of the kind that the recipe learns from, and holds examples."""
     tunes = isinstance(corpus, Tunes)
-    if recipe.kind == "vae":
+    if recipe.kind == "vae" or (recipe.kind == "decoder" and tunes):
         for split in ("train", "validation"):
             phrases_of(corpus, split)
     elif (recipe.network == "tune") != tunes:
@@ -98,7 +98,7 @@ def _network(recipe: Recipe, corpus: Corpus | Tunes, run: Path, init: Path | Non
         model = recipe.table("latents", DecoderConfig).model
         if not model:
             raise RecipeError(f"{recipe.name}: no model; --set latents.model=FOLDER names whose latents it decodes")
-        init = init or Model.load(model).folder
+        init = init or find_model(model)
     network = make_network(recipe, D or 42, len(corpus.styles) if isinstance(corpus, Tunes) else None)
     found = find_checkpoint(run)
     if found is not None:

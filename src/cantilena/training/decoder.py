@@ -32,6 +32,7 @@ class DecoderConfig:
     """What a decoder learns from."""
 
     model: str = ""  # whose encoder and denoiser make the latents: a model folder, or a shipped model's name
+    denoiser: str = ""  # of tunes: a run whose denoiser makes them, on the model's VAE; the model's own if not said
     sure: float = 0.25  # share of a batch with exact latents
     told: float = 0.7  # share of the windows whose labels are told
     leads: float = 16.0  # how many times clean leads, the voice that is asked for most, count among these
@@ -39,6 +40,7 @@ class DecoderConfig:
     most: float = 0.95
     coolest: float = 0.96  # temperature of the sampler at which they come back: anything from here to 1
     stride: int = 50  # levels that the sampler takes at a step
+    guidance: float = 1.0  # of tunes: with which they come back, or with less, down to 1
 
 
 class DecoderTask:

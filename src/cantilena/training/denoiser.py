@@ -51,6 +51,11 @@ class Diffusion:
         below = at.long().clamp(max=len(self._log_snr) - 2)
         return torch.lerp(self._log_snr[below], self._log_snr[below + 1], at - below)
 
+    def level_of(self, share: Tensor) -> Tensor:
+        """The levels (B,), 0 .. 1, at which noise is such shares (B,) of what is seen, sqrt(1 - alpha_bar)."""
+        below = torch.searchsorted(-self._log_snr, -torch.log(share.double() ** -2 - 1))
+        return below / (len(self._log_snr) - 1)
+
     def noise(self, x_0: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Noise (B, P, D) for x_0, and its levels (B,) of 0 .. 1, stratified over the batch."""
         batch, device = len(x_0), x_0.device
@@ -61,6 +66,34 @@ class Diffusion:
     def feeds_back(self, step: int) -> bool:
         """Whether a step is one with self-conditioning: known to the host, so that no device is waited for."""
         return (step * GOLDEN) % 1 < self.config.self_conditioning
+
+    @torch.no_grad()
+    def back(
+        self, predict: Predict, x_0: Tensor, level: Tensor, generator: torch.Generator, *, steps: int,
+        temperature: float = 1.0,
+    ) -> Tensor:  # fmt: skip
+        """What x_0 (B, P, D) becomes that is noised to its level (B,) and sampled back in so many steps.
+
+        Ancestral sampling, Ho et al. 2020, algorithm 2, as `samplers.ddpm` has it, with self-conditioning; it gives the
+        last x0_hat. `predict` is as in `errors`.
+        """
+        log_snr = [self.log_snr(level * (steps - k) / steps) for k in range(steps)]
+        bars = [torch.sigmoid(of)[:, None, None] for of in log_snr]  # float64
+        eps, x0_hat = self._normal(x_0, generator), torch.zeros_like(x_0)
+        x_t = (bars[0].sqrt() * x_0 + (1 - bars[0]).sqrt() * eps).float()
+        for k, (at, bar) in enumerate(zip(log_snr, bars, strict=True)):
+            x0_hat = to_x0(predict(x_t, at.float(), x0_hat), x_t, bar, self.config.prediction).float()
+            x0_hat = torch.minimum(torch.maximum(x0_hat, self._low), self._high)
+            if k + 1 == steps:
+                break
+            new, left = bars[k + 1], 1 - bar / bars[k + 1]  # eq. 7, at any stride
+            mean = (new.sqrt() * left * x0_hat + (bar / new).sqrt() * (1 - new) * x_t) / (1 - bar)
+            deviation = ((1 - new) / (1 - bar) * left).sqrt()
+            x_t = (mean + temperature * deviation * self._normal(x_0, generator)).float()
+        return x0_hat
+
+    def _normal(self, like: Tensor, generator: torch.Generator) -> Tensor:
+        return torch.randn(like.shape, generator=generator, device=like.device)
 
     def errors(self, predict: Predict, x_0: Tensor, eps: Tensor, level: Tensor, feed_back: bool) -> Tensor:
         """The weighted squared error of each phrase (B, P), averaged over its dimensions.

@@ -154,7 +154,7 @@ def read_recipe(path: Path, settings: list[str] | None = None) -> Recipe:
         raise RecipeError(f"{path.name}: kind and network_type must be {possible}")
     if odd := [key for key, table in raw.items() if not isinstance(table, dict)]:
         raise RecipeError(f"{path.name}: {odd[0]} stands outside a table")
-    more = {"vae": {"loss"}, "decoder": {"latents"}, "denoiser": {"diffusion", "data"}, "mdn": {"data"}}
+    more = {"vae": {"loss"}, "decoder": {"latents", "tunes"}, "denoiser": {"diffusion", "data"}, "mdn": {"data"}}
     known = {"network", "loop"} | ({"diffusion", "tunes"} if network == "tune" else more[kind])
     if unknown := sorted(set(raw) - known):
         raise RecipeError(f"{path.name}: unknown table {', '.join(unknown)} (known: {', '.join(sorted(known))})")

@@ -135,6 +135,8 @@ def train_decoder(
     on_cpu(recipe, loop)
     if not latents.model:
         raise RecipeError(f"{recipe.name}: say whose latents it decodes, with --set latents.model=FOLDER")
+    if latents.denoiser or "tunes" in recipe.tables:
+        raise RecipeError(f"{recipe.name}: a recipe for a decoder of tunes; --corpus names a corpus of windows")
     if not all(len(corpus.windows(split, max_silent=MAX_SILENT)) for split in ("train", "validation")):
         raise RecipeError(f"{recipe.name}: the corpus has no melody of 64 bars among its training or validation songs")
     model = Model.load(latents.model)

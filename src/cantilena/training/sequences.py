@@ -23,6 +23,7 @@ from torch import Tensor
 from cantilena.files import new_file
 from cantilena.labels import FAR, PLACE_NULLS, PLACES
 from cantilena.latent import LatentSpace
+from cantilena.music.metre import TOKENS
 from cantilena.training.data import shifted
 from cantilena.training.latents import encode_phrases
 from cantilena.training.networks import MelodyVAE
@@ -59,10 +60,12 @@ class Sequences:
     """Encoded tunes, each in some transpositions; tensors on one device."""
 
     codes: Tensor  # (n, D) normalised latents of distinct phrases
+    tokens: Tensor  # (n, 32) int8: those phrases
     rows: Tensor  # (m,) int64: which of them each phrase is, tunes joined
     letters: Tensor  # (m,) int64: form letter within its tune
     begin: Tensor  # (s,) int64: where a tune's phrases begin in rows
     length: Tensor  # (s,) int64: how many they are
+    steps: Tensor  # (s,) int64: how many of the 32 tokens of a phrase are played in its metre
     labels: Tensor  # (s, 7) int64
     chances: Tensor  # (k, s) float64, cumulative: how likely each is, in the stages of a training
 
@@ -71,27 +74,37 @@ class Sequences:
         return Sequences(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
 
     def draw(self, batch: int, generator: torch.Generator, stage: int = 0) -> Batch:
-        """`batch` sequences, with windows of long tunes: .3 openings, .3 endings, the rest from anywhere."""
+        """`batch` sequences, by the mixture of a stage."""
+        return self.take(*self.choose(batch, generator, stage))
+
+    def choose(self, batch: int, generator: torch.Generator, stage: int = 0) -> tuple[Tensor, Tensor]:
+        """Which sequences (B,), and their first phrases (B,): of long tunes .3 openings, .3 endings, else anywhere."""
         device = self.codes.device
         u, where, kind = torch.rand(3, batch, generator=generator, device=device, dtype=torch.float64)
         pick = torch.searchsorted(self.chances[stage], u).clamp(max=len(self.begin) - 1)
         spare = (self.length[pick] - PHRASES).clamp(min=0)
         inside = (where * (spare + 1)).long()
-        first = torch.where(kind < 0.3, 0, torch.where(kind < 0.6, spare, inside))
-        return self.take(pick, first)
+        return pick, torch.where(kind < 0.3, 0, torch.where(kind < 0.6, spare, inside))
 
     def take(self, pick: Tensor, first: Tensor) -> Batch:
         """The sequences `pick` (B,), from their phrases `first` (B,) on."""
-        place = torch.arange(PHRASES, device=self.codes.device)
-        length = self.length[pick]
-        at = first[:, None] + place
-        mask = at < length[:, None]
-        at = torch.minimum(at, length[:, None] - 1)
-        flat = self.begin[pick, None] + at
+        at, mask = self._places(pick, first)
+        flat, length = self.begin[pick, None] + at, self.length[pick]
         opening, ending = at.clamp(max=FAR), (length[:, None] - 1 - at).clamp(max=FAR)
         places = torch.stack([opening, ending, relabelled(self.letters[flat])], dim=-1)
         x_0 = self.codes[self.rows[flat]] * mask[..., None]
         return Batch(x_0, mask, self.labels[pick], places * mask[..., None])
+
+    def phrases(self, pick: Tensor, first: Tensor) -> Tensor:
+        """The tokens (B, P, 32) of what `take` takes; those of the last phrase where there is none."""
+        at, _ = self._places(pick, first)
+        return self.tokens[self.rows[self.begin[pick, None] + at]].long()
+
+    def _places(self, pick: Tensor, first: Tensor) -> tuple[Tensor, Tensor]:
+        """Which phrases of their tunes stand in the places (B, P), and which of those are filled."""
+        at = first[:, None] + torch.arange(PHRASES, device=self.codes.device)
+        last = self.length[pick, None] - 1
+        return torch.minimum(at, last), at <= last
 
 
 def encoded_tunes(
@@ -112,7 +125,8 @@ def encoded_tunes(
     key = json.dumps(told, sort_keys=True)
     if kept.exists() and space_file.exists():
         with safe_open(kept, "pt") as file:
-            if (file.metadata() or {}).get("told") == key:
+            there = {name.partition(".")[2] for name in file.keys()}
+            if (file.metadata() or {}).get("told") == key and there == set(Sequences.__dataclass_fields__):
                 parts = [
                     Sequences(*(file.get_tensor(f"{split}.{name}") for name in Sequences.__dataclass_fields__))
                     for split in ("train", "validation")
@@ -202,7 +216,7 @@ def encode_tunes(
     others = np.concatenate([tunes.split(split, role=r) for r in (2, 3)])
     others = random.permutation(others)[: parts // 2].tolist()
     groups = (tunes.split(split, role=0).tolist(), tops, others)
-    tokens, letters, begin, length, labels, share = [], [], [], [], [], []
+    tokens, letters, begin, length, steps, labels, share = [], [], [], [], [], [], []
     at, collection = 0, tunes.table["col"]
     for kind, (members, most) in enumerate(zip(groups, (len(shifts), 3, 2), strict=True)):
         count = np.bincount(collection[members], minlength=len(tunes.collections)) if members else np.zeros(1)
@@ -222,11 +236,13 @@ def encode_tunes(
                 letters.append(form)
                 begin.append(at)
                 length.append(len(moved))
+                steps.append(tunes.steps(tune))
                 share.append((kind, weight))
                 at += len(moved)
     flat = np.concatenate(tokens)
     distinct, rows = np.unique(flat.view("V32").ravel(), return_inverse=True)
-    codes = encode_phrases(network, distinct.view(np.int8).reshape(-1, 32), precision).astype(np.float32)
+    known = distinct.view(np.int8).reshape(-1, TOKENS)
+    codes = encode_phrases(network, known, precision).astype(np.float32)
     which, weight_of = np.array(share).T
     chances = []
     for stage in mixture:
@@ -237,10 +253,12 @@ def encode_tunes(
         chances.append(np.cumsum(chance) / chance.sum())
     made = Sequences(
         torch.from_numpy(codes[:, 0].copy()),
+        torch.from_numpy(known.copy()),
         torch.from_numpy(rows.reshape(-1).astype(np.int64)),
         torch.from_numpy(np.concatenate(letters)),
         torch.tensor(begin),
         torch.tensor(length),
+        torch.tensor(steps),
         torch.tensor(labels),
         torch.from_numpy(np.array(chances)),
     )

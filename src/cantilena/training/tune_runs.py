@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -18,22 +19,26 @@ from cantilena.labels import form_text
 from cantilena.latent import LatentSpace
 from cantilena.provenance import FILE as PROVENANCE
 from cantilena.provenance import KnownTunes
+from cantilena.training.decoder import DecoderConfig
 from cantilena.training.denoiser import DiffusionConfig
-from cantilena.training.export import export_model, halve_model, vae_fingerprint
+from cantilena.training.export import export_model, halve_model, read_weights, vae_fingerprint
 from cantilena.training.loop import LoopConfig, Progress, device_of, fit
+from cantilena.training.networks import MelodyVAE
 from cantilena.training.recipes import Recipe, TunesConfig, make_network, training_flops
 from cantilena.training.runs import (
     diffusion_of,
     load_latent_network,
     load_vae,
     model_folder,
+    phrases_of,
     provenance_of,
     train_vae,
     vae_of,
     warm_start,
 )
 from cantilena.training.sequences import PHRASES, encoded_tunes
-from cantilena.training.tune_denoiser import TuneDenoiser, TuneTask
+from cantilena.training.tune_decoder import TuneDecoderTask
+from cantilena.training.tune_denoiser import TuneDenoiser, TuneDenoiserConfig, TuneTask
 from cantilena.training.tunes import (
     DENSITIES,
     METRES,
@@ -48,7 +53,7 @@ from cantilena.training.tunes import (
 
 MODES = (0, 9, 2, 7)  # degrees of a major scale, in semitones, on which real tunes rest
 
-__all__ = ["export_run", "labels_told", "train_denoiser", "train_vae"]
+__all__ = ["export_run", "labels_told", "train_decoder", "train_denoiser", "train_vae"]
 
 
 def train_denoiser(
@@ -63,8 +68,7 @@ def train_denoiser(
     device, diffusion = device_of(loop), recipe.table("diffusion", DiffusionConfig)
     torch.set_num_threads(loop.threads)
     vae = load_vae(Path(data.vae)).to(device)
-    told = {"vae": vae_fingerprint(vae), "tunes": tunes.fingerprint, "shares": data.shares, "shifts": data.shifts,
-            "parts": data.parts, "labels": list(labels_told(tunes.styles))}  # fmt: skip
+    told = _made_of(vae, tunes, data)
     begun = init and (model_folder(init) or init)
     space, train, validation = encoded_tunes(vae, tunes, run, told, precision=data.precision, init=begun)
     torch.manual_seed(loop.seed)
@@ -85,6 +89,75 @@ def train_denoiser(
         "flops_a_step": training_flops(recipe, network, 1),
     }
     return fit(task, loop, run, meta=about, progress=progress)
+
+
+def train_decoder(
+    recipe: Recipe, tunes: Tunes, run: Path, *, init: Path | None = None, progress: Progress | None = None
+) -> int:
+    """Train the decoder of a model of tunes in `run` on what a denoiser makes of latents; returns the step reached.
+
+    It begins as the decoder of the model, or VAE, that the recipe names, or as that of `init`. The denoiser is that of
+    the run that the recipe names, else the model's own.
+    """
+    loop, data, latents = (
+        recipe.table(name, table)
+        for name, table in (("loop", LoopConfig), ("tunes", TunesConfig), ("latents", DecoderConfig))
+    )
+    if not latents.model:
+        raise RecipeError(f"{recipe.name}: say whose latents it decodes, with --set latents.model=FOLDER")
+    torch.set_num_threads(loop.threads)
+    device, vae = device_of(loop), load_vae(Path(latents.model)).to(device_of(loop))
+    source = Path(latents.denoiser or latents.model)
+    denoiser, meta = denoiser_of_tunes(source)
+    told = _made_of(vae, tunes, data)
+    if meta["vae"] != told["vae"]:
+        raise RecipeError(f"{source}: its denoiser learned from VAE {meta['vae']}, and {latents.model} is {told['vae']}")
+    space, *sequences = encoded_tunes(
+        vae, tunes, run, told, precision=data.precision, init=model_folder(source) or source
+    )
+    network: Any = make_network(recipe, 0, len(tunes.styles))  # to be compared
+    if network.config != vae.decoder.config:
+        raise RecipeError(f"{recipe.name}: the decoder of {latents.model} has another shape than the recipe's")
+    if init is not None:
+        warm_start(vae.decoder, init, "decoder")
+    phrases = phrases_of(tunes, "train"), phrases_of(tunes, "validation")
+    schedule, kind = meta["diffusion"]["schedule"], meta["diffusion"]["prediction"]
+    diffusion = DiffusionConfig(schedule["name"], schedule["T"], kind)
+    task = TuneDecoderTask(vae, denoiser, space, (sequences[0], sequences[1]), phrases, diffusion, latents, device)
+    about = {
+        "kind": "decoder",
+        "network_type": recipe.network,
+        "network": asdict(vae.decoder.config),
+        "vae": told["vae"],
+        "recipe": recipe.tables,
+        "corpus": tunes.fingerprint,
+        "flops_a_step": training_flops(recipe, network, 1),
+    }
+    return fit(task, loop, run, meta=about, progress=progress)
+
+
+def denoiser_of_tunes(source: Path) -> tuple[TuneDenoiser, dict[str, Any]]:
+    """The denoiser of a run or a model folder, and its "vae" and "diffusion"; RecipeError where it is not of tunes."""
+    if (folder := model_folder(source)) is None:
+        network, meta = load_latent_network(source, "denoiser")
+    else:
+        about = json.loads((folder / "model.json").read_text())
+        told = about["denoiser"]
+        if told.get("network") != "tune":
+            raise RecipeError(f"{source}: not a model of tunes")
+        network = TuneDenoiser(TuneDenoiserConfig(**told["config"]))
+        network.load_state_dict(read_weights(folder, "denoiser"))
+        diffusion = {name: told[name] for name in ("schedule", "prediction")}
+        meta = {"vae": about["vae"]["fingerprint"], "diffusion": diffusion}
+    if not isinstance(network, TuneDenoiser):
+        raise RecipeError(f"{source}: not the run of a denoiser of tunes")
+    return network.eval(), meta
+
+
+def _made_of(vae: MelodyVAE, tunes: Tunes, data: TunesConfig) -> dict[str, Any]:
+    """What encoded tunes are made from, as `encoded_tunes` is told it."""
+    return {"vae": vae_fingerprint(vae), "tunes": tunes.fingerprint, "shares": data.shares, "shifts": data.shifts,
+            "parts": data.parts, "labels": list(labels_told(tunes.styles))}  # fmt: skip
 
 
 def labels_told(styles: Iterable[str]) -> dict[str, list[str]]:

@@ -118,10 +118,14 @@ class Tunes:
         melody = self.melody(tune)
         return home_of(melody) if melody.notes.pitch.size else (len(PITCH_CLASSES), len(PITCH_CLASSES))
 
+    def steps(self, tune: int) -> int:
+        """How many of the 32 tokens of a phrase of this melody are played."""
+        row = self.table[tune]
+        return int(row["bar"] * row["per"])
+
     def quarters(self, tune: int) -> float:
         """Quarter notes that a phrase of this melody lasts."""
-        row = self.table[tune]
-        return float(row["bar"] * row["per"] / self.metres[row["metre"]][2])
+        return self.steps(tune) / float(self.metres[self.table["metre"][tune]][2])
 
 
 def label_sizes(styles: int) -> tuple[int, ...]:
