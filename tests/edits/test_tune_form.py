@@ -1,8 +1,11 @@
 """What a tune takes from real ones by chance."""
 
 import numpy as np
+import pytest
 
-from cantilena.edits.tune_form import draw_density
+from cantilena.edits.tune_form import _unheard, _worth, draw_density, draw_form
+from cantilena.labels import letters_of
+from cantilena.music.melody import Melody
 
 KNOWN = {"irish": {"6/8": [1.5, 1.7, 1.9]}, "hymn": {"4/4": [0.5, 0.8]}}
 
@@ -18,3 +21,59 @@ def test_where_none_is_known_none_is_told():
     for style, metre in (("irish", "4/4"), ("reel", "6/8"), (None, "6/8")):
         assert draw_density(KNOWN, style, metre, 0) is None
     assert draw_density({}, "irish", "6/8", 0) is None
+
+
+def text(letters):
+    return "".join(chr(65 + k) for k in letters)
+
+
+FORMS = [f"ABAC{chr(68 + k)}FGH" for k in range(10)]
+
+
+def test_a_form_is_that_of_a_real_tune_as_long_where_enough_are():
+    drawn = {text(draw_form({"irish": [*FORMS, "AAAA"]}, "irish", 8, seed)) for seed in range(60)}
+    known = {text(letters_of(form)) for form in FORMS}
+    assert drawn <= known
+    assert len(drawn) > 4
+
+
+def test_a_shorter_one_opens_again_and_goes_on_otherwise():
+    letters = draw_form({"irish": FORMS}, "irish", 16, 3)
+    assert letters == draw_form({"irish": FORMS}, "irish", 16, 3)
+    first, second = letters[:8], letters[8:]
+    assert first[:2] == second[:2]
+    assert not set(second[2:]) & set(first)
+    assert len(set(second[2:])) == len(set(first[2:]))
+
+
+def test_a_form_with_a_pickup_phrase_is_gone_on_with_on_the_beat():
+    letters = draw_form({"irish": ["ABCDEFGHI"] * 8}, "irish", 16, 0)  # nine phrases
+    assert text(letters[8:10]) == "AB"
+
+
+def test_one_style_has_all_its_forms_and_not_the_one_that_is_just_as_long():
+    forms = ["ABCDEFGHIJKLMNOP", *(f"AABB{'CDEFGHIJ'[k]}AAB" for k in range(8))]
+    drawn = {text(draw_form({"song": forms}, "song", 16, seed)) for seed in range(40)}
+    assert len(drawn) > 3
+
+
+def tune(*phrases):
+    return Melody.from_phrases(np.array(phrases, np.int8))
+
+
+def line(*pitches):
+    return [pitch - 19 if step % 4 == 0 else 0 for pitch in pitches for step in range(4)]
+
+
+A, B = line(60, 62, 64, 65, 67, 65, 64, 62), line(67, 69, 71, 72, 71, 69, 67, 65)
+SILENT = [1] + 31 * [0]
+
+
+@pytest.mark.parametrize(("letters", "pairs"), [([0, 1, 0, 1], 0), ([0, 1, 2, 3], 2), ([0, 0, 0, 1], 3)])
+def test_what_is_heard_otherwise_than_its_letters_say_is_counted(letters, pairs):
+    assert _unheard(tune(A, B, A, B), letters) == pairs
+
+
+def test_four_silent_bars_are_no_tune():
+    assert _worth(tune(A, B, SILENT, SILENT, A, B, A, B), [0, 1, 2, 2, 0, 1, 0, 1]) == -10
+    assert _worth(tune(A, B, SILENT, A, B, A, A, B), [0, 1, 2, 0, 1, 0, 0, 1]) > -10

@@ -205,6 +205,9 @@ def test_a_decoder_is_of_somebodys_latents(runs, model, corpus, tmp_path):
     other = [*TINY_DECODER, f"latents.model={model}", "network.writer=24"]
     with pytest.raises(RecipeError, match="its network has another shape than the recipe's"):
         train_decoder(read_recipe(RECIPES / "decoder.toml", other), corpus, tmp_path / "run")
+    tunes = [*TINY_DECODER, f"latents.model={model}", "latents.denoiser=somewhere"]
+    with pytest.raises(RecipeError, match="a recipe for a decoder of tunes"):
+        train_decoder(read_recipe(RECIPES / "decoder.toml", tunes), corpus, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 

@@ -18,9 +18,12 @@ from cantilena.latent import LatentSpace
 from cantilena.music.melody import REST
 from cantilena.music.metre import Metre
 from cantilena.training import runs, tune_runs
+from cantilena.training.checks import obstacles
 from cantilena.training.data import Phrases
-from cantilena.training.denoiser import DenoiserTask, DiffusionConfig
+from cantilena.training.decoder import DecoderConfig
+from cantilena.training.denoiser import DenoiserTask, Diffusion, DiffusionConfig
 from cantilena.training.latents import Latents
+from cantilena.training.loop import find_checkpoint, load_weights
 from cantilena.training.mdn import MDNTask
 from cantilena.training.networks import Denoiser, DenoiserConfig, MDNConfig, MelodyVAE, TransformerMDN, VAEConfig
 from cantilena.training.recipes import forward_flops, read_recipe
@@ -34,8 +37,7 @@ from cantilena.training.sequences import (
     encode_tunes,
     relabelled,
 )
-from cantilena.training.decoder import DecoderConfig
-from cantilena.training.tune_decoder import TuneDecoderTask
+from cantilena.training.tune_decoder import TuneDecoderTask, told_of_others
 from cantilena.training.tune_denoiser import TuneDenoiser, TuneDenoiserConfig, TuneTask, label_acts
 from cantilena.training.tunes import (
     METRES,
@@ -48,6 +50,7 @@ from cantilena.training.tunes import (
     sings,
 )
 from cantilena.training.vae import VAETask
+from cantilena.writing import UNKNOWN, context, pitch_classes
 
 ROOT = Path(__file__).parents[2]
 STYLES = ("irish", "song")
@@ -442,6 +445,93 @@ def trained(tunes, tmp_path_factory):
     recipe = read_recipe(ROOT / "recipes/open.toml", [*TINY, f"tunes.vae={folder / 'vae'}"])
     tune_runs.train_denoiser(recipe, found, folder / "denoiser")
     return folder
+
+
+TINY_WRITER = [
+    *TINY_VAE[:6], "latents.stride=300", "loop.batch=16", "loop.precision=fp32", "loop.device=cpu", "loop.log_every=1",
+    "loop.compile=false", "loop.ema=0", "loop.warmup=1", "tunes.parts=4", "tunes.shifts=[0]",
+    "tunes.shares={one = 0.5, two = 0.5}",
+]  # fmt: skip
+
+
+def test_a_decoder_of_tunes_learns_what_a_denoiser_makes_of_them_and_goes_on(trained, tunes, tmp_path):
+    found = Tunes.open(tunes)
+    settings = [*TINY_WRITER, f"latents.model={trained / 'vae'}", f"latents.denoiser={trained / 'denoiser'}"]
+    for steps in (2, 5):
+        more = [f"loop.steps={steps}", f"loop.evaluate_every={steps}", "loop.lr=1e-2"]
+        recipe = read_recipe(ROOT / "recipes/open_decoder.toml", [*settings, *more])
+        assert obstacles(recipe, found, tmp_path / "run") == []
+        assert tune_runs.train_decoder(recipe, found, tmp_path / "run") == steps
+    rows = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows if "back" in row] == [1, 2, 3, 4, 5]
+    assert {"exact_mean", "nll_0.2", "nll_0.8"} <= set(rows[-1]["validation"])
+    still = read_recipe(ROOT / "recipes/open_decoder.toml", [*settings, "loop.steps=1", "loop.lr=0"])
+    tune_runs.train_decoder(still, found, tmp_path / "still")
+    begins = load_weights(find_checkpoint(tmp_path / "still")[1])
+    learned = load_weights(find_checkpoint(tmp_path / "run")[1])
+    of_the_vae = tune_runs.load_vae(trained / "vae").decoder.state_dict()
+    assert all(torch.equal(begins[name], of_the_vae[name]) for name in of_the_vae)
+    assert not torch.equal(learned["logits.weight"], of_the_vae["logits.weight"])
+
+
+def test_a_decoder_of_tunes_is_of_latents_that_its_denoiser_knows(trained, tunes, tmp_path):
+    found = Tunes.open(tunes)
+    tune_runs.train_vae(
+        read_recipe(ROOT / "recipes/open_vae.toml", [*TINY_VAE, "loop.seed=5"]), found, tmp_path / "vae"
+    )
+    for settings, message in (
+        ([f"latents.denoiser={trained / 'denoiser'}"], "say whose latents it decodes"),
+        ([f"latents.model={tmp_path / 'vae'}", f"latents.denoiser={trained / 'denoiser'}"], "learned from VAE"),
+        ([f"latents.model={trained / 'vae'}", "network.writer=24"], "another shape than the recipe's"),
+        (["latents.model=pop-64"], "another shape|not a model of tunes"),
+    ):
+        recipe = read_recipe(ROOT / "recipes/open_decoder.toml", [*TINY_WRITER, "loop.steps=1", *settings])
+        with pytest.raises(RecipeError, match=message):
+            tune_runs.train_decoder(recipe, found, tmp_path / "run")
+        assert obstacles(recipe, found, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_decoder_is_told_of_other_phrases_what_writing_is_told(tunes):
+    """Of tunes in all metres, alone and as windows of longer ones."""
+    found = Tunes.open(tunes)
+    melodies = found.split(0)[:24].tolist()
+    size = max(len(found.phrases(m)) for m in melodies)
+    for melody in melodies:
+        phrases, steps = found.phrases(melody), found.steps(melody)
+        first = np.arange(len(phrases)) == 0
+        filled = np.concatenate([phrases, np.repeat(phrases[-1:], size - len(phrases), axis=0)]).astype(np.int64)
+        mask = torch.arange(size)[None] < len(phrases)
+        for opens in (True, False):
+            given = torch.from_numpy(filled)[None], mask, torch.tensor([steps]), torch.tensor([opens])
+            before, around = (of[0, : len(phrases)].numpy() for of in told_of_others(*given))
+            wanted = context(phrases[:, :steps], first)
+            if not opens:
+                wanted[0] = UNKNOWN
+            np.testing.assert_array_equal(before, wanted)
+            np.testing.assert_array_equal(around, pitch_classes(phrases[:, :steps], first))
+
+
+def test_latents_that_come_back_from_little_noise_are_what_they_were():
+    made, generator = Diffusion(space(), DiffusionConfig()), torch.Generator().manual_seed(0)
+    x_0 = torch.randn(4, 6, 3, generator=generator).clamp(-1, 1)
+    share = torch.tensor([0.1, 0.4, 0.7, 0.95])
+    level = made.level_of(share)
+    assert torch.allclose((1 - torch.sigmoid(made.log_snr(level))).sqrt().float(), share, atol=2e-3)
+
+    def knows(x_t, log_snr, x0_prev):  # v of the x_0 that it knows
+        bar = torch.sigmoid(log_snr.double())[:, None, None]
+        return ((bar.sqrt() * x_t - x_0) / (1 - bar).sqrt()).float()
+
+    came = made.back(knows, x_0, level, generator, steps=5)
+    assert torch.allclose(came, x_0, atol=1e-2)
+
+    def blind(x_t, log_snr, x0_prev):  # x0_hat is what is seen, made as large as x_0 is
+        bar = torch.sigmoid(log_snr.double())[:, None, None]
+        return ((bar.sqrt() * x_t - x_t / bar.sqrt()) / (1 - bar).sqrt()).float()
+
+    wrong = (made.back(blind, x_0, level, generator, steps=5) - x_0).square().mean((1, 2)).sqrt()
+    assert wrong[0] < wrong[1] < wrong[2]
 
 
 def test_a_frozen_encoder_stays_and_its_decoder_learns(trained):

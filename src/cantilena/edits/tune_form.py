@@ -18,7 +18,7 @@ from cantilena.edits.cadence import Write, come_to_rest, key_before
 from cantilena.edits.song_form import MOST_RUNNING, SampleMany, Told, span_quality
 from cantilena.edits.steer import Steering
 from cantilena.edits.window import own_seed
-from cantilena.labels import Home, letters_of, places
+from cantilena.labels import Home, form_letters, letters_of, places
 from cantilena.model import Model
 from cantilena.music.melody import REST, VOCABULARY, Melody, to_token
 from cantilena.music.metre import Metre
@@ -33,10 +33,14 @@ __all__ = ["DRAWS", "ROUNDS", "compose_tune", "draw_density", "draw_form", "draw
 DRAWS = 6  # of which the best is taken
 ROUNDS = 3  # of draws, until one is a tune
 _STYLES, _FORMS, _HOMES, _DENSITIES = 17, 19, 23, 29  # tell a seed's numbers for each from those for sampling
+_ENOUGH = 8  # forms of a style to choose from
+_SQUARE = 4  # phrases: what is gone on with is a multiple of so many long
 _IN_SCALE = 8.0  # what notes outside one scale count, against a tune score of -4 to 4
 _SEAM = 6.0  # and what leaps from phrase to phrase count
 _PASSES = 4  # until no two bars are alike that should not be
 _MISSED = 20.0  # and the share of bars that miss an asked form
+_UNHEARD, _MANY = 0.5, 6  # and each pair of phrases that is wrongly alike, or wrongly not, up to so many
+_HOLE = 4  # bars of silence that no tune has
 _ZIGZAG, _TURNS = 10.0, 0.5  # what changes of direction beyond this share of them count
 
 
@@ -55,19 +59,19 @@ def draw_style(styles: Mapping[str, Mapping[str, int]], metre: str, seed: int) -
 
 
 def draw_form(forms: Mapping[str, Sequence[str]], style: str | None, phrases: int, seed: int) -> list[int]:
-    """The form of a real tune of so many phrases, or more, cut short; all chance is the seed's.
+    """The form of a real tune of so many phrases; all chance is the seed's.
 
-    Of a style that has none as long, the longest are played again from the start, as tunes are, with another ending.
+    Where few of a style are as long, it is that of one half as long or longer, else one of the longest: a longer one is
+    cut short, and a shorter one goes on as it began and then otherwise, by `_again`.
     """
     known = list(forms.get(style, ())) if style is not None else [form for some in forms.values() for form in some]
     if not known:
         return list(range(phrases))
     random = _chance(seed, _FORMS)
     exact = [form for form in known if len(form) == phrases]
-    twice = [form for form in known if 2 * len(form) == phrases]
-    longer = [form for form in known if len(form) > phrases]
-    longest = max(map(len, known))
-    some = exact or twice or longer or [form for form in known if len(form) == longest]
+    square = [form if len(form) >= phrases else form[: len(form) // _SQUARE * _SQUARE] or form for form in known]
+    near = [form for form in square if 2 * len(form) >= phrases]
+    some = next((pool for pool in (exact, near) if len(pool) >= _ENOUGH), sorted(square, key=len)[-_ENOUGH:])
     letters = letters_of(some[int(random.integers(len(some)))])
     found, turn = list[int](), 0
     while len(found) < phrases:
@@ -77,14 +81,14 @@ def draw_form(forms: Mapping[str, Sequence[str]], style: str | None, phrases: in
 
 
 def _again(letters: list[int], new: int) -> list[int]:
-    """The same once more, whose last quarter is new: letters from `new` on, where they were equal equal again.
+    """The same once more, of which the first quarter comes again: then letters from `new` on, equal where they were.
 
     >>> _again([0, 1, 0, 2, 0, 1, 3, 3], 4)
-    [0, 1, 0, 2, 0, 1, 4, 4]
+    [0, 1, 4, 5, 4, 6, 7, 7]
     """
-    ending = letters[-max(1, len(letters) // 4) :]
-    names = {letter: new + k for k, letter in enumerate(dict.fromkeys(ending))}
-    return letters[: -len(ending)] + [names[letter] for letter in ending]
+    kept = -(-len(letters) // 4)
+    names = {letter: new + k for k, letter in enumerate(dict.fromkeys(letters[kept:]))}
+    return letters[:kept] + [names[letter] for letter in letters[kept:]]
 
 
 def draw_home(homes: Mapping[str, Sequence[tuple[int, int, int]]], style: str | None, seed: int) -> Home | None:
@@ -129,7 +133,7 @@ def compose_tune(
         drawn = sample(seeds, phrases=phrases, places=where, shared=shared)
         found = [_written(told(one), x_0, bars, key, home, rules, form) for one, x_0 in zip(seeds, drawn, strict=True)]
         missed = [0.0 if form is None else 1 - float(form.met(tune).mean()) for tune in found]
-        tunes += [(_worth(tune) - _MISSED * part, tune) for part, tune in zip(missed, found, strict=True)]
+        tunes += [(_worth(tune, letters) - _MISSED * part, tune) for part, tune in zip(missed, found, strict=True)]
         if max(worth for worth, _ in tunes) > 0:
             break
     return max(tunes, key=lambda one: one[0])[1]
@@ -199,9 +203,11 @@ def _come_again(
     return Melody.from_tokens(steps, metre=metre).phrases()
 
 
-def _worth(tune: Melody) -> float:
-    """How good a tune is: how like one it is, how good its bars are, and how well it keeps its key; below 0 is none."""
-    if tune.notes.pitch.size < tune.bars or longest_run(tune.notes.pitch) > MOST_RUNNING:
+def _worth(tune: Melody, letters: Sequence[int]) -> float:
+    """How good a tune is: how like one, how good its bars are, how well it keeps key and form; below 0 it is none."""
+    start, end, pitch = tune.notes
+    silent = np.append(start, tune.events.size) - np.append(0, end)
+    if pitch.size < tune.bars or longest_run(pitch) > MOST_RUNNING or silent.max() >= _HOLE * tune.metre.bar_steps:
         return -10.0
     classes = np.bincount(tune.notes.pitch % 12, minlength=12) / tune.notes.pitch.size
     in_scale = _IN_SCALE * (float(in_one_scale(classes)) - 1)  # a draw may wander from key to key
@@ -209,8 +215,16 @@ def _worth(tune: Melody) -> float:
     moves = np.sign(np.diff(tune.notes.pitch))
     moves = moves[moves != 0]
     zigzag = _ZIGZAG * max(0.0, float((moves[1:] != moves[:-1]).mean()) - _TURNS) if moves.size > 2 else 0.0
-    worth = score + max(span_quality(tune), -4.0) + in_scale - _SEAM * _torn(tune) - zigzag
+    unheard = _UNHEARD * min(_unheard(tune, letters), _MANY)
+    worth = score + max(span_quality(tune), -4.0) + in_scale - _SEAM * _torn(tune) - zigzag - unheard
     return worth if score > 0 else min(worth, score)
+
+
+def _unheard(tune: Melody, letters: Sequence[int]) -> int:
+    """Of how many pairs of phrases one hears otherwise than their letters say whether they are alike."""
+    asked, heard = np.asarray(letters), form_letters(tune.phrases())
+    asked, heard = (of[:, None] == of for of in (asked[: len(heard)], heard))
+    return int((asked != heard).sum()) // 2
 
 
 def _torn(tune: Melody) -> float:

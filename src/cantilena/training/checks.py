@@ -18,6 +18,7 @@ from cantilena.training.log import check_tensorboard
 from cantilena.training.loop import LoopConfig, check_shares, choose_device, find_checkpoint
 from cantilena.training.recipes import DataConfig, Recipe, TunesConfig, make_network
 from cantilena.training.runs import load_vae, model_folder, on_cpu, phrases_of, warm_start, window_of
+from cantilena.training.tune_runs import decoder_parts
 from cantilena.training.tunes import Tunes
 
 __all__ = ["obstacles"]
@@ -94,7 +95,10 @@ def _space(recipe: Recipe, run: Path, init: Path | None) -> list[LatentSpace]:
 
 def _network(recipe: Recipe, corpus: Corpus | Tunes, run: Path, init: Path | None, D: int | None) -> None:
     """The network is that of the run's checkpoint, and takes the weights of `init`."""
-    if recipe.kind == "decoder":
+    if recipe.kind == "decoder" and isinstance(corpus, Tunes):
+        decoder_parts(recipe, corpus, init)
+        init = None
+    elif recipe.kind == "decoder":
         model = recipe.table("latents", DecoderConfig).model
         if not model:
             raise RecipeError(f"{recipe.name}: no model; --set latents.model=FOLDER names whose latents it decodes")

@@ -125,7 +125,7 @@ def encoded_tunes(
     key = json.dumps(told, sort_keys=True)
     if kept.exists() and space_file.exists():
         with safe_open(kept, "pt") as file:
-            there = {name.partition(".")[2] for name in file.keys()}
+            there = {name.partition(".")[2] for name in file.keys()}  # noqa: SIM118 (not a dict)
             if (file.metadata() or {}).get("told") == key and there == set(Sequences.__dataclass_fields__):
                 parts = [
                     Sequences(*(file.get_tensor(f"{split}.{name}") for name in Sequences.__dataclass_fields__))

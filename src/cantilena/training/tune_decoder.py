@@ -14,7 +14,6 @@ from cantilena.training.data import Examples, Phrases
 from cantilena.training.decoder import DecoderConfig
 from cantilena.training.denoiser import Diffusion, DiffusionConfig
 from cantilena.training.networks import MelodyVAE
-from cantilena.training.phrase_decoder import PhraseDecoder
 from cantilena.training.sequences import PLACE_SIZES, Sequences, drop_labels, drop_places
 from cantilena.training.tune_denoiser import TuneDenoiser
 from cantilena.training.vae import measure_vae
@@ -51,8 +50,8 @@ class TuneDecoderTask:
         self.train, self.validation = (part.to(device) for part in sequences)
         self.phrases, self.unseen = (part.to(device) for part in phrases)
         self.diffusion = Diffusion(space, diffusion, device)
-        self._mean, self._kept = torch.tensor(space.mean, device=device), torch.from_numpy(np.flatnonzero(space.kept)).to(device)
-        self._scale = torch.tensor(space.scale[space.kept], device=device)
+        self._kept = torch.from_numpy(np.flatnonzero(space.kept)).to(device)
+        self._mean, self._scale = (torch.tensor(a, device=device) for a in (space.mean, space.scale[space.kept]))
         self._steps = max(1, round(noise_level(self.diffusion.schedule, config.most) / config.stride))
 
     def loss(
@@ -116,7 +115,8 @@ class TuneDecoderTask:
                 return told
             nothing = nulls.expand_as(labels), no_places.expand_as(places)
             null: Tensor = self.denoiser(x_t, log_snr, x0_prev, *nothing, mask)
-            return null + guidance * (told - null)  # Ho & Salimans 2022, eq. 6
+            guided: Tensor = null + guidance * (told - null)  # Ho & Salimans 2022, eq. 6
+            return guided
 
         came = self.diffusion.back(
             predict, x_0, self.diffusion.level_of(shares), generator, steps=self._steps,
@@ -130,7 +130,9 @@ class TuneDecoderTask:
         row = some // mask.shape[1]
         z = self._mean.expand(count, -1).clone()
         z[:, self._kept] = came.flatten(0, 1)[some] * self._scale + self._mean[self._kept]
-        given = Examples(phrases.flatten(0, 1)[some], labels[row, :3], before.flatten(0, 1)[some], around.flatten(0, 1)[some])
+        given = Examples(
+            phrases.flatten(0, 1)[some], labels[row, :3], before.flatten(0, 1)[some], around.flatten(0, 1)[some]
+        )
         less = given.less_told(generator, self.sizes[:3])
         return z, shares[row], given._replace(before=less.before, around=less.around)
 
@@ -139,8 +141,8 @@ def told_of_others(phrases: Tensor, mask: Tensor, steps: Tensor, opens: Tensor) 
     """What a decoder is told of the other phrases: before each (B, P, 4), and around it (B, P, 12).
 
     They are `writing.context` and `writing.pitch_classes` of sequences of phrases (B, P, 32), of which there are those
-    in `mask` (B, P), each with so many `steps` (B,) that are played. What comes before the first phrase is known where a
-    tune `opens` (B,) with it.
+    in `mask` (B, P), each with so many `steps` (B,) that are played. What comes before the first phrase is known where
+    a tune `opens` (B,) with it.
     """
     B, P, size = phrases.shape
     step = torch.arange(size, device=phrases.device)
@@ -161,7 +163,7 @@ def told_of_others(phrases: Tensor, mask: Tensor, steps: Tensor, opens: Tensor) 
     before[:, 0] = torch.where(opens[:, None], before[:, 0], unknown)
     notes = line.view(B, P, size)
     own = torch.zeros(B, P, 12, device=line.device)
-    own = own.scatter_add(-1, to_pitch(notes) % 12, (notes > REST).float())
+    own = own.scatter_add(-1, (notes + to_pitch(0)) % 12, (notes > REST).float())
     total = F.pad(own.cumsum(1), (0, 0, 1, 0))
     place = torch.arange(P, device=line.device)
     low, high = (place - NEAR).clamp(min=0), (place + NEAR + 1).clamp(max=P)

@@ -17,6 +17,7 @@ import torch
 from cantilena.errors import RecipeError
 from cantilena.labels import form_text
 from cantilena.latent import LatentSpace
+from cantilena.music.melody import is_silent
 from cantilena.provenance import FILE as PROVENANCE
 from cantilena.provenance import KnownTunes
 from cantilena.training.decoder import DecoderConfig
@@ -99,27 +100,15 @@ def train_decoder(
     It begins as the decoder of the model, or VAE, that the recipe names, or as that of `init`. The denoiser is that of
     the run that the recipe names, else the model's own.
     """
-    loop, data, latents = (
-        recipe.table(name, table)
-        for name, table in (("loop", LoopConfig), ("tunes", TunesConfig), ("latents", DecoderConfig))
-    )
-    if not latents.model:
-        raise RecipeError(f"{recipe.name}: say whose latents it decodes, with --set latents.model=FOLDER")
+    loop, data = recipe.table("loop", LoopConfig), recipe.table("tunes", TunesConfig)
     torch.set_num_threads(loop.threads)
-    device, vae = device_of(loop), load_vae(Path(latents.model)).to(device_of(loop))
+    latents, device = recipe.table("latents", DecoderConfig), device_of(loop)
+    vae, denoiser, meta = decoder_parts(recipe, tunes, init)
+    flops, vae = training_flops(recipe, vae.decoder, 1), vae.to(device)  # counted on the CPU
     source = Path(latents.denoiser or latents.model)
-    denoiser, meta = denoiser_of_tunes(source)
-    told = _made_of(vae, tunes, data)
-    if meta["vae"] != told["vae"]:
-        raise RecipeError(f"{source}: its denoiser learned from VAE {meta['vae']}, and {latents.model} is {told['vae']}")
     space, *sequences = encoded_tunes(
-        vae, tunes, run, told, precision=data.precision, init=model_folder(source) or source
+        vae, tunes, run, _made_of(vae, tunes, data), precision=data.precision, init=model_folder(source) or source
     )
-    network: Any = make_network(recipe, 0, len(tunes.styles))  # to be compared
-    if network.config != vae.decoder.config:
-        raise RecipeError(f"{recipe.name}: the decoder of {latents.model} has another shape than the recipe's")
-    if init is not None:
-        warm_start(vae.decoder, init, "decoder")
     phrases = phrases_of(tunes, "train"), phrases_of(tunes, "validation")
     schedule, kind = meta["diffusion"]["schedule"], meta["diffusion"]["prediction"]
     diffusion = DiffusionConfig(schedule["name"], schedule["T"], kind)
@@ -128,12 +117,35 @@ def train_decoder(
         "kind": "decoder",
         "network_type": recipe.network,
         "network": asdict(vae.decoder.config),
-        "vae": told["vae"],
+        "vae": meta["vae"],
         "recipe": recipe.tables,
         "corpus": tunes.fingerprint,
-        "flops_a_step": training_flops(recipe, network, 1),
+        "flops_a_step": flops,
     }
     return fit(task, loop, run, meta=about, progress=progress)
+
+
+def decoder_parts(
+    recipe: Recipe, tunes: Tunes, init: Path | None = None
+) -> tuple[MelodyVAE, TuneDenoiser, dict[str, Any]]:
+    """The VAE whose decoder is to be trained, the denoiser that makes its latents, and what is said of that one.
+
+    RecipeError where the recipe names none, or where they do not belong together.
+    """
+    latents = recipe.table("latents", DecoderConfig)
+    if not latents.model:
+        raise RecipeError(f"{recipe.name}: say whose latents it decodes, with --set latents.model=FOLDER")
+    vae = load_vae(Path(latents.model))
+    wanted: Any = make_network(recipe, 0, len(tunes.styles))
+    if wanted.config != vae.decoder.config:
+        raise RecipeError(f"{recipe.name}: the decoder of {latents.model} has another shape than the recipe's")
+    if init is not None:
+        warm_start(vae.decoder, init, "decoder")
+    source = Path(latents.denoiser or latents.model)
+    denoiser, meta = denoiser_of_tunes(source)
+    if meta["vae"] != (name := vae_fingerprint(vae)):
+        raise RecipeError(f"{source}: its denoiser learned from VAE {meta['vae']}, and {latents.model} is {name}")
+    return vae, denoiser, meta
 
 
 def denoiser_of_tunes(source: Path) -> tuple[TuneDenoiser, dict[str, Any]]:
@@ -198,13 +210,17 @@ def real_styles(tunes: Tunes, least: int = 24) -> dict[str, dict[str, int]]:
 
 
 def real_forms(tunes: Tunes, most: int = 120, seed: int = 0) -> dict[str, list[str]]:
-    """The forms of training tunes by style: a letter for each of 4 to 32 phrases; at most so many of each style."""
+    """The forms of training tunes by style: a letter for each of 4 to 32 phrases; at most so many of each style.
+
+    Of tunes that are never silent for a phrase: a singer's rests would come again as the silence of a letter.
+    """
     found: dict[str, list[str]] = {}
     random = np.random.default_rng(seed)
     for tune in random.permutation(tunes.split(0, role=0)).tolist():
         style = found.setdefault(tunes.style(tune), [])
-        letters = form_letters(tunes.phrases(tune))
-        if len(letters) <= PHRASES and len(style) < most:
+        phrases = tunes.phrases(tune)
+        if len(phrases) <= PHRASES and len(style) < most and not is_silent(phrases).any():
+            letters = form_letters(phrases)
             style.append(form_text(letters.tolist()))
     return {style: sorted(forms, key=len) for style, forms in sorted(found.items()) if forms}
 
