@@ -197,3 +197,24 @@ def test_chords_that_have_no_name_in_musicxml_come_back_too(name, written):
     melody = Melody.from_notes([0], [16], [60], bars=1)
     read = chords_of(read_song(to_midi(WRITERS[written](melody, chords=[Placed(1, 0, normal_chord(name))]), "x")))
     assert [chord.name for chord in read] == [normal_chord(name)] != [""]
+
+
+@pytest.mark.parametrize(
+    ("metre", "qpm", "abc", "beat", "dotted", "number"),
+    [
+        ((4, 4), 97.3, "Q:1/4=97.3", "quarter", False, "97.3"),
+        ((6, 8), 165.0, "Q:3/8=110", "quarter", True, "110"),
+        ((3, 8), 120.0, "Q:3/8=80", "quarter", True, "80"),
+        ((2, 2), 165.0, "Q:1/2=82.5", "half", False, "82.5"),
+        ((2, 1), 120.0, "Q:1/1=30", "whole", False, "30"),
+        ((9, 8), 100.0, "Q:1/4=100", "quarter", False, "100"),  # 66.666... is no number to print
+    ],
+)
+def test_a_tempo_is_told_in_the_beat_of_its_metre(metre, qpm, abc, beat, dotted, number):
+    melody = Melody.from_notes([0], [4], [60], bars=1, qpm=qpm, metre=Metre(*metre))
+    assert abc in to_abc(melody).decode().splitlines()
+    metronome = ElementTree.fromstring(to_musicxml(melody)).find(".//metronome")
+    assert metronome.findtext("beat-unit") == beat
+    assert (metronome.find("beat-unit-dot") is not None) == dotted
+    assert metronome.findtext("per-minute") == number
+    assert [child.tag for child in metronome][-1] == "per-minute"

@@ -10,7 +10,7 @@ from cantilena.notation.chords import Placed
 from cantilena.notation.sheet import KeySignature
 from cantilena.notation.spelling import alters, spell
 from cantilena.notation.to_musicxml import key_of
-from cantilena.notation.written import Value, chord_steps, written_bars
+from cantilena.notation.written import Value, chord_steps, tempo_mark, written_bars
 
 __all__ = ["to_abc"]
 
@@ -23,13 +23,13 @@ def to_abc(
 ) -> bytes:
     """A melody as an ABC tune in UTF-8: what is said of `to_musicxml` holds here."""
     found, metre = key_of(melody, key), melody.metre
-    symbols = chord_steps(melody, chords)
+    symbols, (beat, number) = chord_steps(melody, chords), tempo_mark(melody)
     lines = [
         "X:1",
         f"T:{' '.join(title.split())}",
         f"M:{metre.numerator}/{metre.denominator}",
         "L:1/8",
-        f"Q:1/4={melody.qpm:.10g}",
+        f"Q:{(beat / 4).numerator}/{(beat / 4).denominator}={float(number):.10g}",
     ]
     if program:
         lines.append(f"%%MIDI program {program}")

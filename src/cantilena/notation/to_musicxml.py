@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 import numpy as np
@@ -11,7 +12,7 @@ from cantilena.music.melody import Melody
 from cantilena.notation.chords import Placed, kind_of, split_chord
 from cantilena.notation.sheet import KeySignature
 from cantilena.notation.spelling import C_MAJOR, Tonality, alters, spell, tonality
-from cantilena.notation.written import Value, chord_steps, written_bars
+from cantilena.notation.written import Value, chord_steps, tempo_mark, written_bars
 from cantilena.rules.chord_names import NO_CHORD
 from cantilena.rules.pitch import Key, estimate_key
 
@@ -23,6 +24,7 @@ _HEAD = (
     b' "http://www.musicxml.org/dtds/partwise.dtd">\n'
 )
 _ACCIDENTALS = {-2: "flat-flat", -1: "flat", 0: "natural", 1: "sharp", 2: "double-sharp"}
+_BEATS = {Fraction(1): "quarter", Fraction(2): "half", Fraction(4): "whole"}
 _BASS = 55  # a melody whose mean pitch is lower is written in the bass clef
 
 
@@ -90,8 +92,12 @@ def _begin(measure: Element, melody: Melody, key: Tonality) -> None:
     _add(clef, "line", "4" if low else "2")
     direction = SubElement(measure, "direction", placement="above")
     metronome = SubElement(SubElement(direction, "direction-type"), "metronome")
-    _add(metronome, "beat-unit", "quarter")
-    _add(metronome, "per-minute", f"{melody.qpm:g}")
+    beat, number = tempo_mark(melody)
+    dotted = beat.numerator % 3 == 0
+    _add(metronome, "beat-unit", _BEATS[beat / Fraction(3, 2) if dotted else beat])
+    if dotted:
+        SubElement(metronome, "beat-unit-dot")
+    _add(metronome, "per-minute", f"{float(number):g}")
     SubElement(direction, "sound", tempo=f"{melody.qpm:.10g}")
 
 

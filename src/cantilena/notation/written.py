@@ -11,7 +11,7 @@ from cantilena.music.melody import Melody
 from cantilena.music.metre import Metre
 from cantilena.notation.chords import Placed
 
-__all__ = ["KINDS", "Value", "chord_steps", "written_bars"]
+__all__ = ["KINDS", "Value", "chord_steps", "tempo_mark", "written_bars"]
 
 KINDS = {  # quarters: MusicXML's type, and whether it is dotted
     Fraction(8): ("breve", False),
@@ -51,6 +51,20 @@ def chord_steps(melody: Melody, chords: Iterable[Placed]) -> dict[int, str]:
     bar = melody.metre.bar_steps
     steps = {(chord.bar - 1) * bar + round(chord.share * bar): chord.name for chord in chords}
     return {step: name for step, name in sorted(steps.items()) if 0 <= step < melody.events.size}
+
+
+def tempo_mark(melody: Melody) -> tuple[Fraction, Fraction]:
+    """The beat in which a tempo is told, in quarters, and how many of them a minute has: a dotted quarter in 6/8.
+
+    It is a quarter where the number of other beats is none of two decimals.
+
+    >>> tempo_mark(Melody.from_notes([0], [12], [60], bars=1, qpm=165, metre=Metre(6, 8)))
+    (Fraction(3, 2), Fraction(110, 1))
+    """
+    metre, qpm = melody.metre, Fraction(melody.qpm).limit_denominator(1000)
+    beat = max(Fraction(metre.beat_steps, metre.quarter_steps), Fraction(1))
+    number = qpm / beat
+    return (beat, number) if (100 * number).denominator == 1 else (Fraction(1), qpm)
 
 
 def written_bars(melody: Melody, cuts: Sequence[int] = ()) -> list[list[Value]]:
