@@ -38,3 +38,19 @@ def test_what_is_one_comes_out_as_one():
     ways = np.sign(x_0).reshape(8, -1)
     assert len({tuple(way) for way in ways}) == 8
     assert not np.array_equal(x_0[:, 0], x_0[:, 1])
+
+
+def test_what_is_one_is_equal_to_the_last_bit_wherever_it_stands():
+    """A matrix product rounds equal rows in another order, by where they stand; notes would differ for it."""
+    random = np.random.default_rng(0)
+    for phrases, D in ((16, 56), (32, 56), (29, 35), (12, 7)):
+        names = random.integers(0, 5, phrases)
+        x_0 = random.standard_normal((6, phrases, D)).astype(np.float32)
+        for weight in (1.0, 0.6):
+            shared = SharedPhrases.of(names, weight=weight)
+            found = shared.denoiser(lambda *_, x_0=x_0: x_0)(x_0, x_0, x_0)
+            wanted = np.stack([x_0[:, names == name].mean(1) for name in names], axis=1)
+            np.testing.assert_allclose(found, wanted if weight == 1 else 0.4 * x_0 + 0.6 * wanted, atol=1e-5)
+            if weight == 1:
+                first = [int(np.flatnonzero(names == name)[0]) for name in names]
+                assert np.array_equal(found, found[:, first])

@@ -42,10 +42,12 @@ class SharedPhrases:
         return cls(parts[:, None] == parts, common, weight)
 
     def denoiser(self, denoise: Denoise) -> Denoise:
-        """`denoise` with one x0_hat for phrases that are one."""
+        """`denoise` with one x0_hat for phrases that are one, equal to the last bit."""
         mean = self.same / self.same.sum(axis=1, keepdims=True)
         move = ((1 - self.weight) * np.eye(len(mean)) + self.weight * mean).astype(np.float32)
-        return lambda x_t, log_snr, x0_prev: np.asarray(move @ denoise(x_t, log_snr, x0_prev), x_t.dtype)
+        once, which = np.unique(move, axis=0, return_inverse=True)  # a matrix product may round equal rows differently
+        which = which.reshape(-1)
+        return lambda x_t, log_snr, x0_prev: np.asarray((once @ denoise(x_t, log_snr, x0_prev))[:, which], x_t.dtype)
 
     def noise(self, noise: Noise) -> Noise:
         """`noise` of which phrases that are one share a part; each still is N(0, I)."""
