@@ -206,8 +206,8 @@ def _come_again(
 def _worth(tune: Melody, letters: Sequence[int]) -> float:
     """How good a tune is: how like one, how good its bars are, how well it keeps key and form; below 0 it is none."""
     start, end, pitch = tune.notes
-    silent = np.append(start, tune.events.size) - np.append(0, end)
-    if pitch.size < tune.bars or longest_run(pitch) > MOST_RUNNING or silent.max() >= _HOLE * tune.metre.bar_steps:
+    silence = float((np.append(start, tune.events.size) - np.append(0, end)).max()) / tune.metre.bar_steps
+    if pitch.size < tune.bars or longest_run(pitch) > MOST_RUNNING or silence >= _HOLE:
         return -10.0
     classes = np.bincount(tune.notes.pitch % 12, minlength=12) / tune.notes.pitch.size
     in_scale = _IN_SCALE * (float(in_one_scale(classes)) - 1)  # a draw may wander from key to key

@@ -23,13 +23,13 @@ def to_abc(
 ) -> bytes:
     """A melody as an ABC tune in UTF-8: what is said of `to_musicxml` holds here."""
     found, metre = key_of(melody, key), melody.metre
-    symbols, (beat, number) = chord_steps(melody, chords), tempo_mark(melody)
+    symbols, (unit, speed) = chord_steps(melody, chords), tempo_mark(melody)
     lines = [
         "X:1",
         f"T:{' '.join(title.split())}",
         f"M:{metre.numerator}/{metre.denominator}",
         "L:1/8",
-        f"Q:{(beat / 4).numerator}/{(beat / 4).denominator}={float(number):.10g}",
+        f"Q:{(unit / 4).numerator}/{(unit / 4).denominator}={float(speed):.10g}",
     ]
     if program:
         lines.append(f"%%MIDI program {program}")
