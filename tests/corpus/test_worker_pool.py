@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import importlib
 import multiprocessing
 import os
@@ -11,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,35 @@ class Inline(Executor):
                 return super().result(timeout)
 
         return Late()
+
+
+class Breaking(Inline):
+    """Breaks while it begins a process for what it is given: as ProcessPoolExecutor does, once in many builds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.broken = False
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        if self.broken:
+            raise BrokenExecutor("a process ended")
+        if args == ([3],):
+            self.broken = True
+            raise OSError("handle is closed")
+        return super().submit(fn, *args, **kwargs)
+
+
+def test_an_executor_that_breaks_while_it_is_given_work_is_replaced() -> None:
+    assert results(WorkerPool(double, executor=Breaking(), workers=1), [[1], [3], [5]]) == {1: 2, 3: 6, 5: 10}
+
+
+def test_another_fault_of_the_system_is_raised() -> None:
+    class Full(Inline):
+        def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        results(WorkerPool(double, executor=Full(), workers=1), [[1]])
 
 
 def test_any_executor_will_do_and_few_batches_are_under_way() -> None:

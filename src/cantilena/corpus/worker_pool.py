@@ -71,11 +71,20 @@ class WorkerPool(Generic[Item, Result]):
 
     def _submit(self, batch: Sequence[Item]) -> Future[Result]:
         try:
-            return self._executor.submit(self._work, batch)
+            return self._handed(batch)
         except BrokenExecutor as error:  # as if it had broken a moment later
             future: Future[Result] = Future()
             future.set_exception(error)
             return future
+
+    def _handed(self, batch: Sequence[Item]) -> Future[Result]:
+        """The batch, given to the executor; BrokenExecutor where that is broken, or breaks while it begins a process."""
+        try:
+            return self._executor.submit(self._work, batch)
+        except OSError as error:
+            if error.errno is not None:
+                raise
+            return self._executor.submit(self._work, batch)  # "handle is closed": it knows by now that it is broken
 
     def _finished(
         self, under_way: dict[Future[Result], Sequence[Item]]
@@ -105,7 +114,7 @@ class WorkerPool(Generic[Item, Result]):
 
     def _once(self, batch: Sequence[Item]) -> Result | None:
         try:
-            future = self._executor.submit(self._work, batch)
+            future = self._handed(batch)
             self._wait([future])
             return future.result()
         except BrokenExecutor:
