@@ -92,7 +92,7 @@ class Breaking(Inline):
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         if self.broken:
             raise BrokenExecutor("a process ended")
-        if args == ([3],):
+        if args == ([3],):  # of batches
             self.broken = True
             raise OSError("handle is closed")
         return super().submit(fn, *args, **kwargs)

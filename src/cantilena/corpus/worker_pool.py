@@ -78,7 +78,7 @@ class WorkerPool(Generic[Item, Result]):
             return future
 
     def _handed(self, batch: Sequence[Item]) -> Future[Result]:
-        """The batch, given to the executor; BrokenExecutor where that is broken, or breaks while it begins a process."""
+        """The batch, given to the executor; BrokenExecutor where that is broken, or breaks as it begins a process."""
         try:
             return self._executor.submit(self._work, batch)
         except OSError as error:
