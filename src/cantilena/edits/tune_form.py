@@ -23,7 +23,7 @@ from cantilena.model import Model
 from cantilena.music.melody import REST, VOCABULARY, Melody, to_token
 from cantilena.music.metre import Metre
 from cantilena.music.scales import in_one_scale
-from cantilena.music.tune_score import longest_run, tune_score
+from cantilena.music.tune_score import longest_run, silences, tune_score
 from cantilena.rules import Form, Key, Rules
 from cantilena.rules.rule import sounding
 from cantilena.writing import Bounds
@@ -205,14 +205,13 @@ def _come_again(
 
 def _worth(tune: Melody, letters: Sequence[int]) -> float:
     """How good a tune is: how like one, how good its bars are, how well it keeps key and form; below 0 it is none."""
-    start, end, pitch = tune.notes
-    silence = float((np.append(start, tune.events.size) - np.append(0, end)).max()) / tune.metre.bar_steps
-    if pitch.size < tune.bars or longest_run(pitch) > MOST_RUNNING or silence >= _HOLE:
+    pitch, longest = tune.notes.pitch, int(silences(tune).max())
+    if pitch.size < tune.bars or longest_run(pitch) > MOST_RUNNING or longest >= _HOLE * tune.metre.bar_steps:
         return -10.0
-    classes = np.bincount(tune.notes.pitch % 12, minlength=12) / tune.notes.pitch.size
+    classes = np.bincount(pitch % 12, minlength=12) / pitch.size
     in_scale = _IN_SCALE * (float(in_one_scale(classes)) - 1)  # a draw may wander from key to key
     score = float(np.clip(tune_score(tune), -4, 4))
-    moves = np.sign(np.diff(tune.notes.pitch))
+    moves = np.sign(np.diff(pitch))
     moves = moves[moves != 0]
     zigzag = _ZIGZAG * max(0.0, float((moves[1:] != moves[:-1]).mean()) - _TURNS) if moves.size > 2 else 0.0
     unheard = _UNHEARD * min(_unheard(tune, letters), _MANY)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from cantilena.music.melody import Melody
 from cantilena.music.scales import in_one_scale
 
-__all__ = ["FEATURES", "NONE", "WEIGHTS", "expand", "longest_run", "tune_features", "tune_score"]
+__all__ = ["FEATURES", "NONE", "WEIGHTS", "expand", "longest_run", "silences", "tune_features", "tune_score"]
 
 FEATURES = (
     "median pitch", "range", "notes a bar", "repeated notes", "steps", "thirds", "leaps", "turns", "longest run",
@@ -49,6 +49,12 @@ def tune_score(melody: Melody) -> float:
     return float(expand(found[None], weights["mean"], weights["deviation"])[0] @ weights["weight"] + weights["bias"])
 
 
+def silences(melody: Melody) -> NDArray[np.int64]:
+    """Steps without a note before each note of a melody, and after the last: (n + 1,)."""
+    start, end, _ = melody.notes
+    return np.asarray(np.append(start, melody.events.size) - np.append(0, end), np.int64)
+
+
 def tune_features(melody: Melody) -> NDArray[np.float64] | None:
     """The FEATURES of a melody, (23,); None where it has fewer than four notes."""
     start, end, pitch = melody.notes
@@ -61,7 +67,7 @@ def tune_features(melody: Melody) -> NDArray[np.float64] | None:
     interval = np.diff(pitch)
     size, moves = np.abs(interval), np.sign(interval[interval != 0])
     length = (end - start) * sixteenths
-    silence = np.append(start, melody.events.size) - np.append(0, end)
+    silence = silences(melody)
     classes = np.bincount(pitch % 12, minlength=12) / n
     counts = np.bincount(pitch)
     share = counts[counts > 0] / n

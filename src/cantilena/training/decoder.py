@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -19,6 +18,7 @@ from cantilena.music.extract import ROLES
 from cantilena.music.melody import is_silent
 from cantilena.training.data import SHIFTS, Examples, Phrases, labels_of, shifted
 from cantilena.training.latents import MAX_SILENT, PHRASES
+from cantilena.training.losses import nats
 from cantilena.training.phrase_decoder import LABEL_SIZES, PhraseDecoder
 from cantilena.writing import UNKNOWN, context, pitch_classes
 
@@ -76,11 +76,9 @@ class DecoderTask:
             self._back(every[pick], told, level, generator, transpose=True),
         )
         z, sigma, tokens, *others = (torch.cat(pair) for pair in zip(*parts, strict=True))
-        logits = network(z, sigma, *others, tokens)
-        nats = F.cross_entropy(logits.flatten(0, 1), tokens.flatten(), reduction="none").view(tokens.shape).sum(1)
+        each = nats(network(z, sigma, *others, tokens), tokens)
         sure = int((sigma == 0).sum())
-        figures = {"exact": float(nats[:sure].mean().detach()), "back": float(nats[sure:].mean().detach())}
-        return nats.mean(), figures
+        return each.mean(), {"exact": float(each[:sure].mean().detach()), "back": float(each[sure:].mean().detach())}
 
     @torch.no_grad()
     def evaluate(self, network: nn.Module) -> dict[str, float]:
@@ -92,8 +90,7 @@ class DecoderTask:
         pick = every[torch.randint(len(every), (32,), generator=generator).numpy()]
         for level in (0.2, 0.4, 0.6, 0.8):
             z, sigma, tokens, *others = self._back(pick, torch.arange(len(pick)) % 2 == 0, level, generator)
-            logits = network(z, sigma, *others, tokens)
-            figures[f"nll_{level}"] = float(F.cross_entropy(logits.flatten(0, 1), tokens.flatten())) * tokens.shape[1]
+            figures[f"nll_{level}"] = float(nats(network(z, sigma, *others, tokens), tokens).mean())
         return figures
 
     def _rebuilt(self, network: PhraseDecoder) -> dict[str, float]:

@@ -61,7 +61,7 @@ class Diffusion:
         batch, device = len(x_0), x_0.device
         where = torch.randperm(batch, generator=generator, device=device)
         level = (where + torch.rand(batch, generator=generator, device=device)) / batch
-        return torch.randn(x_0.shape, generator=generator, device=device), level
+        return _normal(x_0, generator), level
 
     def feeds_back(self, step: int) -> bool:
         """Whether a step is one with self-conditioning: known to the host, so that no device is waited for."""
@@ -79,7 +79,7 @@ class Diffusion:
         """
         log_snr = [self.log_snr(level * (steps - k) / steps) for k in range(steps)]
         bars = [torch.sigmoid(of)[:, None, None] for of in log_snr]  # float64
-        eps, x0_hat = self._normal(x_0, generator), torch.zeros_like(x_0)
+        eps, x0_hat = _normal(x_0, generator), torch.zeros_like(x_0)
         x_t = (bars[0].sqrt() * x_0 + (1 - bars[0]).sqrt() * eps).float()
         for k, (at, bar) in enumerate(zip(log_snr, bars, strict=True)):
             x0_hat = to_x0(predict(x_t, at.float(), x0_hat), x_t, bar, self.config.prediction).float()
@@ -89,11 +89,8 @@ class Diffusion:
             new, left = bars[k + 1], 1 - bar / bars[k + 1]  # eq. 7, at any stride
             mean = (new.sqrt() * left * x0_hat + (bar / new).sqrt() * (1 - new) * x_t) / (1 - bar)
             deviation = ((1 - new) / (1 - bar) * left).sqrt()
-            x_t = (mean + temperature * deviation * self._normal(x_0, generator)).float()
+            x_t = (mean + temperature * deviation * _normal(x_0, generator)).float()
         return x0_hat
-
-    def _normal(self, like: Tensor, generator: torch.Generator) -> Tensor:
-        return torch.randn(like.shape, generator=generator, device=like.device)
 
     def errors(self, predict: Predict, x_0: Tensor, eps: Tensor, level: Tensor, feed_back: bool) -> Tensor:
         """The weighted squared error of each phrase (B, P), averaged over its dimensions.
@@ -113,6 +110,11 @@ class Diffusion:
         error = (predict(x_t, level_32, x0_prev) - wanted).square().mean(-1)
         weighted: Tensor = denoising_weight(level_32, kind, self.config.min_snr)[:, None] * error
         return weighted
+
+
+def _normal(like: Tensor, generator: torch.Generator) -> Tensor:
+    """Standard normal numbers of another tensor's shape, on its device."""
+    return torch.randn(like.shape, generator=generator, device=like.device)
 
 
 class DenoiserTask:

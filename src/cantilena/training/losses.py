@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["denoising_weight", "elbo_terms", "mixture_log_likelihood"]
+__all__ = ["denoising_weight", "elbo_terms", "mixture_log_likelihood", "nats"]
 
 
 def elbo_terms(logits: Tensor, tokens: Tensor, mean: Tensor, log_var: Tensor) -> tuple[Tensor, Tensor]:
@@ -19,6 +19,11 @@ def elbo_terms(logits: Tensor, tokens: Tensor, mean: Tensor, log_var: Tensor) ->
     reconstruction = F.cross_entropy(logits.float().flatten(0, 1), tokens.flatten(), reduction="sum") / len(tokens)
     kl = 0.5 * (mean.square() + log_var.exp() - 1 - log_var).sum(-1).mean()
     return reconstruction, kl
+
+
+def nats(logits: Tensor, tokens: Tensor) -> Tensor:
+    """-log p of each phrase (B,), in nats, of logits (B, 32, 90) for its tokens (B, 32)."""
+    return F.cross_entropy(logits.flatten(0, 1), tokens.flatten(), reduction="none").view(tokens.shape).sum(1)
 
 
 def denoising_weight(log_snr: Tensor, kind: str, min_snr: float | None) -> Tensor:

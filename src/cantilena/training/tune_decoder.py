@@ -13,6 +13,7 @@ from cantilena.music.melody import HOLD, REST, to_pitch
 from cantilena.training.data import Examples, Phrases
 from cantilena.training.decoder import DecoderConfig
 from cantilena.training.denoiser import Diffusion, DiffusionConfig
+from cantilena.training.losses import nats
 from cantilena.training.networks import MelodyVAE
 from cantilena.training.sequences import PLACE_SIZES, Sequences, drop_labels, drop_places
 from cantilena.training.tune_denoiser import TuneDenoiser
@@ -59,11 +60,9 @@ class TuneDecoderTask:
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """One batch; figures are nats a phrase, of exact latents and of those that come back."""
         exact = min(max(1, round(batch * self.config.sure)), batch - 1)
-        nats = [
-            _nats_of(network, *part)
-            for part in (self._exact(exact, generator), self._back(self.train, batch - exact, generator))
-        ]
-        return torch.cat(nats).mean(), {"exact": nats[0].mean().detach(), "back": nats[1].mean().detach()}
+        parts = self._exact(exact, generator), self._back(self.train, batch - exact, generator)
+        sure, back = (nats(network(z, sigma, *told, tokens), tokens) for z, sigma, (tokens, *told) in parts)
+        return torch.cat([sure, back]).mean(), {"exact": sure.mean().detach(), "back": back.mean().detach()}
 
     @torch.no_grad()
     def evaluate(self, network: nn.Module) -> dict[str, float]:
@@ -74,8 +73,8 @@ class TuneDecoderTask:
         figures = {name: float(found[name]) for name in found if name.startswith(("accuracy", "exact"))}
         for share in LEVELS:
             generator = torch.Generator(self.device).manual_seed(0)
-            back = self._back(self.validation, 1024, generator, share=share)
-            figures[f"nll_{share}"] = float(_nats_of(network, *back).mean())
+            z, sigma, (tokens, *told) = self._back(self.validation, 1024, generator, share=share)
+            figures[f"nll_{share}"] = float(nats(network(z, sigma, *told, tokens), tokens).mean())
         return figures
 
     @torch.no_grad()
@@ -86,9 +85,13 @@ class TuneDecoderTask:
         drawn = torch.rand(count, 1, generator=generator, device=self.device) < 0.5
         eps = torch.randn(mean.shape, generator=generator, device=self.device)
         z = mean + (0.5 * log_var).exp() * eps * drawn
-        kept = self._mean.expand(count, -1).clone()
-        kept[:, self._kept] = z[:, self._kept]
-        return kept, torch.zeros(count, device=self.device), given
+        return self._whole(z[:, self._kept]), torch.zeros(count, device=self.device), given
+
+    def _whole(self, kept: Tensor) -> Tensor:
+        """Latents (B, Z) of their kept dimensions (B, D): the others are at their mean, as `LatentSpace` has them."""
+        z = self._mean.expand(len(kept), -1).clone()
+        z[:, self._kept] = kept
+        return z
 
     @torch.no_grad()
     def _back(
@@ -128,8 +131,7 @@ class TuneDecoderTask:
         u = torch.rand(count, generator=generator, device=device, dtype=torch.float64)
         some = torch.searchsorted(there, u * there[-1], right=True).clamp(max=len(there) - 1)
         row = some // mask.shape[1]
-        z = self._mean.expand(count, -1).clone()
-        z[:, self._kept] = came.flatten(0, 1)[some] * self._scale + self._mean[self._kept]
+        z = self._whole(came.flatten(0, 1)[some] * self._scale + self._mean[self._kept])
         given = Examples(
             phrases.flatten(0, 1)[some], labels[row, :3], before.flatten(0, 1)[some], around.flatten(0, 1)[some]
         )
@@ -168,10 +170,3 @@ def told_of_others(phrases: Tensor, mask: Tensor, steps: Tensor, opens: Tensor) 
     place = torch.arange(P, device=line.device)
     low, high = (place - NEAR).clamp(min=0), (place + NEAR + 1).clamp(max=P)
     return before, total[:, high] - total[:, low] - own
-
-
-def _nats_of(network: nn.Module, z: Tensor, sigma: Tensor, given: Examples) -> Tensor:
-    """-log p of each phrase (B,), in nats, of latents z (B, Z) with their doubt sigma (B,)."""
-    tokens, *told = given
-    logits = network(z, sigma, *told, tokens)
-    return F.cross_entropy(logits.flatten(0, 1), tokens.flatten(), reduction="none").view(tokens.shape).sum(1)
