@@ -63,7 +63,7 @@ class Source:
                     name = path.name or path.resolve()
                     raise MidiError(f"{name}: cannot be read ({getattr(error, 'strerror', error)})") from error
                 file = cls(_told(path.name), hashlib.sha256(data).hexdigest(), data, path)
-                return file if number is None else file._tune(file.book.tune(number, file.name))
+                return file if number is None else file.tune_of_book(number)
         source = getattr(given, "source", None)
         if isinstance(source, cls):
             return source
@@ -89,6 +89,10 @@ class Source:
 
         text = abc_text(self.content, self.name) if isinstance(self.content, bytes) else None
         return Book((), False) if text is None else read_book(text)
+
+    def tune_of_book(self, number: int) -> Source:
+        """The tune of this number in an ABC file, as music of its own; MidiError (one line) where there is none."""
+        return self._tune(self.book.tune(number, self.name))
 
     def _tune(self, tune: Tune) -> Source:
         data = tune.text.encode()

@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 from cantilena.codec import decode, with_sources
 from cantilena.composer import load
 from cantilena.music.midi import read_song, to_midi
+from cantilena.notation import engraving
 from cantilena.notation.from_abc import read_abc
 from cantilena.notation.playing import play
 from cantilena.notation.to_musicxml import to_musicxml
@@ -130,6 +131,36 @@ def test_notation_is_kept_as_the_midi_file_that_is_played(client, k):
     assert made["event"] == "done"
     followed = (made["result"]["receipt"]["request"]["rules"] or {}).get("chords")
     assert followed == ("| D7 | G |" if k == 0 else None)
+
+
+def test_a_tune_of_a_book_is_kept_by_its_number(client):
+    book = b"X:4\nT:One <b>\nM:4/4\nL:1/4\nK:G\nGBdB|\n\nX:7\nT:Two\nM:3/4\nL:1/4\nK:Am\nABc|\n"
+    first = client.post("/api/files?name=book.abc", content=book, headers=MIDI).json()
+    told = [[tune[name] for name in ("number", "title", "metre", "key")] for tune in first["tunes"]]
+    assert told == [[4, "One <b>", "4/4", "G"], [7, "Two", "3/4", "Am"]]
+    second = client.post("/api/files?name=book.abc&tune=7", content=book, headers=MIDI).json()
+    assert (second["name"], second["tunes"], second["song"]["metres"]) == ("book.abc#7", [], [[1, "3/4"]])
+    kept = client.get(f"/api/files/{second['sha256']}").content
+    assert read_song(kept).tracks[0].pitch.tolist() == [69, 71, 72]
+    for number, said in (("5", "has no tune 5"), ("x", "a tune is a whole number"), ("-1", "a tune is a whole number")):
+        answer = client.post(f"/api/files?name=book.abc&tune={number}", content=book, headers=MIDI)
+        assert (answer.status_code, said in answer.json()["error"]) == (422, True)
+    song = to_midi(random_melody(2).slice(1, 8))
+    assert client.post("/api/files", content=song, headers=MIDI).json()["tunes"] == []
+    assert client.post("/api/files?tune=1", content=song, headers=MIDI).status_code == 422
+
+
+def test_a_typeset_score_of_a_file(client):
+    stored = client.post("/api/files", content=to_midi(random_melody(2).slice(1, 8)), headers=MIDI).json()
+    pdf = client.get(f"/api/files/{stored['sha256']}?as=pdf&title=My+tune")
+    assert (pdf.headers["content-type"], pdf.content[:5]) == ("application/pdf", b"%PDF-")
+
+
+def test_without_a_typesetter_it_says_what_is_missing(client, monkeypatch):
+    monkeypatch.setitem(engraving.TYPESET, "pdf", ("no_such_typesetter",))
+    stored = client.post("/api/files", content=to_midi(random_melody(2).slice(1, 8)), headers=MIDI).json()
+    answer = client.get(f"/api/files/{stored['sha256']}?as=pdf")
+    assert (answer.status_code, "pip install 'cantilena[score]'" in answer.json()["error"]) == (422, True)
 
 
 def test_sound_and_picture_of_a_file(client):

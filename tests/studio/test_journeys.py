@@ -2,6 +2,7 @@
 
 import io
 import math
+import re
 import statistics
 import wave
 
@@ -218,6 +219,31 @@ def test_notation_is_dropped_and_a_region_of_it_filled(page, write, name):
     after = page.midi()
     assert outside(after, 5, 8) == outside(before, 5, 8)
     assert notes_of(after) != notes_of(before)
+
+
+def test_a_tune_of_a_book_is_chosen_by_its_name(page):
+    names = ("Silver Spear", "Maid behind the Bar", "Wise Maid")
+    melodies = [random_melody(k, bars=8) for k in range(3)]
+    written = [to_abc(melody, title=name, key="C major") for melody, name in zip(melodies, names, strict=True)]
+    tunes = [re.sub(rb"^X:.*", b"X:%d" % k, text, count=1, flags=re.M) for k, text in enumerate(written, 1)]
+    before = page.ask("studio.work.song.name")
+    page.drop(b"\n".join(tunes), "book.abc")
+    page.page.wait_for_selector("dialog.book")
+    assert page.ask("[...document.querySelectorAll('#book-list option')].length") == 3
+    page.press("Escape")
+    page.page.wait_for_selector("dialog.book", state="detached")
+    assert page.ask("studio.work.song.name") == before  # none was chosen
+    page.drop(b"\n".join(tunes), "book.abc")
+    page.page.fill("#book-find", "maid")
+    assert page.page.locator("#book-list option").all_inner_texts() == [
+        "2 · Maid behind the Bar · 4/4 · C",
+        "3 · Wise Maid · 4/4 · C",
+    ]
+    page.page.locator("#book-list").press("ArrowDown")
+    page.page.locator("#book-list").press("Enter")
+    page.until("studio.work.song.name === 'book.abc#3'")
+    assert [pitch for *_, pitch in notes_of(page.midi())] == melodies[2].notes.pitch.tolist()
+    assert page.saved("PDF").startswith(b"%PDF-")
 
 
 def test_two_songs_are_bridged_and_blended(page):
@@ -608,4 +634,7 @@ def test_axe_finds_nothing_serious(visit, axe, shape):
     page.go()
     page.until("!document.querySelector('.alert').hidden")
     found += serious(page, "the score, with a message")
+    page.drop(b"X:1\nT:One\nL:1/4\nK:G\nGBdB|\n\nX:2\nT:Two\nL:1/4\nK:C\nCDEF|\n", "book.abc")
+    page.page.wait_for_selector("dialog.book")
+    found += serious(page, "the tunes of a book")
     assert found == []

@@ -7,7 +7,7 @@ import type { Event, Note, Request, Source, Stored } from "./types";
 export const SONGS = /\.(midi?|kar|rmi|musicxml|xml|mxl|abc)$/i;
 
 /** What a song is given as. */
-export type Kind = "mid" | "svg" | "wav" | "abc" | "musicxml";
+export type Kind = "mid" | "svg" | "wav" | "abc" | "musicxml" | "pdf";
 
 /** The server said no; the message is one line for people. */
 export class Refusal extends Error {
@@ -79,8 +79,9 @@ export class Api {
     }
   }
 
-  async keep(data: BufferSource, name: string): Promise<Stored> {
-    const asked = `/api/files?name=${encodeURIComponent(name)}`;
+  /** A file; of a tunebook the tune of this number, or the first. */
+  async keep(data: BufferSource, name: string, tune?: number): Promise<Stored> {
+    const asked = `/api/files?name=${encodeURIComponent(name)}${tune === undefined ? "" : `&tune=${tune}`}`;
     return (await this.fetch(asked, { method: "POST", body: data, headers: { "content-type": "audio/midi" } })).json();
   }
 

@@ -1,6 +1,7 @@
 /** The page: what is on it, and what hands and keys do. */
 
 import { SONGS, type Kind } from "./api";
+import { chosenTune } from "./book";
 import { h, svg } from "./dom";
 import { Form, type Schema, type Schemas } from "./form";
 import { pitchName } from "./ink";
@@ -63,6 +64,7 @@ export class Page {
     this.build(root);
     this.work.changed = () => this.soon();
     this.work.say = (text, kind) => this.say(text, kind);
+    this.work.choose = chosenTune;
     this.roll = new Roll(this.canvas, {
       region: (first, last) => this.select(first, last),
       seek: (tick) => this.seek(tick),
@@ -150,6 +152,7 @@ export class Page {
           h("span.by", {}, "Save"), this.midi,
           button("WAV", "Download the sound: of all tracks, if they are heard", () => void this.download("wav")),
           button("MusicXML", "Download the melody as notation", () => void this.download("musicxml")),
+          button("PDF", "Download the melody as a typeset score", () => void this.download("pdf")),
           button("SVG", "Download the melody as a picture", () => void this.download("svg")),
           button("◐", "Light or dark", () => this.theme(), { className: "icon", "aria-label": "Light or dark" }),
           button("?", "All keys", () => this.help.showModal(), { className: "icon", "aria-label": "Keys" }),
@@ -617,7 +620,11 @@ export class Page {
         const sound = await rendered(soundings(shown.song, shown.melody, true), this.lasts(shown.song) + 2);
         this.save(wavOf(sound), kind); // as it is heard here; the server renders the melody alone
         this.say("");
-      } else if (seen) this.save(await this.work.api.file(seen.source, kind, seen.track), kind);
+      } else if (seen) {
+        if (kind === "pdf") this.say("Typesetting …");
+        this.save(await this.work.api.file(seen.source, kind, seen.track), kind);
+        if (kind === "pdf") this.say("");
+      }
     } catch (error) {
       this.say((error as Error).message, "error");
     }
@@ -699,7 +706,7 @@ export class Page {
 
   private key(event: KeyboardEvent): void {
     const at = event.target as HTMLElement, control = event.ctrlKey || event.metaKey;
-    if (this.help.open) return;
+    if (this.help.open || at.closest("dialog")) return;
     if (control && event.key.toLowerCase() === "z" && !at.matches("input[type=text],input[type=number]")) {
       event.preventDefault();
       if (event.shiftKey) this.work.redo();

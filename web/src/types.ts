@@ -41,6 +41,16 @@ export interface Stored extends Source {
   song: Song;
   /** What the reader of notation would say about the file. */
   remarks: string[];
+  /** Of a tunebook of several, of which the first was read. */
+  tunes: Entry[];
+}
+
+/** A tune of a book, as its head says it. */
+export interface Entry {
+  number: number;
+  title: string;
+  metre: string;
+  key: string;
 }
 
 export type Request = { verb: string; [field: string]: unknown };

@@ -3,7 +3,7 @@
 import { Api, Away, Refusal } from "./api";
 import { History } from "./history";
 import { barAt, barCount, changedBars, counted, isMidi, keyOf, melodyOf, midiOf, onTicks, spans, splice, toBase64 } from "./song";
-import type { Heard, Made, Note, Request, Song, Source, Step } from "./types";
+import type { Entry, Heard, Made, Note, Request, Song, Source, Step } from "./types";
 
 export interface Candidate {
   request: Request;
@@ -48,6 +48,8 @@ export class Work {
   pace = 0;
   changed: () => void = () => undefined;
   say: Say = () => undefined;
+  /** Which tune of a book is wanted, by its number; null is none. */
+  choose: (book: string, tunes: Entry[]) => Promise<number | null> = async (_, tunes) => tunes[0]!.number;
   private readonly forward: string[] = [];
   private hands: Promise<unknown> = Promise.resolve();
 
@@ -161,14 +163,19 @@ export class Work {
   async read(file: File, beside = false): Promise<Step | null> {
     try {
       const data = await file.arrayBuffer();
-      const stored = await this.api.keep(data, file.name);
+      let stored = await this.api.keep(data, file.name);
+      if (stored.tunes.length) {
+        const number = await this.choose(file.name, stored.tunes);
+        if (number === null) return null;
+        stored = await this.api.keep(data, file.name, number);
+      }
       const midi = toBase64(isMidi(data) ? new Uint8Array(data) : await this.api.bytes(stored)); // as the server has it
       const before = this.step?.id;
-      await this.enter({ ...stored, midi }, `open ${file.name}`, {}, true);
+      await this.enter({ ...stored, midi }, `open ${stored.name}`, {}, true);
       const step = this.step;
       if (beside && before) this.go(before);
       else if (stored.song.why) this.say(stored.song.why, "error");
-      else this.say([`${file.name}: ${counted(stored.song.tracks.length, "track")}, ${counted(barCount(stored.song), "bar")}`, ...stored.remarks].join(". "));
+      else this.say([`${stored.name}: ${counted(stored.song.tracks.length, "track")}, ${counted(barCount(stored.song), "bar")}`, ...stored.remarks].join(". "));
       return step;
     } catch (error) {
       this.fail(error);

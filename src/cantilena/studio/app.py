@@ -29,12 +29,12 @@ from cantilena.notation.endings import ENDINGS
 from cantilena.notation.writing import write_notation
 from cantilena.sources import Source
 from cantilena.studio.asks import Change
-from cantilena.studio.describe import Stored, describe
+from cantilena.studio.describe import Entry, Stored, describe
 from cantilena.studio.events import Done, Error, Event
 from cantilena.studio.files import Files
 from cantilena.studio.guard import Guard
 from cantilena.studio.jobs import Jobs
-from cantilena.studio.songs import Shown, change_notes, show
+from cantilena.studio.songs import change_notes, show
 from cantilena.studio.turns import BusyError
 
 __all__ = ["LOOPBACK", "make_app"]
@@ -44,13 +44,14 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 STATIC = Path(__file__).parent / "static"
 _JSON_BYTES, _FILE_BYTES = 2_000_000, 16_000_000
 _BODY_SECONDS = 30
+_TUNES = 5000  # of a book that are listed
 _SONG_KINDS = (
     "audio/midi", "audio/mid", "audio/x-midi", "application/octet-stream", "application/vnd.recordare.musicxml+xml",
     "application/vnd.recordare.musicxml", "text/vnd.abc",
 )  # fmt: skip
 _KINDS = {
     "mid": "audio/midi", "svg": "image/svg+xml", "wav": "audio/wav", "abc": "text/vnd.abc; charset=utf-8",
-    "musicxml": "application/vnd.recordare.musicxml+xml",
+    "musicxml": "application/vnd.recordare.musicxml+xml", "pdf": "application/pdf",
 }  # fmt: skip
 
 
@@ -144,17 +145,27 @@ class _Studio:
         return _json(last)
 
     async def keep(self, request: Request) -> Response:
-        """A song, kept for a while as a MIDI file, which notation is turned into; what it holds."""
+        """A song, kept for a while as a MIDI file, which notation is turned into; what it holds.
+
+        Of an ABC book that is one of its tunes, which `tune` names, or the first; then the others are listed.
+        """
         body = await _body(request, _FILE_BYTES, _SONG_KINDS)
         name = (request.query_params.get("name") or "song.mid")[:255]
-        source = Source(name, "", body)  # known by the hash of its MIDI
+        number = _number(request, "tune")
 
-        def read() -> tuple[bytes, Shown]:
-            return source.data, show(source.song)
+        def read() -> tuple[bytes, Stored]:
+            file = Source(name, "", body)  # known by the hash of its MIDI
+            source = file if number is None else file.tune_of_book(number)
+            data, shown = source.data, show(source.song)
+            told = (
+                [Entry(t.number, *map(printable, t[1:4])) for t in file.book.tunes[:_TUNES]] if number is None else []
+            )
+            tunes = tuple(told) if len(told) > 1 else ()
+            return data, Stored(source.name, Source.of(data).sha256, shown, source.remarks, tunes)
 
-        data, shown = await self._call(request, read)
-        kept = self.files.keep(data, name)
-        return _json(Stored(kept.name, kept.sha256, shown, source.remarks))
+        data, stored = await self._call(request, read)
+        self.files.keep(data, stored.name)
+        return _json(stored)
 
     async def give(self, request: Request) -> Response:
         """A file that is kept, or the sound, the picture or the notation of its melody.
@@ -169,10 +180,7 @@ class _Studio:
         headers = {"cache-control": "no-store"}
         if kind == "mid":
             return Response(source.data, media_type=_KINDS[kind], headers=headers)
-        number = request.query_params.get("track")
-        if number is not None and not (number.isascii() and number.isdigit() and len(number) < 6):
-            raise Refused(422, f"a track is a whole number from 0 up, not {number[:20]!r}")
-        track = None if number is None else int(number)
+        track = _number(request, "track")
         title = request.query_params.get("title", "")[:200]
 
         def render_it() -> tuple[bytes, int]:
@@ -281,6 +289,14 @@ async def _body(request: Request, most: int, kinds: Collection[str]) -> bytes:
     except (TimeoutError, ClientDisconnect) as error:
         raise Refused(400, f"it did not come whole within {_BODY_SECONDS} seconds") from error
     return bytes(body)
+
+
+def _number(request: Request, name: str) -> int | None:
+    """A whole number that a query may hold."""
+    said = request.query_params.get(name)
+    if said is not None and not (said.isascii() and said.isdigit() and len(said) < 10):
+        raise Refused(422, f"a {name} is a whole number from 0 up, not {said[:20]!r}")
+    return None if said is None else int(said)
 
 
 async def _unless_gone(request: Request, work: Awaitable[T]) -> T:

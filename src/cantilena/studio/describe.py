@@ -37,6 +37,16 @@ class Stored(msgspec.Struct, frozen=True):
     sha256: str
     song: Shown
     remarks: tuple[str, ...] = ()  # what the reader of notation would say about it
+    tunes: tuple[Entry, ...] = ()  # of an ABC book of several, of which the first was read
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A tune of a book, which `?tune=NUMBER` keeps; title, metre and key as its head says them."""
+
+    number: int
+    title: str
+    metre: str
+    key: str
 
 
 def describe(version: str, model: Model) -> dict[str, Any]:
@@ -103,7 +113,13 @@ def describe(version: str, model: Model) -> dict[str, Any]:
             "/api/files": {
                 "post": {
                     "summary": "Keep a song (MIDI, MusicXML or ABC) for a while: as a MIDI file, by the hash of that.",
-                    "parameters": [{"name": "name", "in": "query", "schema": {"type": "string"}}],
+                    "parameters": [
+                        {"name": "name", "in": "query", "schema": {"type": "string"}},
+                        {
+                            "name": "tune", "in": "query", "schema": {"type": "integer", "minimum": 0},
+                            "description": "Of an ABC book of several tunes, which one; the first if nothing is said.",
+                        },
+                    ],
                     "requestBody": {
                         "required": True,
                         "content": {"audio/midi": {"schema": bytes_}, "application/octet-stream": {"schema": bytes_}},
@@ -118,7 +134,7 @@ def describe(version: str, model: Model) -> dict[str, Any]:
                         {"name": "sha256", "in": "path", "required": True, "schema": {"type": "string"}},
                         {
                             "name": "as", "in": "query",
-                            "schema": {"enum": ["mid", "svg", "wav", "abc", "musicxml"], "default": "mid"},
+                            "schema": {"enum": ["mid", "svg", "wav", "abc", "musicxml", "pdf"], "default": "mid"},
                         },
                         {"name": "track", "in": "query", "schema": {"type": "integer", "minimum": 0}},
                     ],
@@ -129,6 +145,7 @@ def describe(version: str, model: Model) -> dict[str, Any]:
                                 "audio/midi": {"schema": bytes_}, "image/svg+xml": {"schema": {"type": "string"}},
                                 "audio/wav": {"schema": bytes_}, "text/vnd.abc": {"schema": {"type": "string"}},
                                 "application/vnd.recordare.musicxml+xml": {"schema": bytes_},
+                                "application/pdf": {"schema": bytes_},
                             },
                         },
                         **_refusals(error, 404, 422, 503),
