@@ -79,6 +79,13 @@ def dies(data):
     first(dies) or os._exit(3)
 
 
+def test_the_memory_of_who_begins_it_is_no_mutants():
+    grown = np.ones(fuzz.MEMORY + (64 << 20), np.uint8)  # the kernel hands its peak on to every process begun after
+    with fuzz.Child(odd) as running:
+        assert running.tried("len", "a").found == "read"
+    assert grown.all()
+
+
 def test_what_is_untyped_slow_large_or_many_lines_is_found_and_the_rest_goes_on():
     with fuzz.Child(odd, seconds=0.5) as running:
         found = {name: running.tried(name, "a").found for name in odd()}
