@@ -2,8 +2,8 @@
 
 A model's labels are of one of two kinds. `VoiceLabels` are those of the paper's corpus: what the extractor says of a
 track. `TuneLabels` are those of openly licensed tunes: role, style, metre, register and density of a melody, the scale
-and the tonic where it is at home, and of each phrase how many lie before it and after it, and its form letter. Each
-label may be its null, "not said".
+and the tonic where it is at home, and of each phrase how many lie before it and after it, its form letter, and how
+much of it is silent. Each label may be its null, "not said".
 """
 
 from __future__ import annotations
@@ -17,16 +17,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import ModelError
-from cantilena.music.melody import REST
-from cantilena.music.metre import Metre
+from cantilena.music.melody import HOLD, REST
+from cantilena.music.metre import TOKENS, Metre
 from cantilena.voices import Voice
 
 __all__ = [
     "DENSITIES",
     "FAR",
     "PLACES",
+    "PLACES_ONCE",
     "PLACE_NULLS",
     "REGISTERS",
+    "RESTS",
     "Home",
     "Known",
     "LabelKind",
@@ -42,11 +44,15 @@ __all__ = [
     "places",
     "places_among",
     "register_class",
+    "rest_classes",
+    "silent_shares",
 ]
 
 FAR = 32  # phrases from the opening, or to the ending: so many or more
 PLACES = 32  # of a sequence that a network of tunes sees
-PLACE_NULLS = (FAR + 1, FAR + 1, PLACES)  # phrases from the opening, to the ending, form letter: "not said"
+RESTS = (0.25, 0.6)  # silent shares of a phrase between those that sing, that pause, and that rest
+PLACE_NULLS = (FAR + 1, FAR + 1, PLACES, len(RESTS) + 1)  # from the opening, to the ending, letter, rest: "not said"
+PLACES_ONCE = 3  # of them that a network is told which does not say which
 REGISTERS = (60, 66, 70, 74)  # median MIDI pitches between the five registers
 DENSITIES = (0.75, 1.1, 1.6)  # notes a quarter between the four densities
 Home: TypeAlias = tuple[int, int]  # a major scale by its tonic, and a tonic: pitch classes, see `music.scales.home_of`
@@ -75,6 +81,7 @@ class VoiceLabels:
     written: int = 4  # how many of them the decoder is told
     styles: tuple[str, ...] = ()
     homes: bool = False  # whether it is said where a melody is at home
+    places: int = 0  # how many labels each phrase has
 
     def of(self, voice: Voice, metre: Metre, style: str | None, known: Known | None = None) -> NDArray[np.int64]:
         """The labels of a melody (4,). ModelError for a style: this kind knows none."""
@@ -95,6 +102,7 @@ class TuneLabels:
     roles: int = 4
     homes: bool = True  # whether scale and tonic are told
     written: int = 3
+    places: int = PLACES_ONCE
 
     @property
     def nulls(self) -> tuple[int, ...]:
@@ -143,6 +151,22 @@ def density_class(notes: float) -> int:
     return int(np.searchsorted(DENSITIES, notes, side="right"))
 
 
+def silent_shares(phrases: NDArray[np.integer], steps: int = TOKENS) -> NDArray[np.float64]:
+    """The share of the first `steps` of phrases (n, 32) in which nothing sounds, (n,); a held note sounds.
+
+    >>> silent_shares(np.array([[41, 0, 1, 0], [0, 0, 0, 1]]), 4).tolist()
+    [0.5, 0.25]
+    """
+    at = np.maximum.accumulate(np.where(phrases[:, :steps] != HOLD, np.arange(steps), -1), axis=1)
+    begun = np.take_along_axis(phrases, np.maximum(at, 0), axis=1)  # what sounds at each step began here
+    return np.asarray(((begun == REST) & (at >= 0)).mean(axis=1))
+
+
+def rest_classes(phrases: NDArray[np.integer], steps: int = TOKENS) -> NDArray[np.int64]:
+    """Which of phrases (n, 32) that play so many steps sing (0), pause (1) and rest (2): (n,), by RESTS."""
+    return np.searchsorted(RESTS, silent_shares(phrases, steps))
+
+
 def form_text(letters: Sequence[int]) -> str:
     """Form letters as a model keeps them: "A" to "Z", then "a" and on; the inverse of `letters_of`."""
     return "".join(_LETTERS[letter] for letter in letters)
@@ -164,7 +188,8 @@ def kind_of_labels(about: Mapping[str, Any]) -> LabelKind:
         return VoiceLabels()
     styles, metres = (tuple(map(str, told[name])) for name in ("style", "metre"))
     registers, densities, roles = (len(told[name]) for name in ("register", "density", "role"))
-    return TuneLabels(styles, metres, registers, densities, roles, homes="tonic" in told)
+    places = len(about["denoiser"].get("config", {}).get("places", ())) or PLACES_ONCE
+    return TuneLabels(styles, metres, registers, densities, roles, homes="tonic" in told, places=places)
 
 
 def form_letters(tokens: NDArray[np.integer]) -> NDArray[np.int64]:
@@ -190,20 +215,21 @@ def form_letters(tokens: NDArray[np.integer]) -> NDArray[np.int64]:
 
 
 def no_places(*shape: int) -> NDArray[np.int64]:
-    """That nothing is said of where phrases stand, (*shape, 3); not to be written to."""
+    """That nothing is said of where phrases stand, (*shape, 4); not to be written to."""
     return np.broadcast_to(np.array(PLACE_NULLS, np.int64), (*shape, len(PLACE_NULLS)))
 
 
 def places(
-    phrases: int, letters: Sequence[int] | None = None, *, first: int | None = 0, whole: bool = True
-) -> NDArray[np.int64]:
-    """Where each of consecutive phrases stands: (phrases, 3) phrases from the opening, to the ending, and its letter.
+    phrases: int, letters: Sequence[int] | None = None, *, first: int | None = 0, whole: bool = True,
+    rests: Sequence[int] | None = None,
+) -> NDArray[np.int64]:  # fmt: skip
+    """Where each of consecutive phrases stands: (phrases, 4) from the opening, to the ending, its letter, how it rests.
 
     `first` is how many lie before them, None if that is not said; `whole`, whether the last one is the ending. Without
-    `letters` none is said; of more than PLACES letters the rest are not said either.
+    `letters` none is said; of more than PLACES letters the others are not said either. `rests` are `rest_classes`.
 
-    >>> places(3, [0, 1, 0]).tolist()
-    [[0, 2, 0], [1, 1, 1], [2, 0, 0]]
+    >>> places(3, [0, 1, 0], rests=[0, 0, 1]).tolist()
+    [[0, 2, 0, 0], [1, 1, 1, 0], [2, 0, 0, 1]]
     """
     found = no_places(phrases).copy()
     at = np.arange(phrases)
@@ -214,13 +240,21 @@ def places(
     if letters is not None:
         named = np.asarray(letters, np.int64)
         found[:, 2] = np.where(named < PLACES, named, PLACES)
+    if rests is not None:
+        found[:, 3] = rests
     return found
 
 
 def places_among(
-    phrases: NDArray[np.integer], known: NDArray[np.bool_], first: int | None, *, whole: bool
+    phrases: NDArray[np.integer], known: NDArray[np.bool_], first: int | None, *, whole: bool, steps: int = TOKENS
 ) -> NDArray[np.int64]:
-    """Where phrases (P, 32) stand of which some are `known` (P,): the letters of these are said; else as `places`."""
-    letters = np.full(len(phrases), PLACES)
+    """Where phrases (P, 32) that play so many steps stand, of which some are `known` (P,); else as `places`.
+
+    The letters of those are said, and how they rest. The others are to rest as most of those do.
+    """
+    letters, rests = np.full(len(phrases), PLACES), np.full(len(phrases), len(RESTS) + 1)
     letters[known] = form_letters(phrases[known])
-    return places(len(phrases), letters, first=first, whole=whole)  # type: ignore[arg-type]
+    if known.any():
+        rests[known] = classes = rest_classes(phrases[known], steps)
+        rests[~known] = int(np.median(classes))
+    return places(len(phrases), letters, first=first, whole=whole, rests=rests)  # type: ignore[arg-type]

@@ -167,7 +167,7 @@ class Model:
         signatures = {
             "encoder": encoder_signature(space.Z),
             "denoiser": denoiser_signature(
-                space.D, len(labels.nulls), _window(denoiser), places=isinstance(labels, TuneLabels)
+                space.D, len(labels.nulls), _window(denoiser), places=labels.places
             ),
             **decoder_signatures(space.Z, labels.written, sessions["decoder_step"], f"{folder}/decoder_step.onnx"),
         }  # fmt: skip
@@ -311,7 +311,7 @@ class Model:
     ) -> NDArray[np.float32]:
         """x_t (B, P, D), log_snr (B,), x0_prev (B, P, D), labels (B, k) -> the network's prediction (B, P, D).
 
-        P is 32, or of a network that is told `places` (B, P, 3) at most 32; if none are given, none are said. A graph
+        P is 32, or of a network that is told `places` (B, P, 4) at most 32; if none are given, none are said. A graph
         that takes 32 alone is given silence beyond P, masked. The graph of the `paper` recipe has no inputs for x0_prev
         and labels; they are then left out.
         """
@@ -323,6 +323,7 @@ class Model:
             missing = ((0, 0), (0, size - phrases), (0, 0))
             if places is None:
                 places = no_places(*x_t.shape[:2])
+            places = places[..., : self.labels.places]
             given |= {"x_t": np.pad(x_t, missing), "x0_prev": np.pad(x0_prev, missing)}
             given |= {"places": np.pad(places, missing), "mask": np.arange(size)[None].repeat(len(x_t), 0) < phrases}
         (found,) = self._run("denoiser", {k: v for k, v in given.items() if k in taken})

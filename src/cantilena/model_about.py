@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from cantilena.errors import ModelError
-from cantilena.labels import PLACES
+from cantilena.labels import PLACE_NULLS, PLACES, PLACES_ONCE
 
 __all__ = ["MOST_WINDOW", "check_about", "read_about"]
 
@@ -48,6 +48,7 @@ class _Decoder(Struct):
 
 class _Config(Struct, frozen=True):
     phrases: Annotated[int, Meta(ge=1, le=MOST_WINDOW)] = PLACES
+    places: Annotated[list[int], Meta(min_length=PLACES_ONCE, max_length=len(PLACE_NULLS))] = []
 
 
 class _Denoiser(Struct):

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import ModelError
-from cantilena.labels import PLACE_NULLS
 from cantilena.music.melody import VOCABULARY
 from cantilena.music.metre import TOKENS
 from cantilena.writing import CONTEXT
@@ -77,16 +76,16 @@ def encoder_signature(Z: int) -> Signature:
     return Signature({"tokens": (_INT, (TOKENS,))}, {"mean": (Z,), "std": (Z,)})
 
 
-def denoiser_signature(D: int, labels: int, phrases: int, *, places: bool) -> Signature:
+def denoiser_signature(D: int, labels: int, phrases: int, *, places: int) -> Signature:
     """x_t (n, P, D) and what is told -> the prediction (n, P, D); of the `paper` recipe, only x_t and log_snr.
 
-    A network that is told `places` may take fewer phrases, too.
+    A network that is told so many `places` of phrases, or any, may take fewer phrases, too.
     """
     phrases = UpTo(phrases) if places else phrases
     x = (_FLOAT, (phrases, D))
     takes = {"x_t": x, "log_snr": (_FLOAT, ()), "x0_prev": x, "labels": (_INT, (labels,))}
     if places:
-        takes |= {"places": (_INT, (phrases, len(PLACE_NULLS))), "mask": (_BOOL, (phrases,))}
+        takes |= {"places": (_INT, (phrases, places)), "mask": (_BOOL, (phrases,))}
     return Signature(takes, {"prediction": (phrases, D)}, ("x0_prev", "labels"))
 
 

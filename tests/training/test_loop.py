@@ -157,6 +157,15 @@ def test_ctrl_c_saves_the_step_it_reached(tmp_path):
     assert max(logged, default=0) <= saved
 
 
+def test_what_a_warm_start_did_not_have_learns_at_a_rate_of_its_own(tmp_path):
+    """With Adam the first step is as long as the rate, whatever the gradient is."""
+    toy, before = Toy(), Toy().network.state_dict()
+    fit(toy, replace(CONFIG, steps=1, warmup=1, decay=0, new=20.0, weight_decay=0.5), tmp_path, added=("2.",))
+    moved = {name: (value - before[name]).abs().max().item() for name, value in toy.network.state_dict().items()}
+    assert moved["0.weight"] == pytest.approx(1.0 * CONFIG.lr, rel=0.3)  # and some decay of weights
+    assert moved["2.weight"] == moved["2.bias"] == pytest.approx(20 * CONFIG.lr, rel=1e-3)
+
+
 def test_a_loss_that_is_not_finite_stops_and_names_the_last_good_checkpoint(tmp_path):
     fit(Toy(), replace(CONFIG, steps=10), tmp_path)
     with pytest.raises(RecipeError, match=r"not finite at step 20; the last good checkpoint is .*step-00000010"):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -12,8 +13,11 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
+from cantilena.composer import load
 from cantilena.errors import CorpusError, RecipeError
+from cantilena.labels import rest_classes
 from cantilena.latent import LatentSpace
 from cantilena.music.melody import REST
 from cantilena.music.metre import Metre
@@ -155,6 +159,7 @@ def sequences(letters=((0, 1, 0, 2),), D=2):
         tokens=torch.full((len(rows), 32), REST, dtype=torch.int8),
         rows=rows,
         letters=torch.tensor([x for f in letters for x in f]),
+        rests=rows % 3,
         begin=torch.cumsum(length, 0) - length,
         length=length,
         steps=torch.full_like(length, 32),
@@ -168,15 +173,15 @@ def test_a_short_tune_is_whole_and_masked():
     assert batch.mask[0].tolist() == [True] * 4 + [False] * (PHRASES - 4)
     assert batch.x_0[0, :4, 0].tolist() == [1, 2, 3, 4]
     assert not batch.x_0[0, 4:].any()
-    assert batch.places[0, :4].T.tolist() == [[0, 1, 2, 3], [3, 2, 1, 0], [0, 1, 0, 2]]
+    assert batch.places[0, :4].T.tolist() == [[0, 1, 2, 3], [3, 2, 1, 0], [0, 1, 0, 2], [0, 1, 2, 0]]
 
 
 def test_a_window_knows_how_far_opening_and_ending_are():
     form = tuple(range(70))
     window = sequences((form,)).take(torch.tensor([0]), torch.tensor([20]))
     assert window.mask.all()
-    assert window.places[0, 0].tolist() == [20, FAR, 0]  # 49 phrases to the ending: far
-    assert window.places[0, -1].tolist() == [FAR, 18, 31]  # letters begin anew in every window
+    assert window.places[0, 0].tolist() == [20, FAR, 0, 2]  # 49 phrases to the ending: far
+    assert window.places[0, -1].tolist() == [FAR, 18, 31, 0]  # letters begin anew in every window
     ends = {
         tuple(p[[0, -1], 0].tolist()) for p in sequences((form,)).draw(256, torch.Generator().manual_seed(0)).places
     }
@@ -194,10 +199,10 @@ def test_labels_and_places_are_dropped_as_often_as_said():
     gone = labels == torch.tensor(sizes)
     assert gone.float().mean(0) == pytest.approx([0.1 + 0.9 * 0.15] * 5, abs=0.01)
     assert gone.all(1).float().mean() == pytest.approx(0.1, abs=0.01)
-    places = drop_places(torch.zeros(40_000, 3, 3, dtype=torch.long), generator)
+    places = drop_places(torch.zeros(40_000, 3, 4, dtype=torch.long), generator)
     gone = places == torch.tensor(PLACE_SIZES)
     assert (gone.all(1) == gone.any(1)).all()  # one kind is dropped for a whole sequence
-    assert gone[:, 0].float().mean(0) == pytest.approx([0.37, 0.37, 0.46], abs=0.01)
+    assert gone[:, 0].float().mean(0) == pytest.approx([0.37, 0.37, 0.46, 0.46], abs=0.01)
 
 
 def test_tunes_are_encoded_in_every_transposition_and_collections_have_their_share(tunes, toy_networks):
@@ -215,6 +220,11 @@ def test_tunes_are_encoded_in_every_transposition_and_collections_have_their_sha
     first = made.codes[made.rows[made.begin[0] : made.begin[0] + made.length[0]]]
     mean, _ = toy_networks[0].encode(torch.from_numpy(found.phrases(int(train[0])).astype(np.int64)))
     other = made.codes[made.rows[made.begin[1] : made.begin[1] + made.length[1]]]
+    steps = [found.steps(int(tune)) for tune in train]
+    pauses = [rest_classes(found.phrases(int(tune)), n) for tune, n in zip(train, steps, strict=True)]
+    assert made.rests[: sum(2 * len(some) for some in pauses)].tolist() == [
+        k for some in pauses for _ in (0, 1) for k in some.tolist()
+    ]
     near = [float((codes - mean).abs().max().detach()) for codes in (first, other)]
     assert min(near) < 0.01 < max(near)  # one of the two is not transposed
 
@@ -236,7 +246,9 @@ def given(B=3, D=3, filled=6):
     random = torch.Generator().manual_seed(1)
     x, prev = torch.randn(2, B, PHRASES, D, generator=random)
     labels = torch.tensor([[0, 1, 2, 3, 0, 7, 2]]).repeat(B, 1)
-    places = torch.stack([torch.arange(PHRASES), torch.arange(PHRASES).flip(0), torch.arange(PHRASES) % 2], 1)
+    places = torch.stack(
+        [torch.arange(PHRASES), torch.arange(PHRASES).flip(0), torch.arange(PHRASES) % 2, torch.arange(PHRASES) % 3], 1
+    )
     mask = torch.zeros(B, PHRASES, dtype=torch.bool)
     mask[:, :filled] = True
     return [x, torch.linspace(-3, 3, B), prev, labels, places.repeat(B, 1, 1), mask]
@@ -254,7 +266,7 @@ def test_what_the_mask_hides_is_not_seen():
     assert torch.allclose(after[1:, :6], before[1:, :6], atol=1e-5)  # no tune sees another
 
 
-@pytest.mark.parametrize("which", range(10))
+@pytest.mark.parametrize("which", range(11))
 def test_every_label_is_heard_and_its_null_is_its_own(which):
     net, told = network(), given()
     before = net(*told)[0, 0]
@@ -264,7 +276,9 @@ def test_every_label_is_heard_and_its_null_is_its_own(which):
         if which < 7:
             labels[:, which] = net.config.labels[which] if value is None else (labels[:, which] + 1) % 2
         else:
-            places[..., which - 7] = PLACE_SIZES[which - 7] if value is None else (places[..., which - 7] + 3) % 32
+            places[..., which - 7] = (
+                PLACE_SIZES[which - 7] if value is None else (places[..., which - 7] + 1) % PLACE_SIZES[which - 7]
+            )
         seen.append(net(*told[:3], labels, places, told[5])[0, 0])
     assert all(
         not torch.allclose(a, b, atol=1e-4) for a, b in ((seen[0], seen[1]), (seen[0], seen[2]), (seen[1], seen[2]))
@@ -602,6 +616,36 @@ def test_densities_are_quantiles_of_the_notes_a_quarter_of_training_tunes(tunes)
             assert len(some) == 15
             assert some == sorted(some)
             assert min(theirs) - 1e-3 <= some[0] <= some[-1] <= max(theirs) + 1e-3
+
+
+def test_a_network_that_knew_of_no_rests_is_a_warm_start_and_a_model(trained, tunes, tmp_path):
+    """It begins as it was; what it is told of rests changes nothing, until it has learned it."""
+    found, old = Tunes.open(tunes), tmp_path / "old"
+    shutil.copytree(trained / "denoiser", old)
+    told, folder = find_checkpoint(old)
+    for name in ("weights", "average"):
+        kept = {k: v for k, v in load_file(folder / f"{name}.safetensors").items() if not k.startswith("places.3.")}
+        save_file(kept, folder / f"{name}.safetensors")
+    config = told["network"] | {"places": PLACE_SIZES[:3]}
+    (folder / "run.json").write_text(json.dumps(told | {"network": config}))
+    before, _ = tune_runs.load_latent_network(old, "denoiser")
+    assert len(before.places) == 3
+
+    made = TuneDenoiser(replace(before.config, places=PLACE_SIZES)).eval()
+    assert runs.warm_start(made, old, "denoiser") == ("places.3.",)
+    asked = given(D=made.config.D)
+    assert torch.equal(made(*asked), before(*asked))
+    asked[4][..., 3] += 1
+    assert torch.equal(made(*asked), before(*asked))
+
+    tune_runs.export_run(old, trained / "decoder", tmp_path / "model", tunes=found, data="ours", licence="CC BY 4.0")
+    place = tmp_path / "model" / "model.json"
+    about = json.loads(place.read_text())
+    del about["denoiser"]["config"]["places"]  # as it was written then
+    about["metres"] = ["4/4"]
+    place.write_text(json.dumps(about))
+    assert load(tmp_path / "model").compose(bars=8, steps=2).melody.bars == 8
+    assert len(tune_runs.denoiser_of_tunes(tmp_path / "model")[0].places) == 3
 
 
 def test_a_run_begins_with_a_model_by_its_name(trained, tunes, tmp_path, monkeypatch):

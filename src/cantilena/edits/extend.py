@@ -63,7 +63,8 @@ def extend(
     where: dict[str, Any] = {}
     if model.places_phrases:  # new bars after a melody end it: one that goes on for ever falls silent
         opening = max(0, -(-(front + locks.locked.size) // metre.phrase_steps) - seen) if after else 0
-        where["places"] = places_among(held, whole, opening, whole=after or seen == len(held))
+        last, steps = after or seen == len(held), metre.phrase_steps
+        where["places"] = places_among(held, whole, opening, whole=last, steps=steps)
     bounds = Bounds.fixing(held, np.tile(whole[:, None], TOKENS))  # the song is heard by what goes on from it
     if rules is None:
         read = functools.partial(model.to_phrases, bounds=bounds)

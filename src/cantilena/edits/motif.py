@@ -114,7 +114,8 @@ def _drawn(
     held, phrases = model.to_latents(themes), themes.shape[1]
     if not model.places_phrases:
         return sample(seeds, phrases=phrases, condition=Condition(held, known))
-    places = np.stack([places_among(*one, 0, whole=True) for one in zip(themes, known, strict=True)])
+    steps = model.manner.metre.phrase_steps
+    places = np.stack([places_among(*one, 0, whole=True, steps=steps) for one in zip(themes, known, strict=True)])
     kinds, kind = np.unique(places, axis=0, return_inverse=True)
     found = np.empty_like(held)
     for k, told in enumerate(kinds):

@@ -68,7 +68,8 @@ class Window:
         partial = np.flatnonzero(known.any(1) & ~whole)
         x_0 = np.zeros((1, len(whole), self.model.space.D), np.float32)
         if self.model.places_phrases:
-            asked["places"] = places_among(self.tokens, whole, self.first, whole=self.whole)
+            steps = self.metre.phrase_steps
+            asked["places"] = places_among(self.tokens, whole, self.first, whole=self.whole, steps=steps)
         if whole.any():
             x_0[0, whole] = self.encode()[whole]
 

@@ -163,7 +163,7 @@ def adapt_model(
     torch.set_num_threads(threads)
     began = time.monotonic()
     tunes = own.tunes(model.labels.styles)
-    network = TuneDenoiser(TuneDenoiserConfig(**model.about["denoiser"]["config"]))
+    network = TuneDenoiser(TuneDenoiserConfig.of(model.about["denoiser"]["config"]))
     network.load_state_dict(read_weights(model.folder, "denoiser"))
     train, held_out = (_sequences(model, tunes, split) for split in (0, 1))
     task = TuneTask(network, model.space, train, held_out, _diffusion(model), steps=1, final=0.0)

@@ -27,7 +27,6 @@ from cantilena.reproduction.baseline_networks import FORMAT as BASELINES_FORMAT
 from cantilena.training.networks import LABEL_SIZES, Denoiser, MelodyVAE
 from cantilena.training.paper import PaperDenoiser
 from cantilena.training.phrase_decoder import PhraseDecoder
-from cantilena.training.sequences import PLACE_SIZES
 from cantilena.training.tune_denoiser import TuneDenoiser
 from cantilena.writing import CONTEXT
 
@@ -293,7 +292,7 @@ def _denoiser_to_onnx(denoiser: nn.Module, path: Path, diffusion: Mapping[str, A
         "labels": torch.zeros(2, len(getattr(config, "labels", LABEL_SIZES)), dtype=torch.long),
     }
     if isinstance(denoiser, TuneDenoiser):
-        inputs["places"] = torch.zeros(2, config.phrases, len(PLACE_SIZES), dtype=torch.long)
+        inputs["places"] = torch.zeros(2, config.phrases, len(config.places), dtype=torch.long)
         inputs["mask"] = torch.ones(2, config.phrases, dtype=torch.bool)
     if not diffusion.get("self_conditioning", True):
         denoiser = _Unconditioned(denoiser)

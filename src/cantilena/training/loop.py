@@ -57,6 +57,7 @@ class LoopConfig:
     lr: float
     accumulate: int = 1  # parts of a batch, one after another: as many times less memory, and the same gradient
     warmup: int = 200  # steps of linear warm-up
+    new: float = 1.0  # times lr, for parts that the weights of --init did not have: they begin at zero
     decay: float = 0.2  # last share of the steps, in which the rate falls along a cosine to lr / 100
     weight_decay: float = 0.01
     clip: float = 1.0  # gradient norm
@@ -158,14 +159,16 @@ def fit(
     meta: dict[str, Any] | None = None,
     progress: Progress | None = None,
     stop_after: Callable[[int], bool] | None = None,
+    added: tuple[str, ...] = (),
 ) -> int:
     """Train `task` in `run` up to `config.steps`, resuming from its last checkpoint; returns the step reached.
 
     SIGINT and SIGTERM save and return. Raises RecipeError when the loss is not finite, naming the last good
     checkpoint, and when `run` belongs to another network. `meta` is stored beside the weights (what the run is).
+    Parameters whose names begin as one of `added` learn at `config.new` times the rate.
     """
     with _sole(run), _processes(config):
-        return _fit(task, config, run, meta, progress, stop_after)
+        return _fit(task, config, run, meta, progress, stop_after, added)
 
 
 @contextmanager
@@ -207,6 +210,7 @@ def _fit(
     meta: dict[str, Any] | None,
     progress: Progress | None,
     stop_after: Callable[[int], bool] | None,
+    added: tuple[str, ...],
 ) -> int:
     rank, world = process_rank(), int(os.environ.get("WORLD_SIZE", 1))
     check_shares(config, world)
@@ -216,7 +220,7 @@ def _fit(
     if config.precision == "auto" and rank == 0:
         print(f"{run.name}: {precision} on {device}", flush=True)
     network = task.network.to(device)  # before optimiser and average, which live where it does
-    optimiser = torch.optim.AdamW(_groups(network, config), lr=config.lr, betas=(0.9, 0.99), fused=True)
+    optimiser = torch.optim.AdamW(_groups(network, config, added), lr=config.lr, betas=(0.9, 0.99), fused=True)
     average = {k: v.detach().clone() for k, v in network.state_dict().items()} if config.ema else {}
     state = _resume(run, network, optimiser, average)
     step, seconds = state["step"], state["seconds"]
@@ -245,7 +249,7 @@ def _fit(
     with _interruptible() as interrupted:
         while step < config.steps:
             for group in optimiser.param_groups:
-                group["lr"] = learning_rate(step, config)
+                group["lr"] = group["times"] * learning_rate(step, config)
             optimiser.zero_grad(set_to_none=True)
             shares = []
             for part in range(config.accumulate):
@@ -306,13 +310,15 @@ def _means(parts: list[dict[str, Any]]) -> tuple[Any, dict[str, Any]]:
     return told.pop("loss"), told
 
 
-def _groups(network: nn.Module, config: LoopConfig) -> list[dict[str, Any]]:
-    """Weight decay for matrices only, as nanoGPT does."""
-    parameters = [p for p in network.parameters() if p.requires_grad]
-    return [
-        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": config.weight_decay},
-        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+def _groups(network: nn.Module, config: LoopConfig, added: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Weight decay for matrices only, as nanoGPT does; and of what was `added` neither that nor the others' rate."""
+    learned = [(name.startswith(added), p) for name, p in network.named_parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for is_new, p in learned if not is_new and p.ndim >= 2], "weight_decay": config.weight_decay},
+        {"params": [p for is_new, p in learned if not is_new and p.ndim < 2], "weight_decay": 0.0},
+        {"params": [p for is_new, p in learned if is_new], "weight_decay": 0.0, "times": config.new},
     ]
+    return [{"times": 1.0, **group} for group in groups if group["params"]]
 
 
 @torch.no_grad()

@@ -35,7 +35,6 @@ from cantilena.training.networks import (
 )
 from cantilena.training.paper import PaperDenoiser, PaperDenoiserConfig, PaperMDN, PaperMDNConfig
 from cantilena.training.phrase_decoder import LABEL_SIZES, PhraseDecoder, PhraseDecoderConfig
-from cantilena.training.sequences import PLACE_SIZES
 from cantilena.training.tune_denoiser import TuneDenoiser, TuneDenoiserConfig
 from cantilena.training.tunes import Tunes, label_sizes
 from cantilena.writing import CONTEXT
@@ -199,7 +198,7 @@ def forward_flops(kind: Kind, network: nn.Module) -> int:
             torch.zeros(1, len(told_of), dtype=torch.long),
             *(
                 (
-                    torch.zeros(1, config.phrases, len(PLACE_SIZES), dtype=torch.long),
+                    torch.zeros(1, config.phrases, len(config.places), dtype=torch.long),
                     torch.ones(1, config.phrases, dtype=torch.bool),
                 )
                 if isinstance(network, TuneDenoiser)

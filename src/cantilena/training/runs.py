@@ -446,8 +446,11 @@ def _latents(
     )  # fmt: skip
 
 
-def warm_start(network: nn.Module, source: Path, kind: Kind) -> None:
-    """Take the weights of a model, by folder or name, of a folder of baselines, or of a run."""
+def warm_start(network: nn.Module, source: Path, kind: Kind) -> tuple[str, ...]:
+    """Take the weights of a model, by folder or name, of a folder of baselines, or of a run.
+
+    Returns how the names of the parts begin that these did not have.
+    """
     if kind == "mdn" and (source / "baselines.json").is_file():
         weights = read_weights(source, kind)
     elif kind != "mdn" and (model := model_folder(source)) is not None:
@@ -463,14 +466,17 @@ def warm_start(network: nn.Module, source: Path, kind: Kind) -> None:
         raise RecipeError(f"--init {source}: its network has another shape than the recipe's") from error
     if unknown or not all(name.startswith(later) for name in missing):
         raise RecipeError(f"--init {source}: its network has other parts than the recipe's")
+    return later
 
 
 def _new_labels(network: TuneDenoiser, weights: dict[str, Tensor]) -> tuple[str, ...]:
     """The labels that a network of tunes is told beyond those of the weights; they begin by changing nothing."""
-    new = [k for k in range(len(network.labels)) if f"labels.{k}.weight" not in weights]
-    for k in new:
-        nn.init.zeros_(network.labels[k].weight)  # type: ignore[arg-type]
-    return tuple(f"labels.{k}." for k in new)
+    told = {f"labels.{k}.": one for k, one in enumerate(network.labels)}
+    told |= {f"places.{k}.": one for k, one in enumerate(network.places)}
+    new = {name: one for name, one in told.items() if f"{name}weight" not in weights}
+    for one in new.values():
+        nn.init.zeros_(one.weight)  # type: ignore[arg-type]
+    return tuple(new)
 
 
 def _renamed(weights: dict[str, Tensor]) -> tuple[dict[str, Tensor], tuple[str, ...]]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from cantilena.labels import PLACES_ONCE
 from cantilena.latent import LatentSpace
 from cantilena.training.denoiser import Diffusion, DiffusionConfig
 from cantilena.training.layers import Attention
@@ -24,6 +27,7 @@ class TuneDenoiserConfig:
 
     D: int
     labels: tuple[int, ...] = (4, 13, 12, 5, 4, 12, 12)  # values of role, style, metre, register, density, scale, tonic
+    places: tuple[int, ...] = PLACE_SIZES  # values of what is told of each phrase
     phrases: int = PHRASES
     width: int = 192
     layers: int = 6
@@ -32,19 +36,26 @@ class TuneDenoiserConfig:
     dropout: float = 0.0  # of what each layer adds, in training
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "labels", tuple(self.labels))  # JSON and TOML have lists
+        for name in ("labels", "places"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))  # JSON and TOML have lists
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> TuneDenoiserConfig:
+        """From model.json; one that does not say what is told of each phrase is of a network that knew of no rests."""
+        return cls(**{"places": PLACE_SIZES[:PLACES_ONCE], **told})
 
 
 class TuneDenoiser(PhraseTransformer):
     """Denoises the phrases of a tune: as `networks.Denoiser`, with a mask and labels for each phrase.
 
-    A phrase is told how many phrases lie before it and after it, and its form letter; phrases of one letter attend to
-    each other by a learned bias of each layer and head. Each label has its null, index `labels[i]` or PLACE_SIZES[i].
+    A phrase is told how many phrases lie before it and after it, its form letter, and how it rests; phrases of one
+    letter attend to each other by a learned bias of each layer and head. Each label has its null, index `labels[i]` or
+    `places[i]`.
     """
 
     def __init__(self, config: TuneDenoiserConfig):
         super().__init__(config, config.labels, FormAttention)
-        self.places = nn.ModuleList(nn.Embedding(size + 1, config.width) for size in PLACE_SIZES)
+        self.places = nn.ModuleList(nn.Embedding(size + 1, config.width) for size in config.places)
         for embedding in self.places:
             nn.init.normal_(embedding.weight, std=0.02)  # type: ignore[arg-type]
 
@@ -53,7 +64,7 @@ class TuneDenoiser(PhraseTransformer):
     ) -> Tensor:
         """Prediction (B, P, D), float32, for x_t and x0_prev (B, P, D) at log_snr (B,).
 
-        labels (B, 7), places (B, P, 3) and mask (B, P), true where there is a phrase, as in `sequences.Batch`.
+        labels (B, 7), places (B, P, 4) and mask (B, P), true where there is a phrase, as in `sequences.Batch`.
         """
         x = self.begin(x_t, x0_prev)
         for i, embedding in enumerate(self.places):
@@ -169,7 +180,7 @@ def label_acts(task: TuneTask, network: nn.Module, drawn: Batch, eps: Tensor) ->
     """
     found: dict[str, float] = {}
     of_tunes = ("role", "style", "metre", "register", "density", "scale", "tonic")
-    names = (*of_tunes, "opening", "ending", "letter")
+    names = (*of_tunes, "opening", "ending", "letter", "rest")
     for level in LEVELS:
         at = torch.full((len(eps),), level, device=eps.device)
         right = task._in_parts(network, drawn, eps, at, False)

@@ -74,8 +74,9 @@ def train_denoiser(
     space, train, validation = encoded_tunes(vae, tunes, run, told, precision=data.precision, init=begun)
     torch.manual_seed(loop.seed)
     network: Any = make_network(recipe, space.D, len(tunes.styles))
+    added: tuple[str, ...] = ()
     if init is not None:
-        warm_start(network, init, "denoiser")
+        added = warm_start(network, init, "denoiser")
     task = TuneTask(network, space, train, validation, diffusion, steps=loop.steps, final=data.final, device=device)
     about = {
         "kind": "denoiser",
@@ -89,7 +90,7 @@ def train_denoiser(
         "styles": list(tunes.styles),
         "flops_a_step": training_flops(recipe, network, 1),
     }
-    return fit(task, loop, run, meta=about, progress=progress)
+    return fit(task, loop, run, meta=about, progress=progress, added=added)
 
 
 def train_decoder(
@@ -157,7 +158,7 @@ def denoiser_of_tunes(source: Path) -> tuple[TuneDenoiser, dict[str, Any]]:
         told = about["denoiser"]
         if told.get("network") != "tune":
             raise RecipeError(f"{source}: not a model of tunes")
-        network = TuneDenoiser(TuneDenoiserConfig(**told["config"]))
+        network = TuneDenoiser(TuneDenoiserConfig.of(told["config"]))
         network.load_state_dict(read_weights(folder, "denoiser"))
         diffusion = {name: told[name] for name in ("schedule", "prediction")}
         meta = {"vae": about["vae"]["fingerprint"], "diffusion": diffusion}

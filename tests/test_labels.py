@@ -1,0 +1,50 @@
+"""What is said of phrases: how much of each is silent, and where it stands."""
+
+import numpy as np
+import pytest
+
+from cantilena.labels import PLACE_NULLS, PLACES, places, places_among, rest_classes, silent_shares
+from cantilena.music.melody import Melody
+from cantilena.music.metre import Metre
+from melodies import random_melody
+
+HOLD, REST, C5 = 0, 1, 53
+
+
+def phrase(*spans):
+    """(token, steps) one after another: (32,)."""
+    return np.array([t for token, steps in spans for t in (token, *([HOLD] * (steps - 1)))], np.int8)
+
+
+@pytest.mark.parametrize("metre", ["4/4", "3/4", "6/8", "2/4", "12/8"])
+def test_a_silent_share_is_that_of_the_steps_at_which_nothing_sounds(metre):
+    metre = Metre.parse(metre)
+    melody = Melody.from_tokens(random_melody(3).events[: 12 * metre.phrase_steps], metre=metre)
+    steps, sounds = melody.metre.phrase_steps, np.zeros(melody.events.size, bool)
+    for start, end in zip(melody.notes.start, melody.notes.end, strict=True):
+        sounds[start:end] = True
+    wanted = 1 - sounds.reshape(-1, steps).mean(axis=1)
+    np.testing.assert_allclose(silent_shares(melody.phrases(), steps), wanted, atol=1e-12)
+
+
+def test_a_phrase_sings_pauses_or_rests():
+    """Two quarters of eight are a breath, three a pause, five a rest; a held note is none of these."""
+    some = [
+        phrase((C5, 32)), phrase((C5, 24), (REST, 8)), phrase((C5, 20), (REST, 12)), phrase((C5, 12), (REST, 20)),
+        phrase((REST, 32)), phrase((HOLD, 32)),
+    ]  # fmt: skip
+    assert rest_classes(np.array(some)).tolist() == [0, 0, 1, 2, 2, 0]
+
+
+def test_new_phrases_are_to_rest_as_most_of_the_known_do():
+    sings, rests = phrase((C5, 4), (C5 + 2, 28)), phrase((REST, 32))
+    phrases = np.array([sings, rests, sings, rests, rests, sings])
+    found = places_among(phrases, np.array([True, True, True, False, False, True]), 0, whole=True)
+    assert found[:, 3].tolist() == [0, 2, 0, 0, 0, 0]
+    assert found[:, 2].tolist() == [0, 1, 0, PLACES, PLACES, 0]
+    nothing = places_among(phrases, np.zeros(6, bool), None, whole=False)
+    assert nothing.tolist() == [list(PLACE_NULLS)] * 6
+
+
+def test_what_is_not_said_is_null():
+    assert places(2)[:, 2:].tolist() == [list(PLACE_NULLS[2:])] * 2
