@@ -68,7 +68,7 @@ def test_every_command_runs(desk):
         if words[1] == "train":
             words += [word for setting in SHORT[words[2]] for word in ("--set", setting)]
         if words[1] in ("compose", "infill", "extend", "bridge", "vary"):
-            steps = {"--density": "12", "256": "3"}  # with others the gate has these drawn again and again
+            steps = {"--density": "12", "256": "8"}  # with others the gate has these drawn again and again
             words += ["--steps", next((n for word, n in steps.items() if word in words), "4")]
         if words[1] in SEEDED and "--seed" not in words:
             words += ["--seed", "7"]

@@ -28,10 +28,9 @@ from cantilena.rules import Form, Key, Rules
 from cantilena.rules.rule import sounding
 from cantilena.writing import Bounds
 
-__all__ = ["DRAWS", "ROUNDS", "compose_tune", "draw_density", "draw_form", "draw_home", "draw_style"]
+__all__ = ["DRAWS", "compose_tune", "draw_density", "draw_form", "draw_home", "draw_style"]
 
-DRAWS = 6  # of which the best is taken
-ROUNDS = 3  # of draws, until one is a tune
+DRAWS = (3, 3, 6, 6)  # in turn, until one of all drawn is a tune; the best is taken
 _STYLES, _FORMS, _HOMES, _DENSITIES = 17, 19, 23, 29  # tell a seed's numbers for each from those for sampling
 _ENOUGH = 8  # forms of a style to choose from
 _SQUARE = 4  # phrases: what is gone on with is a multiple of so many long
@@ -40,6 +39,7 @@ _SEAM = 6.0  # and what leaps from phrase to phrase count
 _PASSES = 4  # until no two bars are alike that should not be
 _MISSED = 20.0  # and the share of bars that miss an asked form
 _UNHEARD, _MANY = 0.5, 6  # and each pair of phrases that is wrongly alike, or wrongly not, up to so many
+_PLAIN = 4.0  # what a bass is worth that keeps key and form
 _HOLE = 4  # bars of silence that no tune has
 _ZIGZAG, _TURNS = 10.0, 0.5  # what changes of direction beyond this share of them count
 
@@ -118,22 +118,24 @@ def draw_density(
 def compose_tune(
     sample: SampleMany, told: Told, seed: int, bars: int, metre: Metre, letters: Sequence[int], *,
     key: Key | None = None, home: Key | None = None, rules: Rules | None = None, form: Form | None = None,
+    sung: bool = True,
 ) -> Melody:  # fmt: skip
     """A tune of `bars` bars in the form of `letters`, one a phrase, that ends at home; all chance is the seed's.
 
     It ends on the tonic of the `key` that is asked for; else of that which the network was told, `home`, where the
     notes do not say otherwise; else of what was written. `rules` bind all that is. By a `form` bars come again where
-    it asks and not elsewhere, and of the draws those that keep it are better.
+    it asks and not elsewhere, and of the draws those that keep it are better. What is not `sung`, a bass, is not judged
+    by how like a tune it is.
     """
     phrases = metre.phrases_of(bars)
-    where, shared = places(phrases, letters), SharedPhrases.of(np.asarray(letters))
+    where, shared = places(phrases, letters, rests=[0] * phrases), SharedPhrases.of(np.asarray(letters))
     tunes: list[tuple[float, Melody]] = []
-    for turn in range(ROUNDS):
-        seeds = [seed if not turn and not k else own_seed(seed, 1 + turn * DRAWS + k) for k in range(DRAWS)]
+    for draws in DRAWS:
+        seeds = [own_seed(seed, 1 + k) if k else seed for k in range(len(tunes), len(tunes) + draws)]
         drawn = sample(seeds, phrases=phrases, places=where, shared=shared)
         found = [_written(told(one), x_0, bars, key, home, rules, form) for one, x_0 in zip(seeds, drawn, strict=True)]
         missed = [0.0 if form is None else 1 - float(form.met(tune).mean()) for tune in found]
-        tunes += [(_worth(tune, letters) - _MISSED * part, tune) for part, tune in zip(missed, found, strict=True)]
+        tunes += [(_worth(tune, letters, sung=sung) - _MISSED * part, tune) for part, tune in zip(missed, found, strict=True)]
         if max(worth for worth, _ in tunes) > 0:
             break
     return max(tunes, key=lambda one: one[0])[1]
@@ -203,19 +205,25 @@ def _come_again(
     return Melody.from_tokens(steps, metre=metre).phrases()
 
 
-def _worth(tune: Melody, letters: Sequence[int]) -> float:
-    """How good a tune is: how like one, how good its bars are, how well it keeps key and form; below 0 it is none."""
+def _worth(tune: Melody, letters: Sequence[int], *, sung: bool = True) -> float:
+    """How good a tune is: how like one, how good its bars are, how well it keeps key and form; below 0 it is none.
+
+    What is not `sung` is only held to the last two.
+    """
     pitch, longest = tune.notes.pitch, int(silences(tune).max())
     if pitch.size < tune.bars or longest_run(pitch) > MOST_RUNNING or longest >= _HOLE * tune.metre.bar_steps:
         return -10.0
     classes = np.bincount(pitch % 12, minlength=12) / pitch.size
     in_scale = _IN_SCALE * (float(in_one_scale(classes)) - 1)  # a draw may wander from key to key
-    score = float(np.clip(tune_score(tune), -4, 4))
     moves = np.sign(np.diff(pitch))
     moves = moves[moves != 0]
     zigzag = _ZIGZAG * max(0.0, float((moves[1:] != moves[:-1]).mean()) - _TURNS) if moves.size > 2 else 0.0
     unheard = _UNHEARD * min(_unheard(tune, letters), _MANY)
-    worth = score + max(span_quality(tune), -4.0) + in_scale - _SEAM * _torn(tune) - zigzag - unheard
+    kept = in_scale - _SEAM * _torn(tune) - zigzag - unheard
+    if not sung:
+        return _PLAIN + kept
+    score = float(np.clip(tune_score(tune), -4, 4))
+    worth = score + max(span_quality(tune), -4.0) + kept
     return worth if score > 0 else min(worth, score)
 
 

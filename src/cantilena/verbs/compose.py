@@ -33,13 +33,14 @@ from cantilena.sources import Source
 from cantilena.verbs.gate import Drawn, broken, first_fit, unfit
 from cantilena.verbs.known import known_of
 from cantilena.verbs.outcome import RESAMPLE, TUNE_GUIDANCE, Outcome, drawn_by, measured, settled
-from cantilena.voices import Voice, voice_of
+from cantilena.voices import VOICES, Voice, voice_of
 
 __all__ = ["compose", "compose_many", "pick"]
 
 SONG_GUIDANCE = 3.0  # benchmarks/tunes.py
 SHORTEST_TUNE = 4  # bars
 BASS = 43  # the median pitch of a bass, about
+_BASS = VOICES["bass"].role
 LONG_RESAMPLE = 2  # above 64 bars: with one visit the key wanders, with four the tune stands still (docs/findings.md)
 
 
@@ -125,7 +126,7 @@ def pick(engine: Engine, request: Pick) -> Outcome:
 
 def _in_register(melody: Melody, voice: Voice) -> Melody:
     """A tune moved by octaves to where a bass lies, for a bass: a network of tunes has hardly heard one."""
-    if voice.role != 1 or not melody.notes.pitch.size:
+    if voice.role != _BASS or not melody.notes.pitch.size:
         return melody
     return melody.like(transpose(melody.events, octaves_to(melody, BASS)))
 
@@ -156,8 +157,10 @@ def _tune(engine: Engine, counted: _Counted, request: Compose, length: Length, r
     sample, told = partial(counted.sample, **drawn), partial(engine.told, drawn)
     home = None if drawn["known"].home is None else Key.at_home(*drawn["known"].home)
     key, binding = (None, None) if rules is None else (rules.key, rules.binding)
+    sung = voice_of(request.voice or "lead").role != _BASS
     return compose_tune(
-        sample, told, seed, bars=bars, metre=metre, letters=letters, key=key, home=home, rules=binding, form=form
+        sample, told, seed, bars=bars, metre=metre, letters=letters, key=key, home=home, rules=binding, form=form,
+        sung=sung,
     )  # fmt: skip
 
 
