@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from cantilena.composer import load
 from cantilena.errors import CorpusError, RecipeError
 from cantilena.labels import rest_classes
 from cantilena.latent import LatentSpace
-from cantilena.music.melody import REST
+from cantilena.music.melody import REST, is_silent
 from cantilena.music.metre import Metre
 from cantilena.training import runs, tune_runs
 from cantilena.training.checks import obstacles
@@ -599,6 +600,27 @@ def test_exported_its_graphs_are_its_networks(trained, tunes, tmp_path):
     ours = net(*told).detach().numpy()
     assert np.abs(ours - theirs)[:, :6].max() < 0.02  # half precision
     assert meta["styles"] == list(STYLES)
+
+
+def test_a_rare_metre_is_known_where_the_vae_rebuilds_it(trained, tunes, monkeypatch):
+    found, vae = Tunes.open(tunes), tune_runs.load_vae(trained / "vae")
+    many = Counter(str(found.metre(tune)) for tune in found.split(0, role=0).tolist()).most_common()
+    (common, most), (rare, few) = many[0], many[-1]
+    for share, wanted in ((0.81, True), (0.79, False)):
+        monkeypatch.setattr(tune_runs, "rebuilt", lambda vae, tunes, metre, share=share: share)
+        assert (rare in tune_runs.known_metres(found, vae, least=most, heard=few)) is wanted
+        assert common in tune_runs.known_metres(found, vae, least=most, heard=few)
+        assert rare not in tune_runs.known_metres(found, vae, least=most, heard=few + 1)
+
+
+def test_what_is_rebuilt_is_that_of_one_metre(trained, tunes):
+    """A network that writes nothing but the first phrase of a metre rebuilds its share of them."""
+    found, vae = Tunes.open(tunes), tune_runs.load_vae(trained / "vae")
+    metre = found.metre(0)
+    some = np.concatenate([found.phrases(t) for t in found.split(0, least=1).tolist() if found.metre(t) == metre])
+    some = some[~is_silent(some)]
+    vae.decoder.write = lambda z, *told: torch.from_numpy(some[:1].astype(np.int64)).expand(len(z), -1)
+    assert tune_runs.rebuilt(vae, found, metre) == pytest.approx((some == some[0]).all(1).mean())
 
 
 def test_densities_are_quantiles_of_the_notes_a_quarter_of_training_tunes(tunes):

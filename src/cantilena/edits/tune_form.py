@@ -135,7 +135,9 @@ def compose_tune(
         drawn = sample(seeds, phrases=phrases, places=where, shared=shared)
         found = [_written(told(one), x_0, bars, key, home, rules, form) for one, x_0 in zip(seeds, drawn, strict=True)]
         missed = [0.0 if form is None else 1 - float(form.met(tune).mean()) for tune in found]
-        tunes += [(_worth(tune, letters, sung=sung) - _MISSED * part, tune) for part, tune in zip(missed, found, strict=True)]
+        tunes += [
+            (_worth(tune, letters, sung=sung) - _MISSED * part, tune) for part, tune in zip(missed, found, strict=True)
+        ]
         if max(worth for worth, _ in tunes) > 0:
             break
     return max(tunes, key=lambda one: one[0])[1]

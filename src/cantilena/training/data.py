@@ -84,7 +84,7 @@ class Phrases:
             around[these] = pitch_classes(played, first[these])
         labels = np.array([tunes.known(int(m)) for m in melodies])[melody]
         liked = np.array([6.0, 2.0, 1.0, 1.0])[labels[:, 0]]
-        common = np.bincount(labels[:, 2]) ** -0.5
+        common = np.maximum(np.bincount(labels[:, 2]), 1) ** -0.5
         return cls._made(tokens, before, around, labels, liked * common[labels[:, 2]])
 
     @classmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from itertools import islice, pairwise
 from pathlib import Path
@@ -18,8 +18,10 @@ from cantilena.errors import RecipeError
 from cantilena.labels import form_text
 from cantilena.latent import LatentSpace
 from cantilena.music.melody import is_silent
+from cantilena.music.metre import Metre
 from cantilena.provenance import FILE as PROVENANCE
 from cantilena.provenance import KnownTunes
+from cantilena.training.data import Phrases
 from cantilena.training.decoder import DecoderConfig
 from cantilena.training.denoiser import DiffusionConfig
 from cantilena.training.export import export_model, halve_model, read_weights, vae_fingerprint
@@ -51,7 +53,9 @@ from cantilena.training.tunes import (
     notes_a_quarter,
     sings,
 )
+from cantilena.training.vae import measure_vae
 
+EXACT = 0.8  # share of exactly rebuilt phrases from which a rare metre is known
 MODES = (0, 9, 2, 7)  # degrees of a major scale, in semitones, on which real tunes rest
 
 __all__ = ["export_run", "labels_told", "train_decoder", "train_denoiser", "train_vae"]
@@ -195,10 +199,25 @@ def _ranges(edges: tuple[float, ...], unit: str) -> list[str]:
     return [f"under {edges[0]} {unit}", *between, f"{edges[-1]} and more"]
 
 
-def known_metres(tunes: Tunes, least: int = 24) -> list[str]:
-    """The metres in which so many tunes of the training split are, or more, the most frequent first."""
-    count = Counter(str(tunes.metre(tune)) for tune in tunes.split(0, role=0).tolist())
-    return [metre for metre, n in count.most_common() if n >= least]
+def known_metres(tunes: Tunes, vae: MelodyVAE, least: int = 24, heard: int = 5) -> list[str]:
+    """The metres in which so many tunes of the training split are, or more, the most frequent first.
+
+    Of the rarer ones those with as many as `heard` of whose phrases the VAE rebuilds EXACT.
+    """
+    count = Counter(tunes.metre(tune) for tune in tunes.split(0, role=0).tolist())
+    return [
+        str(metre) for metre, n in count.most_common()
+        if n >= least or (n >= heard and rebuilt(vae, tunes, metre) >= EXACT)
+    ]  # fmt: skip
+
+
+def rebuilt(vae: MelodyVAE, tunes: Tunes, metre: Metre) -> float:
+    """The share of the training phrases with notes in a metre that come back exactly from the mean of their latents."""
+    of = [k for k, one in enumerate(tunes.metres) if Metre(*one) == metre]
+    phrases = Phrases.of_tunes(replace(tunes, table=tunes.table[np.isin(tunes.table["metre"], of)]), 0)
+    sounding = np.flatnonzero(~is_silent(phrases.tokens.numpy()))[:2000]
+    exact: float = measure_vae(vae.eval(), phrases, torch.from_numpy(sounding))["exact_mean"]
+    return exact
 
 
 def real_styles(tunes: Tunes, least: int = 24) -> dict[str, dict[str, int]]:
@@ -303,7 +322,7 @@ def export_run(
         card=card_of(folder.name, provenance, tunes),
         labels=labels_told(meta["styles"]),
         more={
-            "metres": known_metres(tunes),
+            "metres": known_metres(tunes, vae),
             "forms": real_forms(tunes),
             "homes": real_homes(tunes),
             "densities": real_densities(tunes),
