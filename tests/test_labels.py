@@ -37,11 +37,16 @@ def test_a_phrase_sings_pauses_or_rests():
 
 
 def test_new_phrases_are_to_rest_as_most_of_the_known_do():
+    """Of those that do not rest: who asks for bars wants notes there."""
     sings, rests = phrase((C5, 4), (C5 + 2, 28)), phrase((REST, 32))
     phrases = np.array([sings, rests, sings, rests, rests, sings])
     found = places_among(phrases, np.array([True, True, True, False, False, True]), 0, whole=True)
     assert found[:, 3].tolist() == [0, 2, 0, 0, 0, 0]
     assert found[:, 2].tolist() == [0, 1, 0, PLACES, PLACES, 0]
+    silence = places_among(np.array([rests, sings]), np.array([True, False]), 0, whole=True)
+    assert silence[:, 3].tolist() == [2, PLACE_NULLS[3]]
+    among = places_among(phrases, np.array([False, True, True, True, True, False]), 0, whole=True)
+    assert among[:, 3].tolist() == [0, 2, 0, 2, 2, 0]
     nothing = places_among(phrases, np.zeros(6, bool), None, whole=False)
     assert nothing.tolist() == [list(PLACE_NULLS)] * 6
 

@@ -250,11 +250,13 @@ def places_among(
 ) -> NDArray[np.int64]:
     """Where phrases (P, 32) that play so many steps stand, of which some are `known` (P,); else as `places`.
 
-    The letters of those are said, and how they rest. The others are to rest as most of those do.
+    The letters of those are said, and how they rest. The others are to sing or pause as most of those do that do not
+    rest: who asks for bars wants notes there.
     """
     letters, rests = np.full(len(phrases), PLACES), np.full(len(phrases), len(RESTS) + 1)
     letters[known] = form_letters(phrases[known])
     if known.any():
         rests[known] = classes = rest_classes(phrases[known], steps)
-        rests[~known] = int(np.median(classes))
+        if (singing := classes[classes < len(RESTS)]).size:
+            rests[~known] = int(np.median(singing))
     return places(len(phrases), letters, first=first, whole=whole, rests=rests)  # type: ignore[arg-type]

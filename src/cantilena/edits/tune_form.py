@@ -30,7 +30,7 @@ from cantilena.writing import Bounds
 
 __all__ = ["DRAWS", "compose_tune", "draw_density", "draw_form", "draw_home", "draw_style"]
 
-DRAWS = (3, 3, 6, 6)  # in turn, until one of all drawn is a tune; the best is taken
+DRAWS = (4, 2, 6, 6)  # in turn, until the best of all is a tune; after the first four also one that keeps its form
 _STYLES, _FORMS, _HOMES, _DENSITIES = 17, 19, 23, 29  # tell a seed's numbers for each from those for sampling
 _ENOUGH = 8  # forms of a style to choose from
 _SQUARE = 4  # phrases: what is gone on with is a multiple of so many long
@@ -130,7 +130,7 @@ def compose_tune(
     phrases = metre.phrases_of(bars)
     where, shared = places(phrases, letters, rests=[0] * phrases), SharedPhrases.of(np.asarray(letters))
     tunes: list[tuple[float, Melody]] = []
-    for draws in DRAWS:
+    for turn, draws in enumerate(DRAWS):
         seeds = [own_seed(seed, 1 + k) if k else seed for k in range(len(tunes), len(tunes) + draws)]
         drawn = sample(seeds, phrases=phrases, places=where, shared=shared)
         found = [_written(told(one), x_0, bars, key, home, rules, form) for one, x_0 in zip(seeds, drawn, strict=True)]
@@ -138,9 +138,10 @@ def compose_tune(
         tunes += [
             (_worth(tune, letters, sung=sung) - _MISSED * part, tune) for part, tune in zip(missed, found, strict=True)
         ]
-        if max(worth for worth, _ in tunes) > 0:
+        worth, best = max(tunes, key=lambda one: one[0])
+        if worth > 0 and (turn or not _unheard(best, letters)):
             break
-    return max(tunes, key=lambda one: one[0])[1]
+    return best
 
 
 def _written(

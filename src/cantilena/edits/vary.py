@@ -30,6 +30,7 @@ from cantilena.diffusion.shared_phrases import SharedPhrases
 from cantilena.edits.bound_sampler import WINDOW, BoundSampler
 from cantilena.edits.steer import Steering
 from cantilena.edits.window import Window, edges_held, filled, own_seed
+from cantilena.labels import rest_classes
 from cantilena.model import Model
 from cantilena.music.bars import Bars, bar_lines, find_stretch, stretches
 from cantilena.music.extract import candidates, extract, to_steps
@@ -93,7 +94,8 @@ def vary(
         """What changes of the song's steps, and the new ones, with as much noise as mostly serves for a strength."""
         level = level_of(model.schedule, how_far, held, tunes=model.places_phrases)
         noise = float(np.sqrt(1 - model.schedule.alpha_bar_at(level)))
-        window = Window(model.doubting(min(noise, model.manner.sigma)), phrases[part], known, part.start, ends)
+        doubting = model.doubting(min(noise, model.manner.sigma))
+        window = Window(doubting, phrases[part], known, part.start, ends, rest_classes(phrases[part], size))
         x_0 = window.encode()[None]  # (1, P, D)
         x_t = model.schedule.q_sample(x_0, level, SeededNoise([own_seed(seed, 1)])(x_0.shape))
         asked = {"x_t": x_t.astype(np.float32), "start": level, "shared": shared, "at": at}

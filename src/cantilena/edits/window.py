@@ -49,6 +49,7 @@ class Window:
     known: NDArray[np.bool_]
     first: int | None = None  # how many phrases of the melody lie before them, if that is known
     whole: bool = False  # whether the last of them is the melody's last
+    rests: NDArray[np.int64] | None = None  # how each is to rest (P,), of `rest_classes`, where that is known of all
 
     @property
     def metre(self) -> Metre:
@@ -70,6 +71,8 @@ class Window:
         if self.model.places_phrases:
             steps = self.metre.phrase_steps
             asked["places"] = places_among(self.tokens, whole, self.first, whole=self.whole, steps=steps)
+            if self.rests is not None:
+                asked["places"][:, -1] = self.rests
         if whole.any():
             x_0[0, whole] = self.encode()[whole]
 
