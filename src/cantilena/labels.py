@@ -29,6 +29,7 @@ __all__ = [
     "PLACE_NULLS",
     "REGISTERS",
     "RESTS",
+    "SINGS",
     "Home",
     "Known",
     "LabelKind",
@@ -52,7 +53,8 @@ FAR = 32  # phrases from the opening, or to the ending: so many or more
 PLACES = 32  # of a sequence that a network of tunes sees
 RESTS = (0.25, 0.6)  # silent shares of a phrase between those that sing, that pause, and that rest
 PLACE_NULLS = (FAR + 1, FAR + 1, PLACES, len(RESTS) + 1)  # from the opening, to the ending, letter, rest: "not said"
-PLACES_ONCE = 3  # of them that a network is told which does not say which
+SINGS = 0  # a phrase of which so much or less is silent as the first of RESTS
+PLACES_ONCE = 3  # kinds of places: of a network that learned before rests were told
 REGISTERS = (60, 66, 70, 74)  # median MIDI pitches between the five registers
 DENSITIES = (0.75, 1.1, 1.6)  # notes a quarter between the four densities
 Home: TypeAlias = tuple[int, int]  # a major scale by its tonic, and a tonic: pitch classes, see `music.scales.home_of`

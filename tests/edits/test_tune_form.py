@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 
-from cantilena.edits.tune_form import _unheard, _worth, draw_density, draw_form
-from cantilena.labels import letters_of
+from cantilena.edits import tune_form
+from cantilena.edits.tune_form import _unheard, _worth, compose_tune, draw_density, draw_form
+from cantilena.edits.window import own_seed
+from cantilena.labels import SINGS, letters_of
 from cantilena.music.melody import Melody
+from cantilena.music.metre import Metre
 
 KNOWN = {"irish": {"6/8": [1.5, 1.7, 1.9]}, "hymn": {"4/4": [0.5, 0.8]}}
 
@@ -72,6 +75,40 @@ SILENT = [1] + 31 * [0]
 @pytest.mark.parametrize(("letters", "pairs"), [([0, 1, 0, 1], 0), ([0, 1, 2, 3], 2), ([0, 0, 0, 1], 3)])
 def test_what_is_heard_otherwise_than_its_letters_say_is_counted(letters, pairs):
     assert _unheard(tune(A, B, A, B), letters) == pairs
+
+
+@pytest.mark.parametrize(
+    ("worths", "heard", "drawn"),
+    [((0, 2, 1, 0), True, 4), ((0, 2, 1, 0, 1, 0), False, 6), ((-1, -1, -1, 0, 0, 3), True, 6), ((-1,) * 18, True, 18)],
+)
+def test_it_draws_until_one_is_a_tune_and_of_four_one_that_keeps_its_form(monkeypatch, worths, heard, drawn):
+    """Of all that were drawn the best is taken, whichever turn it came in."""
+    asked, given = [], iter(worths)
+
+    def sample(seeds, **told):
+        assert (told["places"][:, 3] == SINGS).all()
+        asked.extend(seeds)
+        return np.zeros((len(seeds), 4, 2), np.float32)
+
+    tunes = {}
+
+    def written(seed, *_):
+        tunes[id(made := tune(A, B, A, B))] = next(given)
+        kept.append(made)
+        return made
+
+    kept = []
+    monkeypatch.setattr(tune_form, "_written", written)
+    monkeypatch.setattr(tune_form, "_worth", lambda one, letters, sung: tunes[id(one)])
+    monkeypatch.setattr(tune_form, "_unheard", lambda one, letters: 0 if heard else 1)
+    best = compose_tune(sample, lambda seed: seed, 5, 8, Metre.parse("4/4"), [0, 1, 0, 1])
+    assert asked == [5, *(own_seed(5, 1 + k) for k in range(1, drawn))]
+    assert tunes[id(best)] == max(worths[:drawn])
+
+
+def test_a_bass_is_held_to_key_and_form_and_not_to_what_tunes_are():
+    low = tune(line(33, 33, 33, 33, 33, 33, 33, 33), line(38, 38, 38, 38, 40, 40, 40, 40))
+    assert _worth(low, [0, 1]) < 0 < _worth(low, [0, 1], sung=False)
 
 
 def test_four_silent_bars_are_no_tune():

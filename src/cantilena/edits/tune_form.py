@@ -18,7 +18,7 @@ from cantilena.edits.cadence import Write, come_to_rest, key_before
 from cantilena.edits.song_form import MOST_RUNNING, SampleMany, Told, span_quality
 from cantilena.edits.steer import Steering
 from cantilena.edits.window import own_seed
-from cantilena.labels import Home, form_letters, letters_of, places
+from cantilena.labels import SINGS, Home, form_letters, letters_of, places
 from cantilena.model import Model
 from cantilena.music.melody import REST, VOCABULARY, Melody, to_token
 from cantilena.music.metre import Metre
@@ -128,7 +128,7 @@ def compose_tune(
     by how like a tune it is.
     """
     phrases = metre.phrases_of(bars)
-    where, shared = places(phrases, letters, rests=[0] * phrases), SharedPhrases.of(np.asarray(letters))
+    where, shared = places(phrases, letters, rests=[SINGS] * phrases), SharedPhrases.of(np.asarray(letters))
     tunes: list[tuple[float, Melody]] = []
     for turn, draws in enumerate(DRAWS):
         seeds = [own_seed(seed, 1 + k) if k else seed for k in range(len(tunes), len(tunes) + draws)]
