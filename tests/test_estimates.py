@@ -45,15 +45,17 @@ def test_the_last_estimate_is_what_is_composed_at_its_own_place(composer, song, 
 
 
 def test_of_a_variation_the_notes_that_change_are_shown(composer, song):
+    """As the last estimate of one look: several are taken for how much they keep, and it need not be the last."""
     seen = []
     request = Vary(song, 0.6, bars="41-56", steps=8)
     after = composer(request, on_estimate=lambda melody, at: seen.append((melody.events, at))).melody
-    tokens, at = seen[-1]
     steps = np.arange(40 * COMMON.bar_steps, 56 * COMMON.bar_steps)
-    shown, now, was = tokens[steps - at], after.events[steps], song.events[steps]
+    now, was = after.events[steps], song.events[steps]
     changed = (now > 1) & (now != was)
-    assert (shown[changed] == now[changed]).mean() == 1
     assert changed.sum() > 5
+    shown = [(tokens[steps - at][changed] == now[changed]).all() for tokens, at in seen]
+    assert any(shown)
+    assert not shown[0]
 
 
 def test_every_step_of_a_new_tune_is_shown_and_the_last_is_the_tune(composer):
