@@ -86,7 +86,7 @@ def main(
             tune = tune_of(composer, seed, style, metre)
             seconds.append(time.perf_counter() - began)
             made.append(tune)
-            asked = np.array(draw_form(composer.model.tunes.forms, style, PHRASES, seed))
+            asked = np.array(draw_form(composer.model.tunes.forms, style, PHRASES, seed).letters)
             got = form_letters(tune.phrases())
             one, other = np.triu_indices(PHRASES, 1)
             heard.append(float(((asked[one] == asked[other]) == (got[one] == got[other])).mean()))

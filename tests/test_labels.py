@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from cantilena.labels import PLACE_NULLS, PLACES, places, places_among, rest_classes, silent_shares
+from cantilena.labels import (
+    PLACE_NULLS,
+    PLACES,
+    PhraseForm,
+    places,
+    places_among,
+    rest_classes,
+    rhythm_letters,
+    silent_shares,
+)
 from cantilena.music.melody import Melody
 from cantilena.music.metre import Metre
 from melodies import random_melody
@@ -42,13 +51,39 @@ def test_new_phrases_are_to_rest_as_most_of_the_known_do():
     phrases = np.array([sings, rests, sings, rests, rests, sings])
     found = places_among(phrases, np.array([True, True, True, False, False, True]), 0, whole=True)
     assert found[:, 3].tolist() == [0, 2, 0, 0, 0, 0]
-    assert found[:, 2].tolist() == [0, 1, 0, PLACES, PLACES, 0]
+    assert found[:, 2].tolist() == found[:, 4].tolist() == [0, 1, 0, PLACES, PLACES, 0]
     silence = places_among(np.array([rests, sings]), np.array([True, False]), 0, whole=True)
     assert silence[:, 3].tolist() == [2, PLACE_NULLS[3]]
     among = places_among(phrases, np.array([False, True, True, True, True, False]), 0, whole=True)
     assert among[:, 3].tolist() == [0, 2, 0, 2, 2, 0]
     nothing = places_among(phrases, np.zeros(6, bool), None, whole=False)
     assert nothing.tolist() == [list(PLACE_NULLS)] * 6
+
+
+def test_phrases_of_one_rhythm_share_a_letter_whatever_they_sing():
+    """Nearly all onsets are the same: one of six may differ, one of four not; lengths and rests say nothing."""
+    walk = [(C5 + k, 4) for k in range(5)] + [(C5, 12)]
+    some = [
+        phrase(*walk), phrase(*((pitch + 7 - 2 * k, n) for k, (pitch, n) in enumerate(walk))),
+        phrase(*walk[:4], (C5, 6), (C5, 10)), phrase(*walk[:5], (C5, 4), (REST, 8)),
+        phrase((C5, 8), (C5, 8), (C5, 8), (C5, 8)), phrase((C5, 8), (C5, 8), (C5, 8), (C5, 4), (C5, 4)),
+        phrase((C5, 8), (C5, 8), (C5, 16)), phrase((REST, 32)), phrase((HOLD, 32)),
+    ]  # fmt: skip
+    assert rhythm_letters(np.array(some)).tolist() == [0, 0, 1, 0, 2, 2, 3, 4, 4]
+
+
+@pytest.mark.parametrize("text", ["ABA AB", "AB AB AB", "A?", "A  A"])
+def test_what_is_no_form_is_refused(text):
+    with pytest.raises(ValueError, match=r"no form|not found"):
+        PhraseForm.parse(text)
+
+
+def test_a_form_is_text_and_back():
+    form = PhraseForm.of(np.array([phrase((C5 + k % 3, 8), (C5, 24)) for k in range(30)]))
+    assert form == PhraseForm([0, 1, 2] * 10, [0] * 30)
+    assert PhraseForm.parse(form.text) == form
+    assert PhraseForm.parse(PhraseForm(list(range(30))).text) == PhraseForm(list(range(30)))
+    assert form.cut(4).text == "ABCA AAAA"
 
 
 def test_what_is_not_said_is_null():

@@ -54,7 +54,7 @@ class Engine:
     ) -> NDArray[np.float32]:
         """Latents of new melodies: (seeds, P, D), P = `phrases`. Keywords as in `Sampling`.
 
-        P is at least as many as the model sees at once (32), but of a model that is told `places` (P, 4) of phrases
+        P is at least as many as the model sees at once (32), but of a model that is told `places` (P, 5) of phrases
         (`labels.places`); 32 if nothing is said.
 
         More phrases are seen through overlapping windows, joined to a ring where `circular`

@@ -2,8 +2,8 @@
 
 A model's labels are of one of two kinds. `VoiceLabels` are those of the paper's corpus: what the extractor says of a
 track. `TuneLabels` are those of openly licensed tunes: role, style, metre, register and density of a melody, the scale
-and the tonic where it is at home, and of each phrase how many lie before it and after it, its form letter, and how
-much of it is silent. Each label may be its null, "not said".
+and the tonic where it is at home, and of each phrase how many lie before it and after it, its form letter, how much of
+it is silent, and a letter for its rhythm. Each label may be its null, "not said".
 """
 
 from __future__ import annotations
@@ -22,39 +22,45 @@ from cantilena.music.metre import TOKENS, Metre
 from cantilena.voices import Voice
 
 __all__ = [
+    "AFTER",
+    "BEFORE",
     "DENSITIES",
     "FAR",
+    "LETTER",
     "PLACES",
     "PLACES_ONCE",
     "PLACE_NULLS",
     "REGISTERS",
+    "RESTING",
     "RESTS",
+    "RHYTHM",
     "SINGS",
     "Home",
     "Known",
     "LabelKind",
+    "PhraseForm",
     "TuneLabels",
     "VoiceLabels",
     "density_class",
     "form_letters",
-    "form_text",
     "kind_of_labels",
-    "letters_of",
     "metre_class",
     "no_places",
     "places",
     "places_among",
     "register_class",
     "rest_classes",
+    "rhythm_letters",
     "silent_shares",
 ]
 
 FAR = 32  # phrases from the opening, or to the ending: so many or more
 PLACES = 32  # of a sequence that a network of tunes sees
 RESTS = (0.25, 0.6)  # silent shares of a phrase between those that sing, that pause, and that rest
-PLACE_NULLS = (FAR + 1, FAR + 1, PLACES, len(RESTS) + 1)  # from the opening, to the ending, letter, rest: "not said"
+PLACE_NULLS = (FAR + 1, FAR + 1, PLACES, len(RESTS) + 1, PLACES)  # "not said", of each of
+BEFORE, AFTER, LETTER, RESTING, RHYTHM = range(5)  # what a phrase is told, by its index
 SINGS = 0  # a phrase of which so much or less is silent as the first of RESTS
-PLACES_ONCE = 3  # kinds of places: of a network that learned before rests were told
+PLACES_ONCE = 3  # kinds of places: of a network that learned before rests and rhythms were told
 REGISTERS = (60, 66, 70, 74)  # median MIDI pitches between the five registers
 DENSITIES = (0.75, 1.1, 1.6)  # notes a quarter between the four densities
 Home: TypeAlias = tuple[int, int]  # a major scale by its tonic, and a tonic: pitch classes, see `music.scales.home_of`
@@ -73,6 +79,7 @@ class Known(NamedTuple):
 
 _LETTERS = string.ascii_uppercase + string.ascii_lowercase
 _ALIKE = 0.7  # share of equal onsets from which two phrases bear one letter
+_IN_TIME = 0.8  # share of common onsets from which their rhythms do
 
 
 @dataclass(frozen=True)
@@ -169,18 +176,39 @@ def rest_classes(phrases: NDArray[np.integer], steps: int = TOKENS) -> NDArray[n
     return np.searchsorted(RESTS, silent_shares(phrases, steps))
 
 
-def form_text(letters: Sequence[int]) -> str:
-    """Form letters as a model keeps them: "A" to "Z", then "a" and on; the inverse of `letters_of`."""
-    return "".join(_LETTERS[letter] for letter in letters)
+class PhraseForm(NamedTuple):
+    """The form of a tune by phrases: a letter for each, and one for its rhythm where that is known."""
 
+    letters: list[int]
+    rhythms: list[int] | None = None
 
-def letters_of(form: str) -> list[int]:
-    """The letters of a form by number.
+    @classmethod
+    def of(cls, phrases: NDArray[np.integer]) -> PhraseForm:
+        """That of phrases (P, 32)."""
+        return cls(form_letters(phrases).tolist(), rhythm_letters(phrases).tolist())
 
-    >>> letters_of("ABAC"), form_text([0, 1, 0, 26])
-    ([0, 1, 0, 2], 'ABAa')
-    """
-    return [_LETTERS.index(letter) for letter in form]
+    @classmethod
+    def parse(cls, text: str) -> PhraseForm:
+        """As a model keeps it, the inverse of `text`: letters, then after a space those of rhythms.
+
+        "A" to "Z" are the first letters, then "a" and on. ValueError for what is none.
+
+        >>> PhraseForm.parse("ABAC AABA"), PhraseForm([0, 1, 0, 26]).text
+        (PhraseForm(letters=[0, 1, 0, 2], rhythms=[0, 0, 1, 0]), 'ABAa')
+        """
+        letters, *more = ([_LETTERS.index(letter) for letter in part] for part in text.split(" "))
+        if len(more) > 1 or any(len(rhythms) != len(letters) for rhythms in more):
+            raise ValueError(f"no form: {text!r}")
+        return cls(letters, *more)
+
+    @property
+    def text(self) -> str:
+        """As a model keeps it."""
+        return " ".join("".join(_LETTERS[k] for k in part) for part in self if part is not None)
+
+    def cut(self, phrases: int) -> PhraseForm:
+        """Its first phrases."""
+        return PhraseForm(self.letters[:phrases], self.rhythms and self.rhythms[:phrases])
 
 
 def kind_of_labels(about: Mapping[str, Any]) -> LabelKind:
@@ -194,10 +222,21 @@ def kind_of_labels(about: Mapping[str, Any]) -> LabelKind:
     return TuneLabels(styles, metres, registers, densities, roles, homes="tonic" in told, places=places)
 
 
-def form_letters(tokens: NDArray[np.integer]) -> NDArray[np.int64]:
+def rhythm_letters(tokens: NDArray[np.integer]) -> NDArray[np.int64]:
+    """A letter (n,) for the rhythm of each of phrases (n, 32): those with nearly all onsets in common share one.
+
+    As `form_letters`, of onsets alone and stricter: in _IN_TIME of the steps at which either begins a note, both do.
+
+    >>> rhythm_letters(np.array([[41, 0, 43, 0], [45, 0, 41, 1], [41, 43, 41, 0]])).tolist()
+    [0, 0, 1]
+    """
+    return form_letters(np.where(tokens > REST, REST + 1, tokens), _IN_TIME)
+
+
+def form_letters(tokens: NDArray[np.integer], least: float = _ALIKE) -> NDArray[np.int64]:
     """A letter (n,) for each of phrases (n, 32), in order of appearance: phrases that are nearly alike share one.
 
-    Alike is where of all steps at which a note begins in either, in _ALIKE of them the same one begins in both.
+    Alike is where of all steps at which a note begins in either, in `least` of them the same one begins in both.
 
     >>> form_letters(np.array([[41, 0, 43, 0], [45, 0, 41, 1], [41, 0, 43, 1]])).tolist()
     [0, 1, 0]
@@ -207,7 +246,7 @@ def form_letters(tokens: NDArray[np.integer]) -> NDArray[np.int64]:
     for k, phrase in enumerate(tokens):
         either = on[k] | on[heads]
         same = (phrase == tokens[heads]) & either
-        alike = np.count_nonzero(same, axis=1) >= _ALIKE * np.count_nonzero(either, axis=1)
+        alike = np.count_nonzero(same, axis=1) >= least * np.count_nonzero(either, axis=1)
         if alike.any():
             found[k] = alike.argmax()
         else:
@@ -217,33 +256,35 @@ def form_letters(tokens: NDArray[np.integer]) -> NDArray[np.int64]:
 
 
 def no_places(*shape: int) -> NDArray[np.int64]:
-    """That nothing is said of where phrases stand, (*shape, 4); not to be written to."""
+    """That nothing is said of where phrases stand, (*shape, 5); not to be written to."""
     return np.broadcast_to(np.array(PLACE_NULLS, np.int64), (*shape, len(PLACE_NULLS)))
 
 
 def places(
     phrases: int, letters: Sequence[int] | None = None, *, first: int | None = 0, whole: bool = True,
-    rests: Sequence[int] | None = None,
+    rests: Sequence[int] | None = None, rhythms: Sequence[int] | None = None,
 ) -> NDArray[np.int64]:  # fmt: skip
-    """Where each of consecutive phrases stands: (phrases, 4) from the opening, to the ending, its letter, how it rests.
+    """Where each of consecutive phrases stands: (phrases, 5).
 
-    `first` is how many lie before them, None if that is not said; `whole`, whether the last one is the ending. Without
-    `letters` none is said; of more than PLACES letters the others are not said either. `rests` are `rest_classes`.
+    That is how many lie before it and after it, its form letter, how it rests, and the letter of its rhythm. `first` is
+    how many lie before them all, None if that is not said; `whole`, whether the last one is the ending. Without
+    `letters` none is said; of more than PLACES letters the others are not said either, and so with `rhythms`. `rests`
+    are `rest_classes`.
 
-    >>> places(3, [0, 1, 0], rests=[0, 0, 1]).tolist()
-    [[0, 2, 0, 0], [1, 1, 1, 0], [2, 0, 0, 1]]
+    >>> places(3, [0, 1, 0], rests=[0, 0, 1], rhythms=[0, 0, 0]).tolist()
+    [[0, 2, 0, 0, 0], [1, 1, 1, 0, 0], [2, 0, 0, 1, 0]]
     """
     found = no_places(phrases).copy()
     at = np.arange(phrases)
     if first is not None:
-        found[:, 0] = np.minimum(first + at, FAR)
+        found[:, BEFORE] = np.minimum(first + at, FAR)
     if whole:
-        found[:, 1] = np.minimum(phrases - 1 - at, FAR)
-    if letters is not None:
-        named = np.asarray(letters, np.int64)
-        found[:, 2] = np.where(named < PLACES, named, PLACES)
+        found[:, AFTER] = np.minimum(phrases - 1 - at, FAR)
+    for k, named in ((LETTER, letters), (RHYTHM, rhythms)):
+        if named is not None:
+            found[:, k] = np.minimum(named, PLACES)
     if rests is not None:
-        found[:, 3] = rests
+        found[:, RESTING] = rests
     return found
 
 
@@ -252,13 +293,14 @@ def places_among(
 ) -> NDArray[np.int64]:
     """Where phrases (P, 32) that play so many steps stand, of which some are `known` (P,); else as `places`.
 
-    The letters of those are said, and how they rest. The others are to sing or pause as most of those do that do not
-    rest: who asks for bars wants notes there.
+    The letters of those are said, also of their rhythms, and how they rest. The others are to sing or pause as most of
+    those do that do not rest: who asks for bars wants notes there.
     """
-    letters, rests = np.full(len(phrases), PLACES), np.full(len(phrases), len(RESTS) + 1)
-    letters[known] = form_letters(phrases[known])
+    letters, rhythms = np.full((2, len(phrases)), PLACES)
+    rests = np.full(len(phrases), len(RESTS) + 1)
+    letters[known], rhythms[known] = form_letters(phrases[known]), rhythm_letters(phrases[known])
     if known.any():
         rests[known] = classes = rest_classes(phrases[known], steps)
         if (singing := classes[classes < len(RESTS)]).size:
             rests[~known] = int(np.median(singing))
-    return places(len(phrases), letters, first=first, whole=whole, rests=rests)  # type: ignore[arg-type]
+    return places(len(phrases), letters, first=first, whole=whole, rests=rests, rhythms=rhythms)  # type: ignore[arg-type]

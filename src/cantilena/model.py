@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from cantilena import hub
 from cantilena.diffusion.schedule import NoiseSchedule, Prediction
 from cantilena.errors import ModelError
-from cantilena.labels import PLACES, LabelKind, TuneLabels, VoiceLabels, kind_of_labels, letters_of, no_places
+from cantilena.labels import PLACES, LabelKind, PhraseForm, TuneLabels, VoiceLabels, kind_of_labels, no_places
 from cantilena.latent import LatentSpace
 from cantilena.model_about import check_about, read_about
 from cantilena.model_checks import check_arrays, check_network
@@ -93,7 +93,7 @@ class Repertoire:
     """What a model knows of the tunes that it learned from: forms, homes and styles only of a model of tunes."""
 
     metres: tuple[Metre, ...]
-    forms: dict[str, list[str]]  # of real tunes by style, a letter for each phrase
+    forms: dict[str, list[PhraseForm]]  # of real tunes by style
     homes: dict[str, list[tuple[int, int, int]]]  # by style: scale, tonic, and how many real tunes are at home there
     styles: dict[str, dict[str, int]]  # how many real tunes of each style are in each metre, where they are many
     densities: dict[str, dict[str, list[float]]]  # by style and metre: quantiles of notes a quarter of real tunes
@@ -101,9 +101,7 @@ class Repertoire:
     @classmethod
     def of(cls, about: Mapping[str, Any]) -> Repertoire:
         """From a model.json that `check_about` has passed; ValueError for a form or a metre that is none."""
-        forms = about.get("forms", {})
-        for form in (form for some in forms.values() for form in some):
-            letters_of(form)
+        forms = {style: [PhraseForm.parse(form) for form in some] for style, some in about.get("forms", {}).items()}
         homes = {
             style: [(scale % 12, tonic % 12, n) for scale, tonic, n in some]
             for style, some in about.get("homes", {}).items()
@@ -311,7 +309,7 @@ class Model:
     ) -> NDArray[np.float32]:
         """x_t (B, P, D), log_snr (B,), x0_prev (B, P, D), labels (B, k) -> the network's prediction (B, P, D).
 
-        P is 32, or of a network that is told `places` (B, P, 4) at most 32; if none are given, none are said. A graph
+        P is 32, or of a network that is told `places` (B, P, 5) at most 32; if none are given, none are said. A graph
         that takes 32 alone is given silence beyond P, masked. The graph of the `paper` recipe has no inputs for x0_prev
         and labels; they are then left out.
         """

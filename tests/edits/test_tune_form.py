@@ -6,7 +6,7 @@ import pytest
 from cantilena.edits import tune_form
 from cantilena.edits.tune_form import _unheard, _worth, compose_tune, draw_density, draw_form
 from cantilena.edits.window import own_seed
-from cantilena.labels import SINGS, letters_of
+from cantilena.labels import SINGS, PhraseForm
 from cantilena.music.melody import Melody
 from cantilena.music.metre import Metre
 
@@ -26,23 +26,24 @@ def test_where_none_is_known_none_is_told():
     assert draw_density({}, "irish", "6/8", 0) is None
 
 
-def text(letters):
-    return "".join(chr(65 + k) for k in letters)
+def forms(*texts):
+    return [PhraseForm.parse(text) for text in texts]
 
 
-FORMS = [f"ABAC{chr(68 + k)}FGH" for k in range(10)]
+FORMS = forms(*(f"ABAC{chr(68 + k)}FGH AABBAAAB" for k in range(10)))
 
 
 def test_a_form_is_that_of_a_real_tune_as_long_where_enough_are():
-    drawn = {text(draw_form({"irish": [*FORMS, "AAAA"]}, "irish", 8, seed)) for seed in range(60)}
-    known = {text(letters_of(form)) for form in FORMS}
-    assert drawn <= known
+    drawn = {draw_form({"irish": [*FORMS, *forms("AAAA")]}, "irish", 8, seed).text for seed in range(60)}
+    assert drawn <= {form.text for form in FORMS}
     assert len(drawn) > 4
 
 
 def test_a_shorter_one_opens_again_and_goes_on_otherwise():
-    letters = draw_form({"irish": FORMS}, "irish", 16, 3)
-    assert letters == draw_form({"irish": FORMS}, "irish", 16, 3)
+    form = draw_form({"irish": FORMS}, "irish", 16, 3)
+    assert form == draw_form({"irish": FORMS}, "irish", 16, 3)
+    letters, rhythms = form
+    assert rhythms == 2 * [0, 0, 1, 1, 0, 0, 0, 1]
     first, second = letters[:8], letters[8:]
     assert first[:2] == second[:2]
     assert not set(second[2:]) & set(first)
@@ -50,13 +51,14 @@ def test_a_shorter_one_opens_again_and_goes_on_otherwise():
 
 
 def test_a_form_with_a_pickup_phrase_is_gone_on_with_on_the_beat():
-    letters = draw_form({"irish": ["ABCDEFGHI"] * 8}, "irish", 16, 0)  # nine phrases
-    assert text(letters[8:10]) == "AB"
+    form = draw_form({"irish": forms("ABCDEFGHI AABBCCDDE") * 8}, "irish", 16, 0)  # nine phrases
+    assert form.letters[8:10] == [0, 1]
+    assert form.rhythms == 2 * [0, 0, 1, 1, 2, 2, 3, 3]
 
 
 def test_one_style_has_all_its_forms_and_not_the_one_that_is_just_as_long():
-    forms = ["ABCDEFGHIJKLMNOP", *(f"AABB{'CDEFGHIJ'[k]}AAB" for k in range(8))]
-    drawn = {text(draw_form({"song": forms}, "song", 16, seed)) for seed in range(40)}
+    some = forms("ABCDEFGHIJKLMNOP", *(f"AABB{'CDEFGHIJ'[k]}AAB" for k in range(8)))
+    drawn = {draw_form({"song": some}, "song", 16, seed).text for seed in range(40)}
     assert len(drawn) > 3
 
 
@@ -101,7 +103,7 @@ def test_it_draws_until_one_is_a_tune_and_of_four_one_that_keeps_its_form(monkey
     monkeypatch.setattr(tune_form, "_written", written)
     monkeypatch.setattr(tune_form, "_worth", lambda one, letters, sung: tunes[id(one)])
     monkeypatch.setattr(tune_form, "_unheard", lambda one, letters: 0 if heard else 1)
-    best = compose_tune(sample, lambda seed: seed, 5, 8, Metre.parse("4/4"), [0, 1, 0, 1])
+    best = compose_tune(sample, lambda seed: seed, 5, 8, Metre.parse("4/4"), PhraseForm([0, 1, 0, 1]))
     assert asked == [5, *(own_seed(5, 1 + k) for k in range(1, drawn))]
     assert tunes[id(best)] == max(worths[:drawn])
 

@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 
 from cantilena.composer import load
 from cantilena.errors import CorpusError, RecipeError
-from cantilena.labels import rest_classes
+from cantilena.labels import LETTER, RHYTHM, rest_classes, rhythm_letters
 from cantilena.latent import LatentSpace
 from cantilena.music.melody import REST, is_silent
 from cantilena.music.metre import Metre
@@ -161,6 +161,7 @@ def sequences(letters=((0, 1, 0, 2),), D=2):
         rows=rows,
         letters=torch.tensor([x for f in letters for x in f]),
         rests=rows % 3,
+        rhythms=torch.tensor([x % 2 for f in letters for x in f]),
         begin=torch.cumsum(length, 0) - length,
         length=length,
         steps=torch.full_like(length, 32),
@@ -174,15 +175,15 @@ def test_a_short_tune_is_whole_and_masked():
     assert batch.mask[0].tolist() == [True] * 4 + [False] * (PHRASES - 4)
     assert batch.x_0[0, :4, 0].tolist() == [1, 2, 3, 4]
     assert not batch.x_0[0, 4:].any()
-    assert batch.places[0, :4].T.tolist() == [[0, 1, 2, 3], [3, 2, 1, 0], [0, 1, 0, 2], [0, 1, 2, 0]]
+    assert batch.places[0, :4].T.tolist() == [[0, 1, 2, 3], [3, 2, 1, 0], [0, 1, 0, 2], [0, 1, 2, 0], [0, 1, 0, 0]]
 
 
 def test_a_window_knows_how_far_opening_and_ending_are():
     form = tuple(range(70))
     window = sequences((form,)).take(torch.tensor([0]), torch.tensor([20]))
     assert window.mask.all()
-    assert window.places[0, 0].tolist() == [20, FAR, 0, 2]  # 49 phrases to the ending: far
-    assert window.places[0, -1].tolist() == [FAR, 18, 31, 0]  # letters begin anew in every window
+    assert window.places[0, 0].tolist() == [20, FAR, 0, 2, 0]  # 49 phrases to the ending: far
+    assert window.places[0, -1].tolist() == [FAR, 18, 31, 0, 1]  # letters begin anew in every window
     ends = {
         tuple(p[[0, -1], 0].tolist()) for p in sequences((form,)).draw(256, torch.Generator().manual_seed(0)).places
     }
@@ -200,10 +201,10 @@ def test_labels_and_places_are_dropped_as_often_as_said():
     gone = labels == torch.tensor(sizes)
     assert gone.float().mean(0) == pytest.approx([0.1 + 0.9 * 0.15] * 5, abs=0.01)
     assert gone.all(1).float().mean() == pytest.approx(0.1, abs=0.01)
-    places = drop_places(torch.zeros(40_000, 3, 4, dtype=torch.long), generator)
+    places = drop_places(torch.zeros(40_000, 3, 5, dtype=torch.long), generator)
     gone = places == torch.tensor(PLACE_SIZES)
     assert (gone.all(1) == gone.any(1)).all()  # one kind is dropped for a whole sequence
-    assert gone[:, 0].float().mean(0) == pytest.approx([0.37, 0.37, 0.46, 0.46], abs=0.01)
+    assert gone[:, 0].float().mean(0) == pytest.approx([0.37, 0.37, 0.46, 0.46, 0.46], abs=0.01)
 
 
 def test_tunes_are_encoded_in_every_transposition_and_collections_have_their_share(tunes, toy_networks):
@@ -226,6 +227,10 @@ def test_tunes_are_encoded_in_every_transposition_and_collections_have_their_sha
     assert made.rests[: sum(2 * len(some) for some in pauses)].tolist() == [
         k for some in pauses for _ in (0, 1) for k in some.tolist()
     ]
+    rhythms = [rhythm_letters(found.phrases(int(tune))) for tune in train]
+    assert made.rhythms[: sum(2 * len(some) for some in rhythms)].tolist() == [
+        k for some in rhythms for _ in (0, 1) for k in some.tolist()
+    ]
     near = [float((codes - mean).abs().max().detach()) for codes in (first, other)]
     assert min(near) < 0.01 < max(near)  # one of the two is not transposed
 
@@ -247,9 +252,8 @@ def given(B=3, D=3, filled=6):
     random = torch.Generator().manual_seed(1)
     x, prev = torch.randn(2, B, PHRASES, D, generator=random)
     labels = torch.tensor([[0, 1, 2, 3, 0, 7, 2]]).repeat(B, 1)
-    places = torch.stack(
-        [torch.arange(PHRASES), torch.arange(PHRASES).flip(0), torch.arange(PHRASES) % 2, torch.arange(PHRASES) % 3], 1
-    )
+    at = torch.arange(PHRASES)
+    places = torch.stack([at, at.flip(0), at % 2, at % 3, at // 2 % 3], 1)
     mask = torch.zeros(B, PHRASES, dtype=torch.bool)
     mask[:, :filled] = True
     return [x, torch.linspace(-3, 3, B), prev, labels, places.repeat(B, 1, 1), mask]
@@ -267,7 +271,7 @@ def test_what_the_mask_hides_is_not_seen():
     assert torch.allclose(after[1:, :6], before[1:, :6], atol=1e-5)  # no tune sees another
 
 
-@pytest.mark.parametrize("which", range(11))
+@pytest.mark.parametrize("which", range(12))
 def test_every_label_is_heard_and_its_null_is_its_own(which):
     net, told = network(), given()
     before = net(*told)[0, 0]
@@ -286,18 +290,19 @@ def test_every_label_is_heard_and_its_null_is_its_own(which):
     )
 
 
-def test_equal_letters_attend_to_each_other_and_nulls_do_not():
+@pytest.mark.parametrize(("bias", "of"), [("equal_bias", LETTER), ("rhythm_bias", RHYTHM)])
+def test_equal_letters_attend_to_each_other_and_nulls_do_not(bias, of):
     net, told = network(), given(filled=PHRASES)
     for attention in net.attentions:
-        torch.nn.init.constant_(attention.equal_bias, 0.0)
+        torch.nn.init.constant_(getattr(attention, bias), 0.0)
     without = net(*told)
     for attention in net.attentions:
-        torch.nn.init.constant_(attention.equal_bias, 4.0)
+        torch.nn.init.constant_(getattr(attention, bias), 4.0)
     assert not torch.allclose(net(*told), without, atol=1e-3)
-    told[4][..., 2] = PLACE_SIZES[2]
+    told[4][..., of] = PLACE_SIZES[of]
     biased = net(*told)
     for attention in net.attentions:
-        torch.nn.init.constant_(attention.equal_bias, 0.0)
+        torch.nn.init.constant_(getattr(attention, bias), 0.0)
     assert torch.allclose(net(*told), biased, atol=1e-5)
 
 
@@ -640,34 +645,38 @@ def test_densities_are_quantiles_of_the_notes_a_quarter_of_training_tunes(tunes)
             assert min(theirs) - 1e-3 <= some[0] <= some[-1] <= max(theirs) + 1e-3
 
 
-def test_a_network_that_knew_of_no_rests_is_a_warm_start_and_a_model(trained, tunes, tmp_path):
-    """It begins as it was; what it is told of rests changes nothing, until it has learned it."""
+@pytest.mark.parametrize("knew", [3, 4])
+def test_a_network_that_knew_of_no_rests_or_rhythms_is_a_warm_start_and_a_model(trained, tunes, tmp_path, knew):
+    """It begins as it was; what it is told beyond that changes nothing, until it has learned it."""
     found, old = Tunes.open(tunes), tmp_path / "old"
     shutil.copytree(trained / "denoiser", old)
     told, folder = find_checkpoint(old)
     for name in ("weights", "average"):
-        kept = {k: v for k, v in load_file(folder / f"{name}.safetensors").items() if not k.startswith("places.3.")}
-        save_file(kept, folder / f"{name}.safetensors")
-    config = told["network"] | {"places": PLACE_SIZES[:3]}
+        weights = load_file(folder / f"{name}.safetensors")
+        unknown = (*(f"places.{k}." for k in range(knew, 5)), *(k for k in weights if k.endswith("rhythm_bias")))
+        save_file({k: v for k, v in weights.items() if not k.startswith(unknown)}, folder / f"{name}.safetensors")
+    config = told["network"] | {"places": PLACE_SIZES[:knew]}
     (folder / "run.json").write_text(json.dumps(told | {"network": config}))
     before, _ = tune_runs.load_latent_network(old, "denoiser")
-    assert len(before.places) == 3
+    assert len(before.places) == knew
 
     made = TuneDenoiser(replace(before.config, places=PLACE_SIZES)).eval()
-    assert runs.warm_start(made, old, "denoiser") == ("places.3.",)
+    assert runs.warm_start(made, old, "denoiser") == unknown
     asked = given(D=made.config.D)
     assert torch.equal(made(*asked), before(*asked))
-    asked[4][..., 3] += 1
+    asked[4][..., knew:] += 1
     assert torch.equal(made(*asked), before(*asked))
 
     tune_runs.export_run(old, trained / "decoder", tmp_path / "model", tunes=found, data="ours", licence="CC BY 4.0")
     place = tmp_path / "model" / "model.json"
     about = json.loads(place.read_text())
-    del about["denoiser"]["config"]["places"]  # as it was written then
+    if knew == 3:
+        del about["denoiser"]["config"]["places"]  # as it was written then
+    about["forms"] = {style: [form.split()[0] for form in some] for style, some in about["forms"].items()}
     about["metres"] = ["4/4"]
     place.write_text(json.dumps(about))
     assert load(tmp_path / "model").compose(bars=8, steps=2).melody.bars == 8
-    assert len(tune_runs.denoiser_of_tunes(tmp_path / "model")[0].places) == 3
+    assert len(tune_runs.denoiser_of_tunes(tmp_path / "model")[0].places) == knew
 
 
 def test_a_run_begins_with_a_model_by_its_name(trained, tunes, tmp_path, monkeypatch):

@@ -35,7 +35,7 @@ class BoundSampler(Protocol):
         shared: SharedPhrases | None = None,  # phrases that are drawn as one
         correct: Correct | None = None,  # given every x0_hat
         cost: Cost | None = None,  # what the sample is steered by
-        places: NDArray[np.int64] | None = None,  # (P, 4) where each phrase stands
+        places: NDArray[np.int64] | None = None,  # (P, 5) where each phrase stands
         at: int = 0,  # the step of the melody that it begins on
         read: Read | None = None,  # how it will be read, for who looks on
     ) -> NDArray[np.float32]: ...
@@ -50,5 +50,5 @@ class SampleMany(Protocol):
         *,
         phrases: int = WINDOW,
         condition: Condition | None = None,
-        places: NDArray[np.int64] | None = None,  # (P, 4), of all
+        places: NDArray[np.int64] | None = None,  # (P, 5), of all
     ) -> NDArray[np.float32]: ...

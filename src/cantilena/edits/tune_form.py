@@ -18,7 +18,7 @@ from cantilena.edits.cadence import Write, come_to_rest, key_before
 from cantilena.edits.song_form import MOST_RUNNING, SampleMany, Told, span_quality
 from cantilena.edits.steer import Steering
 from cantilena.edits.window import own_seed
-from cantilena.labels import SINGS, Home, form_letters, letters_of, places
+from cantilena.labels import SINGS, Home, PhraseForm, form_letters, places
 from cantilena.model import Model
 from cantilena.music.melody import REST, VOCABULARY, Melody, to_token
 from cantilena.music.metre import Metre
@@ -58,26 +58,33 @@ def draw_style(styles: Mapping[str, Mapping[str, int]], metre: str, seed: int) -
     return known[int(random.integers(len(known)))] if known else None
 
 
-def draw_form(forms: Mapping[str, Sequence[str]], style: str | None, phrases: int, seed: int) -> list[int]:
+def draw_form(
+    forms: Mapping[str, Sequence[PhraseForm]], style: str | None, phrases: int, seed: int
+) -> PhraseForm:  # fmt: skip
     """The form of a real tune of so many phrases; all chance is the seed's.
 
     Where few of a style are as long, it is that of one half as long or longer, else one of the longest: a longer one is
-    cut short, and a shorter one goes on as it began and then otherwise, by `_again`.
+    cut short, and a shorter one goes on as it began and then otherwise, by `_again`, in the same rhythms.
     """
     known = list(forms.get(style, ())) if style is not None else [form for some in forms.values() for form in some]
     if not known:
-        return list(range(phrases))
+        return PhraseForm(list(range(phrases)))
     random = _chance(seed, _FORMS)
-    exact = [form for form in known if len(form) == phrases]
-    square = [form if len(form) >= phrases else form[: len(form) // _SQUARE * _SQUARE] or form for form in known]
-    near = [form for form in square if 2 * len(form) >= phrases]
-    some = next((pool for pool in (exact, near) if len(pool) >= _ENOUGH), sorted(square, key=len)[-_ENOUGH:])
-    letters = letters_of(some[int(random.integers(len(some)))])
-    found, turn = list[int](), 0
+    exact = [form for form in known if len(form.letters) == phrases]
+    square = [form if len(form.letters) >= phrases else _squared(form) for form in known]
+    near = [form for form in square if 2 * len(form.letters) >= phrases]
+    longest = sorted(square, key=lambda form: len(form.letters))[-_ENOUGH:]
+    some = next((pool for pool in (exact, near) if len(pool) >= _ENOUGH), longest)
+    letters, rhythms = some[int(random.integers(len(some)))]
+    found, turns = list(letters), 1
     while len(found) < phrases:
-        found += letters if not turn else _again(letters, max(found) + 1)
-        turn += 1
-    return found[:phrases]
+        found += _again(letters, max(found) + 1)
+        turns += 1
+    return PhraseForm(found, rhythms and rhythms * turns).cut(phrases)
+
+
+def _squared(form: PhraseForm) -> PhraseForm:
+    return form.cut(len(form.letters) // _SQUARE * _SQUARE or len(form.letters))
 
 
 def _again(letters: list[int], new: int) -> list[int]:
@@ -116,19 +123,20 @@ def draw_density(
 
 
 def compose_tune(
-    sample: SampleMany, told: Told, seed: int, bars: int, metre: Metre, letters: Sequence[int], *,
+    sample: SampleMany, told: Told, seed: int, bars: int, metre: Metre, asked: PhraseForm, *,
     key: Key | None = None, home: Key | None = None, rules: Rules | None = None, form: Form | None = None,
     sung: bool = True,
 ) -> Melody:  # fmt: skip
-    """A tune of `bars` bars in the form of `letters`, one a phrase, that ends at home; all chance is the seed's.
+    """A tune of `bars` bars that ends at home, in the `asked` form of its phrases; all chance is the seed's.
 
     It ends on the tonic of the `key` that is asked for; else of that which the network was told, `home`, where the
     notes do not say otherwise; else of what was written. `rules` bind all that is. By a `form` bars come again where
     it asks and not elsewhere, and of the draws those that keep it are better. What is not `sung`, a bass, is not judged
     by how like a tune it is.
     """
-    phrases = metre.phrases_of(bars)
-    where, shared = places(phrases, letters, rests=[SINGS] * phrases), SharedPhrases.of(np.asarray(letters))
+    phrases, letters = metre.phrases_of(bars), asked.letters
+    where = places(phrases, letters, rests=[SINGS] * phrases, rhythms=asked.rhythms)
+    shared = SharedPhrases.of(np.asarray(letters))
     tunes: list[tuple[float, Melody]] = []
     for turn, draws in enumerate(DRAWS):
         seeds = [own_seed(seed, 1 + k) if k else seed for k in range(len(tunes), len(tunes) + draws)]

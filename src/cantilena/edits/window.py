@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from cantilena.diffusion.condition import Condition
 from cantilena.edits.bound_sampler import WINDOW, BoundSampler
 from cantilena.edits.steer import Steering
-from cantilena.labels import places_among
+from cantilena.labels import RESTING, places_among
 from cantilena.model import Model
 from cantilena.music.melody import HOLD, REST, Melody, canonical
 from cantilena.music.metre import TOKENS, Metre
@@ -72,7 +72,7 @@ class Window:
             steps = self.metre.phrase_steps
             asked["places"] = places_among(self.tokens, whole, self.first, whole=self.whole, steps=steps)
             if self.rests is not None:
-                asked["places"][:, -1] = self.rests
+                asked["places"][:, RESTING] = self.rests
         if whole.any():
             x_0[0, whole] = self.encode()[whole]
 

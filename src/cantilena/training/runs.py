@@ -470,13 +470,14 @@ def warm_start(network: nn.Module, source: Path, kind: Kind) -> tuple[str, ...]:
 
 
 def _new_labels(network: TuneDenoiser, weights: dict[str, Tensor]) -> tuple[str, ...]:
-    """The labels that a network of tunes is told beyond those of the weights; they begin by changing nothing."""
+    """The names of what a network of tunes is told beyond what the weights know; it begins by changing nothing."""
     told = {f"labels.{k}.": one for k, one in enumerate(network.labels)}
     told |= {f"places.{k}.": one for k, one in enumerate(network.places)}
     new = {name: one for name, one in told.items() if f"{name}weight" not in weights}
     for one in new.values():
         nn.init.zeros_(one.weight)  # type: ignore[arg-type]
-    return tuple(new)
+    biases = (name for name, _ in network.named_parameters() if name.endswith(".rhythm_bias"))
+    return (*new, *(name for name in biases if name not in weights))
 
 
 def _renamed(weights: dict[str, Tensor]) -> tuple[dict[str, Tensor], tuple[str, ...]]:

@@ -21,7 +21,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from cantilena.files import new_file
-from cantilena.labels import FAR, PLACE_NULLS, PLACES, rest_classes
+from cantilena.labels import FAR, PLACE_NULLS, PLACES, rest_classes, rhythm_letters
 from cantilena.latent import LatentSpace
 from cantilena.music.metre import TOKENS
 from cantilena.training.data import shifted
@@ -43,8 +43,8 @@ __all__ = [
 ]
 
 PHRASES = PLACES  # of a sequence
-PLACE_SIZES = PLACE_NULLS  # values of from the opening, to the ending, letter, rest; one index more is "not said"
-_ALONE = (0.3, 0.3, 0.4, 0.4)  # how often each of those is left unsaid
+PLACE_SIZES = PLACE_NULLS  # values of what is told of each phrase; one index more is "not said"
+_ALONE = (0.3, 0.3, 0.4, 0.4, 0.4)  # how often each of those is left unsaid
 
 
 class Batch(NamedTuple):
@@ -53,7 +53,7 @@ class Batch(NamedTuple):
     x_0: Tensor  # (B, P, D)
     mask: Tensor  # (B, P) bool: the places that are filled
     labels: Tensor  # (B, 7) role, style, metre, register, density, scale, tonic
-    places: Tensor  # (B, P, 4) phrases from the opening, to the ending, form letter, how it rests
+    places: Tensor  # (B, P, 5) phrases from the opening, to the ending, form letter, how it rests, rhythm
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +65,7 @@ class Sequences:
     rows: Tensor  # (m,) int64: which of them each phrase is, tunes joined
     letters: Tensor  # (m,) int64: form letter within its tune
     rests: Tensor  # (m,) int64: how it rests, of `labels.rest_classes`
+    rhythms: Tensor  # (m,) int64: letter of its rhythm within its tune
     begin: Tensor  # (s,) int64: where a tune's phrases begin in rows
     length: Tensor  # (s,) int64: how many they are
     steps: Tensor  # (s,) int64: how many of the 32 tokens of a phrase are played in its metre
@@ -93,7 +94,8 @@ class Sequences:
         at, mask = self._places(pick, first)
         flat, length = self.begin[pick, None] + at, self.length[pick]
         opening, ending = at.clamp(max=FAR), (length[:, None] - 1 - at).clamp(max=FAR)
-        places = torch.stack([opening, ending, relabelled(self.letters[flat]), self.rests[flat]], dim=-1)
+        letters, rhythms = relabelled(self.letters[flat]), relabelled(self.rhythms[flat])
+        places = torch.stack([opening, ending, letters, self.rests[flat], rhythms], dim=-1)
         x_0 = self.codes[self.rows[flat]] * mask[..., None]
         return Batch(x_0, mask, self.labels[pick], places * mask[..., None])
 
@@ -185,7 +187,7 @@ def drop_labels(labels: Tensor, sizes: Sequence[int], generator: torch.Generator
 
 
 def drop_places(places: Tensor, generator: torch.Generator) -> Tensor:
-    """Replace kinds of labels of phrases (B, P, 4) by their nulls: all with p = .1, else each with p of `_ALONE`."""
+    """Replace kinds of labels of phrases (B, P, 5) by their nulls: all with p = .1, else each with p of `_ALONE`."""
     device = places.device
     every = torch.rand(len(places), 1, generator=generator, device=device) < 0.1
     u = torch.rand(len(places), len(_ALONE), generator=generator, device=device)
@@ -217,14 +219,14 @@ def encode_tunes(
     others = np.concatenate([tunes.split(split, role=r) for r in (2, 3)])
     others = random.permutation(others)[: parts // 2].tolist()
     groups = (tunes.split(split, role=0).tolist(), tops, others)
-    tokens, letters, rests, begin, length, steps, labels, share = [], [], [], [], [], [], [], []
+    tokens, letters, rests, rhythms, begin, length, steps, labels, share = [], [], [], [], [], [], [], [], []
     at, collection = 0, tunes.table["col"]
     for kind, (members, most) in enumerate(zip(groups, (len(shifts), 3, 2), strict=True)):
         count = np.bincount(collection[members], minlength=len(tunes.collections)) if members else np.zeros(1)
         for tune in members:
             phrases = tunes.phrases(tune)
             form, home = form_letters(phrases), tunes.home(tune)
-            pauses = rest_classes(phrases, tunes.steps(tune))
+            pauses, rhythm = rest_classes(phrases, tunes.steps(tune)), rhythm_letters(phrases)
             weight = 1.0
             if kind == 0:
                 c = int(collection[tune])
@@ -237,6 +239,7 @@ def encode_tunes(
                 tokens.append(moved)
                 letters.append(form)
                 rests.append(pauses)
+                rhythms.append(rhythm)
                 begin.append(at)
                 length.append(len(moved))
                 steps.append(tunes.steps(tune))
@@ -260,6 +263,7 @@ def encode_tunes(
         torch.from_numpy(rows.reshape(-1).astype(np.int64)),
         torch.from_numpy(np.concatenate(letters)),
         torch.from_numpy(np.concatenate(rests)),
+        torch.from_numpy(np.concatenate(rhythms)),
         torch.tensor(begin),
         torch.tensor(length),
         torch.tensor(steps),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from cantilena.labels import PLACES_ONCE
+from cantilena.labels import LETTER, PLACES, PLACES_ONCE, RHYTHM
 from cantilena.latent import LatentSpace
 from cantilena.training.denoiser import Diffusion, DiffusionConfig
 from cantilena.training.layers import Attention
@@ -41,20 +42,20 @@ class TuneDenoiserConfig:
 
     @classmethod
     def of(cls, told: Mapping[str, Any]) -> TuneDenoiserConfig:
-        """From model.json; one that does not say what is told of each phrase is of a network that knew of no rests."""
+        """From model.json; where that does not say what is told of each phrase, neither rests nor rhythms are."""
         return cls(**{"places": PLACE_SIZES[:PLACES_ONCE], **told})
 
 
 class TuneDenoiser(PhraseTransformer):
     """Denoises the phrases of a tune: as `networks.Denoiser`, with a mask and labels for each phrase.
 
-    A phrase is told how many phrases lie before it and after it, its form letter, and how it rests; phrases of one
-    letter attend to each other by a learned bias of each layer and head. Each label has its null, index `labels[i]` or
-    `places[i]`.
+    A phrase is told how many phrases lie before it and after it, its form letter, how it rests, and the letter of its
+    rhythm; phrases of one letter attend to each other by a learned bias of each layer and head. Each label has its
+    null, index `labels[i]` or `places[i]`.
     """
 
     def __init__(self, config: TuneDenoiserConfig):
-        super().__init__(config, config.labels, FormAttention)
+        super().__init__(config, config.labels, partial(FormAttention, rhythms=len(config.places) > RHYTHM))
         self.places = nn.ModuleList(nn.Embedding(size + 1, config.width) for size in config.places)
         for embedding in self.places:
             nn.init.normal_(embedding.weight, std=0.02)  # type: ignore[arg-type]
@@ -64,27 +65,40 @@ class TuneDenoiser(PhraseTransformer):
     ) -> Tensor:
         """Prediction (B, P, D), float32, for x_t and x0_prev (B, P, D) at log_snr (B,).
 
-        labels (B, 7), places (B, P, 4) and mask (B, P), true where there is a phrase, as in `sequences.Batch`.
+        labels (B, 7), places (B, P, 5) and mask (B, P), true where there is a phrase, as in `sequences.Batch`.
         """
         x = self.begin(x_t, x0_prev)
         for i, embedding in enumerate(self.places):
             x = x + embedding(places[..., i])
-        letter = places[..., 2]
-        equal = (letter[:, :, None] == letter[:, None]) & (letter < PLACE_SIZES[2])[:, None]  # (B, P, P)
         hidden = (mask.to(x.dtype)[:, None] - 1) * 1e4  # (B, 1, P)
-        return self.predict(x, log_snr, labels, equal, hidden)
+        equal = [_equal(places[..., of], PLACES) for of in (LETTER, RHYTHM) if of < places.shape[-1]]
+        return self.predict(x, log_snr, labels, hidden, *equal)
+
+
+def _equal(letters: Tensor, null: int) -> Tensor:
+    """Of letters (B, P) whether each equals each, (B, P, P); what is not said equals nothing."""
+    return (letters[:, :, None] == letters[:, None]) & (letters < null)[:, None]
 
 
 class FormAttention(Attention):
-    """Self-attention with a learned bias for each distance, and one between phrases that bear the same letter."""
+    """Self-attention with a learned bias for each distance, and one between phrases that bear the same letter.
 
-    def __init__(self, width: int, heads: int, positions: int):
+    Where `rhythms` are told, there is another between those whose rhythm has the same letter.
+    """
+
+    def __init__(self, width: int, heads: int, positions: int, *, rhythms: bool):
         super().__init__(width, heads, positions)
         self.equal_bias = nn.Parameter(torch.zeros(heads))
+        self.rhythm_bias = nn.Parameter(torch.zeros(heads)) if rhythms else None
 
-    def forward(self, x: Tensor, equal: Tensor, hidden: Tensor) -> Tensor:  # type: ignore[override]
-        """x (B, P, width), whether letters are equal (B, P, P), and what is added where nothing is (B, 1, P)."""
-        return super().forward(x, self.equal_bias[:, None, None] * equal[:, None] + hidden[:, None])
+    def forward(  # type: ignore[override]
+        self, x: Tensor, hidden: Tensor, equal: Tensor, in_time: Tensor | None = None
+    ) -> Tensor:
+        """x (B, P, width), what is added where nothing is (B, 1, P), and whether letters are equal (B, P, P)."""
+        bias = self.equal_bias[:, None, None] * equal[:, None] + hidden[:, None]
+        if self.rhythm_bias is not None and in_time is not None:
+            bias = bias + self.rhythm_bias[:, None, None] * in_time[:, None]
+        return super().forward(x, bias)
 
 
 class TuneTask:
@@ -180,7 +194,7 @@ def label_acts(task: TuneTask, network: nn.Module, drawn: Batch, eps: Tensor) ->
     """
     found: dict[str, float] = {}
     of_tunes = ("role", "style", "metre", "register", "density", "scale", "tonic")
-    names = (*of_tunes, "opening", "ending", "letter", "rest")
+    names = (*of_tunes, "opening", "ending", "letter", "rest", "rhythm")
     for level in LEVELS:
         at = torch.full((len(eps),), level, device=eps.device)
         right = task._in_parts(network, drawn, eps, at, False)

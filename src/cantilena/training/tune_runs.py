@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from cantilena.errors import RecipeError
-from cantilena.labels import form_text
+from cantilena.labels import PhraseForm
 from cantilena.latent import LatentSpace
 from cantilena.music.melody import is_silent
 from cantilena.music.metre import Metre
@@ -49,7 +49,6 @@ from cantilena.training.tunes import (
     REGISTERS,
     ROLES,
     Tunes,
-    form_letters,
     notes_a_quarter,
     sings,
 )
@@ -230,7 +229,7 @@ def real_styles(tunes: Tunes, least: int = 24) -> dict[str, dict[str, int]]:
 
 
 def real_forms(tunes: Tunes, most: int = 120, seed: int = 0) -> dict[str, list[str]]:
-    """The forms of training tunes by style: a letter for each of 4 to 32 phrases; at most so many of each style.
+    """The forms of training tunes of 4 to 32 phrases by style, each as `PhraseForm.text`; at most so many of a style.
 
     Of tunes that are never silent for a phrase: a singer's rests would come again as the silence of a letter.
     """
@@ -240,8 +239,7 @@ def real_forms(tunes: Tunes, most: int = 120, seed: int = 0) -> dict[str, list[s
         style = found.setdefault(tunes.style(tune), [])
         phrases = tunes.phrases(tune)
         if len(phrases) <= PHRASES and len(style) < most and not is_silent(phrases).any():
-            letters = form_letters(phrases)
-            style.append(form_text(letters.tolist()))
+            style.append(PhraseForm.of(phrases).text)
     return {style: sorted(forms, key=len) for style, forms in sorted(found.items()) if forms}
 
 

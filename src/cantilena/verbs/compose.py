@@ -22,7 +22,7 @@ from cantilena.edits.song_form import SAMPLES, SHORTEST, compose_song, octaves_t
 from cantilena.edits.steer import Steering
 from cantilena.edits.tune_form import compose_tune, draw_density, draw_form, draw_home, draw_style
 from cantilena.engine import Engine
-from cantilena.labels import Home, places
+from cantilena.labels import Home, PhraseForm, places
 from cantilena.music.melody import Melody, transpose
 from cantilena.music.metre import Metre
 from cantilena.music.midi import to_midi
@@ -151,7 +151,7 @@ def _tune(engine: Engine, counted: _Counted, request: Compose, length: Length, r
     """A tune in the form, the key and the density that are asked for, or in real tunes' of the style."""
     bars, metre, model, form, seed = length.bars, length.metre, engine.model, _form(rules), request.seed
     letters = None if form is None else form.letters(bars, metre)
-    letters = letters or draw_form(model.tunes.forms, request.style, length.phrases, seed)
+    asked = PhraseForm(letters) if letters else draw_form(model.tunes.forms, request.style, length.phrases, seed)
     density = draw_density(model.tunes.densities, request.style, str(metre), seed)
     drawn = _drawn(request, draw_home(model.tunes.homes, request.style, seed), density)
     sample, told = partial(counted.sample, **drawn), partial(engine.told, drawn)
@@ -159,7 +159,7 @@ def _tune(engine: Engine, counted: _Counted, request: Compose, length: Length, r
     key, binding = (None, None) if rules is None else (rules.key, rules.binding)
     sung = voice_of(request.voice or "lead").role != _BASS
     return compose_tune(
-        sample, told, seed, bars=bars, metre=metre, letters=letters, key=key, home=home, rules=binding, form=form,
+        sample, told, seed, bars=bars, metre=metre, asked=asked, key=key, home=home, rules=binding, form=form,
         sung=sung,
     )  # fmt: skip
 
