@@ -40,7 +40,11 @@ def test_two_processes_one_of_them_killed_build_the_same_corpus(songs, tmp_path,
                 os.kill(pids[0], signal.SIGKILL)
                 killed.append(done)
 
-        together = build([songs], tmp_path / "together", executor=cluster, workers=2, progress=kill_one)
+        store = pytest.importorskip("fsspec").filesystem("memory")
+        store.put(f"{songs}/", "/cluster/songs/", recursive=True)
+        together = build(
+            ["memory://cluster/songs"], tmp_path / "together", executor=cluster, workers=2, progress=kill_one
+        )
         assert killed and killed[0] < 40  # noqa: PT018
         assert pids[0] not in cluster._client.run(os.getpid).values()
     assert together.fingerprint == alone.fingerprint

@@ -6,8 +6,10 @@ import io
 import os
 import tarfile
 import zipfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,7 +51,7 @@ def zipped(path: Path) -> Path:
     return path
 
 
-def read(*paths: Path) -> list[Found]:
+def read(*paths: Path | str) -> list[Found]:
     return list(Sources(paths))
 
 
@@ -71,6 +73,81 @@ def test_zips_folders_and_files(tmp_path: Path) -> None:
     assert contents(read(zipped(tmp_path / "x.zip"))) == {f"x.zip/{path}": data for path, data in MIDI.items()}
     assert contents(read(folder)) == {f"songs/{path}": data for path, data in MIDI.items()}
     assert contents(read(folder / "three.Mid")) == {"three.Mid": b"333"}
+
+
+@pytest.fixture
+def bucket(tmp_path: Path) -> Iterator[Any]:
+    """A store that fsspec reaches, with the files in a folder, in a tar and in a zip."""
+    fsspec = pytest.importorskip("fsspec")
+    store = fsspec.filesystem("memory")
+    forget(store)
+    store.put(str(unpacked(tmp_path / "songs")), "/bucket/songs", recursive=True)
+    for path in (packed(tmp_path / "x.tar.gz", "w:gz"), zipped(tmp_path / "x.zip")):
+        store.put(str(path), f"/bucket/{path.name}")
+    yield store
+    forget(store)
+
+
+def forget(store: Any) -> None:
+    store.store.clear()
+    store.pseudo_dirs[:] = [""]
+
+
+def test_urls_are_read_as_paths_are(bucket: Any, tmp_path: Path) -> None:
+    for name in ("songs", "x.tar.gz", "x.zip", "songs/three.Mid"):
+        there = Sources([f"memory://bucket/{name}"])
+        here = Sources([tmp_path / name])
+        assert contents(list(there)) == contents(list(here))
+        assert there.total == here.total == (1 if name.endswith(".Mid") else 3)
+    assert contents(read("memory://bucket/songs/")) == contents(read("memory://bucket/songs"))
+    assert contents(read(f"file://{tmp_path}/songs")) == contents(read(tmp_path / "songs"))
+
+
+def test_a_url_is_read_by_processes_of_its_own_build(bucket: Any, tmp_path: Path) -> None:
+    tune = Melody.from_notes(range(0, 320, 4), range(4, 324, 4), [60, 62, 64, 65, 67] * 16)
+    bucket.pipe("/tunes/tune.mid", to_midi(tune))
+    with ThreadPoolExecutor() as threads:
+        corpus = build(["memory://tunes"], tmp_path / "corpus", executor=threads)
+    assert len(corpus) == 1
+    assert corpus.manifest["sources"] == [{"name": "tunes", "files": 1}]
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("memory://bucket/nothing", "no such file or folder"),
+        ("memory://bucket/songs/notes.txt", "neither a folder nor a .mid file"),
+        ("nowhere://bucket/songs", "Unsupported filesystem: 'nowhere'"),
+        ("s3://bucket/songs", "Install s3fs to access S3"),
+    ],
+)
+def test_a_url_that_cannot_be_read_is_one_line(bucket: Any, url: str, why: str) -> None:
+    with pytest.raises(CorpusError, match=why) as caught:
+        read(url)
+    assert "\n" not in str(caught.value)
+
+
+class Gone(Exception):
+    """As of the clients of some stores, which have no class in common."""
+
+
+def test_a_store_that_fails_in_the_middle_is_one_line(bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise Gone("the store is gone")
+
+    found = iter(Sources(["memory://bucket/x.tar.gz"]))
+    monkeypatch.setattr(type(bucket), "_open", fail)
+    with pytest.raises(CorpusError, match=r"x.tar.gz: cannot be read \(the store is gone\)"):
+        list(found)
+    monkeypatch.setattr(type(bucket), "info", fail)
+    with pytest.raises(CorpusError, match=r"songs: cannot be read \(the store is gone\)"):
+        Sources(["memory://bucket/songs"])
+
+
+def test_without_fsspec_a_url_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "upath", None)
+    with pytest.raises(CorpusError, match=r"pip install 'cantilena\[cluster\]'"):
+        Sources(["s3://bucket/songs"])
 
 
 @pytest.mark.parametrize("name", ["sung.kar", "SUNG.KAR", "wrapped.rmi", "wrapped.Rmi"])

@@ -192,30 +192,55 @@ def test_a_full_disk_keeps_the_older_checkpoint(tmp_path, monkeypatch):
     assert [p.name for p in tmp_path.glob(".step*")] == []
 
 
-def test_two_processes_train_as_one_with_the_whole_batch(tmp_path):
-    script = tmp_path / "two.py"
+def torchrun(
+    folder: Path, *options: str, task: str = "Toy()", config: str = "CONFIG"
+) -> "subprocess.CompletedProcess[str]":
+    """Two processes that learn a toy task in `folder`/run."""
+    script = folder / "two.py"
     script.write_text(
         textwrap.dedent(f"""
         import sys
         sys.path.insert(0, {str(Path(__file__).parent)!r})
+        from dataclasses import replace
         from pathlib import Path
-        from test_loop import CONFIG, Toy
+        from test_loop import CONFIG, Dies, Toy
         from cantilena.training.loop import fit
-        fit(Toy(), CONFIG, Path(sys.argv[1]))
+        fit({task}, {config}, Path(sys.argv[1]))
     """)
     )
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc_per_node=2",
-        str(script),
-        str(tmp_path / "run"),
-    ]
-    done = subprocess.run(
-        command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=120
-    )
+    command = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2")
+    return subprocess.run(
+        [*command, *options, str(script), str(folder / "run")], capture_output=True, text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=120,
+    )  # fmt: skip
+
+
+class Dies(Toy):
+    """One of two processes is killed at step 17, once."""
+
+    def loss(self, network, batch, step, generator):
+        if step == 17 and os.environ["RANK"] == "1" and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
+            Path(sys.argv[1]).with_name("killed").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().loss(network, batch, step, generator)
+
+
+def test_processes_that_torchrun_starts_again_go_on_from_the_checkpoint(tmp_path):
+    """What they learn is what two that nobody killed learn."""
+    done = torchrun(tmp_path, "--max-restarts=1", task="Dies()", config="replace(CONFIG, checkpoint_minutes=1e-6)")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "killed").exists()
+    rows = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    steps = [row["step"] for row in rows if "loss" in row]
+    assert steps == [5, 10, 15, 20, 25, 30]  # none is done again that a checkpoint has
+    fit(Toy(), replace(CONFIG, accumulate=2), tmp_path / "one")
+    alone = weights(tmp_path / "one")
+    for name, value in weights(tmp_path / "run").items():
+        torch.testing.assert_close(value, alone[name], atol=1e-6, rtol=1e-5)
+
+
+def test_two_processes_train_as_one_with_the_whole_batch(tmp_path):
+    done = torchrun(tmp_path)
     assert done.returncode == 0, done.stderr
     meta, _ = find_checkpoint(tmp_path / "run")
     assert meta["step"] == 30

@@ -14,7 +14,7 @@ from cantilena.errors import CorpusError
 if TYPE_CHECKING:
     from cantilena.corpus.cluster import Cluster
 
-__all__ = ["app"]
+__all__ = ["app", "cluster_at"]
 
 app = typer.Typer(help="Make a corpus of melodies from songs, and look at one.", no_args_is_help=True)
 
@@ -22,8 +22,11 @@ app = typer.Typer(help="Make a corpus of melodies from songs, and look at one.",
 @app.command()
 def build(
     sources: Annotated[
-        list[Path],
-        typer.Argument(metavar="SOURCE...", help="Read these: folders, .mid, .musicxml or .abc files, archives."),
+        list[str],
+        typer.Argument(
+            metavar="SOURCE...",
+            help="Read these: folders, .mid, .musicxml or .abc files, archives; URLs such as s3://.",
+        ),
     ],
     directory: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Write the corpus to this folder.")],
     metre: Annotated[
@@ -50,7 +53,7 @@ def build(
     if dask is not None and workers is not None:
         raise ValueError("--dask has workers of its own: give it without --workers")
     metres = tuple(sorted({one for text in metre or () for one in same_bars(Metre.parse(text))})) or None
-    with files_bar() as bar, _cluster(dask) as cluster:
+    with files_bar() as bar, cluster_at(dask) as cluster:
         task = bar.add_task("files", total=None)
 
         def progress(done: int, total: int | None) -> None:
@@ -70,7 +73,7 @@ def build(
     print_manifest(corpus)
 
 
-def _cluster(address: str | None) -> AbstractContextManager[Cluster | None]:
+def cluster_at(address: str | None) -> AbstractContextManager[Cluster | None]:
     """The cluster whose scheduler is there, or none."""
     if address is None:
         return nullcontext()

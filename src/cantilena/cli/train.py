@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cantilena.cli.corpus import cluster_at
 from cantilena.errors import RecipeError
 
 __all__ = ["app", "training_modules"]
@@ -40,7 +41,14 @@ _Board = Annotated[
     bool,
     typer.Option("--tensorboard", help="Write the figures for TensorBoard, too, to RUN/tensorboard."),
 ]
+_Dask = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="Encode the corpus on the workers of this dask scheduler: tcp://host:8786."),
+]
 _Dry = Annotated[bool, typer.Option("--dry-run", help="Say what would be trained and what is in its way, and stop.")]
+
+
+_ENCODING = ("denoiser", "mdn")  # what learns from an encoded corpus
 
 
 def _command(kind: str, told: str) -> None:
@@ -54,10 +62,11 @@ def _command(kind: str, told: str) -> None:
         init: _Init = None,
         set_: _Set = None,
         tensorboard: _Board = False,
+        dask: _Dask = None,
         dry_run: _Dry = False,
     ) -> None:
         settings = [*(set_ or []), *(["loop.tensorboard=true"] if tensorboard else [])]
-        _train(kind, recipe, corpus, run, init, settings, dry_run)
+        _train(kind, recipe, corpus, run, init, settings, dask, dry_run)
 
 
 for _kind, _told in (
@@ -73,8 +82,9 @@ for _kind, _told in (
 
 
 def _train(
-    kind: str, recipe_path: Path, corpus_path: Path, run: Path, init: Path | None, settings: list[str], dry: bool
-) -> None:
+    kind: str, recipe_path: Path, corpus_path: Path, run: Path, init: Path | None, settings: list[str],
+    dask: str | None, dry: bool,
+) -> None:  # fmt: skip
     recipes, runs = training_modules("training")
     from cantilena.corpus.store import Corpus
     from cantilena.music.metre import FOUR_FOUR
@@ -83,6 +93,8 @@ def _train(
     recipe = recipes.read_recipe(recipe_path, settings)
     if recipe.kind != kind:
         raise RecipeError(f"{recipe_path.name}: a training recipe for `cantilena train {recipe.kind}`, not {kind}")
+    if dask is not None and kind not in _ENCODING:
+        raise RecipeError(f"--dask encodes a corpus, and `cantilena train {kind}` needs none encoded")
     corpus = Tunes.open(corpus_path) if corpus_path.suffix == ".npz" else Corpus.open(corpus_path).only(FOUR_FOUR)
     if dry:
         from cantilena.training.checks import obstacles
@@ -94,9 +106,10 @@ def _train(
         return
     from cantilena.training.loop import LoopConfig
 
-    with _bar("encoding") as encoding, _bar("training") as training:
+    with _bar("encoding") as encoding, _bar("training") as training, cluster_at(dask) as cluster:
         given: dict[str, Any] = {"init": init, "progress": _progress(training)}
-        if kind in ("denoiser", "mdn"):
+        if kind in _ENCODING:
+            given["executor"] = cluster
             given["encoding"] = lambda done, total: encoding(done, total, "")
         if isinstance(corpus, Tunes):
             from cantilena.training import tune_runs as runs

@@ -1,4 +1,8 @@
-"""Files of songs in folders and archives, one after another, without unpacking anything to disk."""
+"""Files of songs in folders and archives, one after another, without unpacking anything to disk.
+
+A source lies on this machine, as a `Path`, or where fsspec reaches (`s3://bucket/songs`, `https://host/songs.tar`), as
+a `UPath`, which has the methods of a `Path`.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +11,16 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from lzma import LZMAError
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, TYPE_CHECKING, Self, TypeAlias
 
 from cantilena.errors import CorpusError
+
+if TYPE_CHECKING:
+    from upath import UPath
 
 __all__ = ["MAX_BYTES", "SONGS", "Found", "Sources", "Tunes"]
 
@@ -53,6 +61,8 @@ class Found:
 class Sources:
     """Any mix of folders (searched through), MIDI files, `.tar`, `.tar.*` and `.zip` archives; read by iterating.
 
+    Each is a path of this machine, or a URL of a kind that fsspec knows.
+
     Songs are files whose name ends in .mid, .midi, .kar (karaoke), .rmi (wrapped in RIFF), .musicxml, .mxl, .xml or
     .abc, in any case; whether they are what they are called is for the extractor to say. Archive members are read into
     memory and nowhere else, so a name like ``../../etc`` is only a name. `total` is the number of files:
@@ -63,7 +73,8 @@ class Sources:
     """
 
     def __init__(self, paths: Iterable[str | Path], tunes: Tunes | None = None) -> None:
-        self.paths = tuple(Path(path) for path in paths)
+        self.paths = tuple(_place(path) for path in paths)
+        self.names = tuple(map(_label, self.paths))  # what each is called, without where it lies
         self.files = [0] * len(self.paths)  # found so far in each
         self._tunes = tunes or (lambda data, name: [(name, data)])
         self._counted = 0  # in folders and zips, before reading
@@ -72,11 +83,12 @@ class Sources:
         if not self.paths:
             raise CorpusError("no sources: name a folder, .mid files or an archive of them")
         for path in self.paths:
-            read = _reader(path)
-            if read is _tar:
-                self._tar_bytes += path.stat().st_size
-            else:
-                self._counted += _count(path, read)
+            with _reached(path):
+                read = _reader(path)
+                if read is _tar:
+                    self._tar_bytes += path.stat().st_size
+                else:
+                    self._counted += _count(path, read)
 
     @property
     def total(self) -> int | None:
@@ -91,38 +103,68 @@ class Sources:
         self.files = [0] * len(self.paths)
         self._tar_read = self._tar_files = self._beyond = 0
         for index, path in enumerate(self.paths):
-            read = _reader(path)
-            before = self._tar_read
-            try:
-                for name, data, reason, position in read(path):
-                    if read is _tar:
-                        self._tar_files += 1
-                        self._tar_read = before + position
-                    told = f"{_label(path)}/{name.removeprefix('./')}".rstrip("/")
-                    songs = self._tunes(data, told)
-                    self.files[index] += len(songs)
-                    self._beyond += len(songs) - 1
-                    for song, content in songs:
-                        yield Found(index, song, content, reason)
-            except _DAMAGED as error:
-                if not self.files[index]:
-                    raise CorpusError(f"{path}: a damaged archive ({_why(error)})") from error
-                yield Found(index, f"{_label(path)} after {self.files[index]:,} MIDI files", reason=_REST)
-            except OSError as error:
-                raise CorpusError(f"{path}: cannot be read ({error.strerror or error})") from error
-            if read is _tar:
-                self._tar_read = before + path.stat().st_size
+            with _reached(path):
+                yield from self._read(index, path)
+
+    def _read(self, index: int, path: _Place) -> Iterator[Found]:
+        read, before = _reader(path), self._tar_read
+        try:
+            for name, data, reason, position in read(path):
+                if read is _tar:
+                    self._tar_files += 1
+                    self._tar_read = before + position
+                told = f"{self.names[index]}/{name.removeprefix('./')}".rstrip("/")
+                songs = self._tunes(data, told)
+                self.files[index] += len(songs)
+                self._beyond += len(songs) - 1
+                for song, content in songs:
+                    yield Found(index, song, content, reason)
+        except _DAMAGED as error:
+            if not self.files[index]:
+                raise CorpusError(f"{path}: a damaged archive ({_why(error)})") from error
+            yield Found(index, f"{self.names[index]} after {self.files[index]:,} MIDI files", reason=_REST)
+        if read is _tar:
+            self._tar_read = before + path.stat().st_size
 
 
+_Place: TypeAlias = "Path | UPath"
 Tunes = Callable[[bytes, str], Sequence[tuple[str, bytes]]]  # data and name of a file -> those of the songs in it
 _Item = tuple[str, bytes, str, int]  # name in the source, data, reason, bytes of the source read so far
 
 
-def _label(path: Path) -> str:
-    return path.name or path.resolve().name
+def _place(path: str | Path) -> _Place:
+    if "://" not in str(path):
+        return Path(path)
+    try:
+        from upath import UPath
+    except ImportError as error:
+        raise CorpusError(f"{path}: URLs need fsspec: pip install 'cantilena[cluster]'") from error
+    try:
+        return UPath(path)
+    except (ValueError, ImportError) as error:  # an unknown kind of URL, or one whose package is missing
+        raise CorpusError(f"{path}: {error}") from error
 
 
-def _reader(path: Path) -> Callable[[Path], Iterator[_Item]]:
+@contextmanager
+def _reached(path: _Place) -> Iterator[None]:
+    """CorpusError for what cannot be read; what goes wrong beyond this machine has no class of its own."""
+    try:
+        yield
+    except CorpusError:
+        raise
+    except OSError as error:
+        raise CorpusError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except Exception as error:
+        if isinstance(path, Path):
+            raise
+        raise CorpusError(f"{path}: cannot be read ({error or type(error).__name__})") from error
+
+
+def _label(path: _Place) -> str:
+    return path.name or (path.resolve().name if isinstance(path, Path) else str(path).rstrip("/").rpartition("/")[2])
+
+
+def _reader(path: _Place) -> Callable[[_Place], Iterator[_Item]]:
     name = path.name.lower()
     if path.is_dir():
         return _folder
@@ -137,16 +179,14 @@ def _reader(path: Path) -> Callable[[Path], Iterator[_Item]]:
     raise CorpusError(f"{path}: neither a folder nor a .mid file nor a .tar, .tar.* or .zip archive of them")
 
 
-def _count(path: Path, read: Callable[[Path], Iterator[_Item]]) -> int:
-    try:
-        if read is _zip:
-            with zipfile.ZipFile(path) as archive:
-                return sum(_is_song(info.filename) for info in archive.infolist())
+def _count(path: _Place, read: Callable[[_Place], Iterator[_Item]]) -> int:
+    if read is not _zip:
         return sum(1 for _ in _walk(path)) if read is _folder else 1
+    try:
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+            return sum(_is_song(info.filename) for info in archive.infolist())
     except _DAMAGED as error:
         raise CorpusError(f"{path}: a damaged archive ({_why(error)})") from error
-    except OSError as error:
-        raise CorpusError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
 class _BoundError(tarfile.TarError):
@@ -164,28 +204,35 @@ def _is_song(name: str) -> bool:
     return name.lower().endswith(SONGS)
 
 
-def _walk(folder: Path) -> Iterator[str]:
+def _walk(folder: _Place) -> Iterator[tuple[str, _Place]]:
+    """The songs in a folder, at any depth: name in it and place."""
+    if not isinstance(folder, Path):
+        for path in folder.fs.find(folder.path):  # one request lists a whole bucket
+            if _is_song(path):
+                name = path.removeprefix(folder.path).lstrip("/")
+                yield name, folder / name
+        return
     for root, folders, names in os.walk(folder):
         folders.sort()
         for name in sorted(names):
             if _is_song(name):
-                yield os.path.join(root, name)
+                yield os.path.relpath(os.path.join(root, name), folder), Path(root, name)
 
 
-def _folder(folder: Path) -> Iterator[_Item]:
-    for path in _walk(folder):
-        yield os.path.relpath(path, folder), *_contents(path), 0
+def _folder(folder: _Place) -> Iterator[_Item]:
+    for name, path in _walk(folder):
+        yield name, *_contents(path), 0
 
 
-def _file(path: Path) -> Iterator[_Item]:
+def _file(path: _Place) -> Iterator[_Item]:
     yield "", *_contents(path), 0
 
 
-def _contents(path: str | Path) -> tuple[bytes, str]:
+def _contents(path: _Place) -> tuple[bytes, str]:
     try:
-        if not os.path.isfile(path):  # a pipe would wait for ever
+        if not path.is_file():  # a pipe would wait for ever
             return b"", "not a file"
-        with open(path, "rb") as file:
+        with path.open("rb") as file:
             return _bounded(file)
     except OSError as error:
         return b"", f"cannot be read: {error.strerror or type(error).__name__}"
@@ -241,9 +288,9 @@ class _Header(tarfile.TarInfo):
             raise _BoundError("a member without an end")
 
 
-def _tar(path: Path) -> Iterator[_Item]:
+def _tar(path: _Place) -> Iterator[_Item]:
     opened = {"mode": "r|*", "bufsize": 1 << 18, "tarinfo": _Header}
-    with open(path, "rb") as file, _Tape.open(fileobj=file, **opened) as archive:  # type: ignore[call-overload]
+    with path.open("rb") as file, _Tape.open(fileobj=file, **opened) as archive:  # type: ignore[call-overload]
         lost, last = 0, ""
         for member in archive:
             if archive.lost > lost:
@@ -266,8 +313,8 @@ def _tar(path: Path) -> Iterator[_Item]:
             yield f"after {last}", b"", _NO_HEADER, file.tell()
 
 
-def _zip(path: Path) -> Iterator[_Item]:
-    with zipfile.ZipFile(path) as archive:
+def _zip(path: _Place) -> Iterator[_Item]:
+    with path.open("rb") as file, zipfile.ZipFile(file) as archive:
         for info in archive.infolist():
             if not _is_song(info.filename):  # nor is a folder, whose name ends in a slash
                 continue

@@ -11,10 +11,13 @@ A folder of one split and one draw of transpositions:
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -24,6 +27,7 @@ from torch import Tensor
 from cantilena.corpus.store import WINDOW_PHRASES as PHRASES
 from cantilena.corpus.store import Corpus
 from cantilena.corpus.tunes import Split
+from cantilena.corpus.worker_pool import WorkerPool
 from cantilena.errors import CorpusError
 from cantilena.files import new_folder
 from cantilena.latent import LatentSpace
@@ -31,8 +35,10 @@ from cantilena.music.melody import is_silent
 from cantilena.training.data import SHIFTS, shifted
 from cantilena.training.networks import MelodyVAE
 
-__all__ = ["PHRASES", "Latents", "Windows", "encode_corpus", "encode_phrases", "max_silent"]
+__all__ = ["PHRASES", "Encoding", "Latents", "Windows", "encode_corpus", "encode_phrases", "max_silent"]
 
+Encoding: TypeAlias = Callable[[int, int], None]  # phrases done, and in all
+_PART = 8192  # phrases that are encoded at once
 MAX_SILENT = 8  # silent phrases in a training example of 32
 
 
@@ -109,9 +115,59 @@ class Windows:
         return (z - self._mean) / self._scale
 
 
+def encode_phrases(
+    network: MelodyVAE,
+    tokens: NDArray[np.integer],
+    precision: str = "fp32",
+    *,
+    executor: Executor | None = None,
+    progress: Encoding | None = None,
+) -> NDArray[np.float16]:
+    """Posterior mean and deviation of phrases (n, 32), as (n, 2, Z) float16.
+
+    An `executor`, such as a `Cluster`, encodes parts of them each on one thread; without one they are encoded here.
+    `progress` gets phrases done and in all. CorpusError where the workers cannot encode.
+    """
+    codes = np.empty((len(tokens), 2, network.config.latent), np.float16)
+    starts, done = range(0, len(tokens), _PART), 0
+    for at, part in _encoded(network, tokens, precision, executor, starts):
+        codes[at : at + _PART] = part
+        done += len(part)
+        if progress:
+            progress(done, len(tokens))
+    return codes
+
+
+def _encoded(
+    network: MelodyVAE, tokens: NDArray[np.integer], precision: str, executor: Executor | None, starts: Sequence[int]
+) -> Iterator[tuple[int, NDArray[np.float16]]]:
+    """The phrases in parts that begin at `starts`, as they are done: where each begins, and its codes."""
+    if executor is None:
+        for at in starts:
+            yield at, _encode(network, tokens[at : at + _PART], precision)
+        return
+    work = partial(_encode_elsewhere, deepcopy(network).to("cpu"), precision)
+    parts = ([(at, tokens[at : at + _PART])] for at in starts)
+    with WorkerPool(work, executor=executor, workers=getattr(executor, "workers", None)) as pool:
+        try:
+            for ((at, _),), codes in pool.run(parts):
+                if codes is None:
+                    raise CorpusError("what encodes phrases was killed, twice")
+                yield at, codes
+        except ImportError as error:
+            raise CorpusError(f"a worker cannot encode: pip install 'cantilena[train]' there ({error})") from error
+
+
+def _encode_elsewhere(
+    network: MelodyVAE, precision: str, parts: Sequence[tuple[int, NDArray[np.integer]]]
+) -> NDArray[np.float16]:
+    torch.set_num_threads(1)
+    ((_, tokens),) = parts
+    return _encode(network, tokens, precision)
+
+
 @torch.no_grad()
-def encode_phrases(network: MelodyVAE, tokens: NDArray[np.integer], precision: str = "fp32") -> NDArray[np.float16]:
-    """Posterior mean and deviation of phrases (n, 32), as (n, 2, Z) float16."""
+def _encode(network: MelodyVAE, tokens: NDArray[np.integer], precision: str) -> NDArray[np.float16]:
     codes = np.empty((len(tokens), 2, network.config.latent), np.float16)
     device = next(network.parameters()).device
     size = 512 if device.type == "cpu" else 16384
@@ -134,12 +190,13 @@ def encode_corpus(
     limit: int | None = None,
     precision: str = "fp32",
     meta: dict[str, Any] | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    executor: Executor | None = None,
+    progress: Encoding | None = None,
 ) -> Latents:
     """Encode the melodies of `split` that hold a window of so many `phrases`, each in one random transposition.
 
     `seed` draws the transpositions (seed 0 draws none); `limit` keeps about that many windows, melody by melody in
-    random order. The folder appears in one step. `progress` gets phrases done and in all.
+    random order. The folder appears in one step. `executor` and `progress` are those of `encode_phrases`.
     """
     windows = corpus.windows(split, max_silent=max_silent(phrases), phrases=phrases)
     if not len(windows):
@@ -169,11 +226,7 @@ def encode_corpus(
     flat = np.concatenate(tokens)
     distinct, rows = np.unique(flat.view("V32").ravel(), return_inverse=True)
     distinct_tokens = distinct.view(np.int8).reshape(-1, 32)
-    codes = np.empty((len(distinct_tokens), 2, network.config.latent), np.float16)
-    for at in range(0, len(codes), 8192):
-        codes[at : at + 8192] = encode_phrases(network, distinct_tokens[at : at + 8192], precision)
-        if progress:
-            progress(min(at + 8192, len(codes)), len(codes))
+    codes = encode_phrases(network, distinct_tokens, precision, executor=executor, progress=progress)
 
     about = {
         "corpus": corpus.fingerprint,

@@ -191,10 +191,18 @@ def _processes(config: LoopConfig) -> Iterator[None]:
 
     What DistributedDataParallel leaves behind is a cycle: collected by the interpreter as it ends, it aborts a process
     whose work is done (three of 24 runs on two processors).
+
+    Where torchrun starts processes again, they meet in the store that those before left their addresses in, and would
+    wait for them for half an hour (pytorch/pytorch#135712): each start has a part of it to itself.
     """
     ours = int(os.environ.get("WORLD_SIZE", 1)) > 1 and not dist.is_initialized()
     if ours:
-        dist.init_process_group("nccl" if device_of(config).type == "cuda" else "gloo")
+        store, rank, world = next(iter(dist.rendezvous("env://")))  # type: ignore[attr-defined]
+        if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True":
+            start = os.environ.get("TORCHELASTIC_RESTART_COUNT")
+            store = dist.PrefixStore(f"start {start}", store)  # type: ignore[attr-defined]
+        backend = "nccl" if device_of(config).type == "cuda" else "gloo"
+        dist.init_process_group(backend, store=store, rank=rank, world_size=world)
     try:
         yield
     finally:

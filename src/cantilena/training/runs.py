@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
 from dataclasses import asdict, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,7 +36,7 @@ from cantilena.training.export import (
     read_weights,
     vae_fingerprint,
 )
-from cantilena.training.latents import MAX_SILENT, PHRASES, Latents, encode_corpus, max_silent
+from cantilena.training.latents import MAX_SILENT, PHRASES, Encoding, Latents, encode_corpus, max_silent
 from cantilena.training.loop import (
     LoopConfig,
     Progress,
@@ -86,7 +87,6 @@ __all__ = [
 
 SPLITS: tuple[Split, Split] = ("train", "validation")  # what training looks at
 LEAST_WINDOW = 4  # phrases that a network of windows sees at once; MOST_WINDOW is a model's
-Encoding: TypeAlias = Callable[[int, int], None]  # phrases done, and in all
 
 
 # -- the VAE ---------------------------------------------------------------------------------------
@@ -184,10 +184,11 @@ def train_denoiser(
     init: Path | None = None,
     progress: Progress | None = None,
     encoding: Encoding | None = None,
+    executor: Executor | None = None,
 ) -> int:
     """Train a denoiser in `run`; the corpus is encoded first, once for each VAE, beside the corpus.
 
-    `encoding` gets phrases done and in all. Returns the step reached.
+    `encoding` gets phrases done and in all; `executor` encodes them, such as a `Cluster`. Returns the step reached.
     """
     if recipe.network == "tune":
         raise RecipeError(f"{recipe.name}: network_type = tune learns from tunes.npz, which --corpus names")
@@ -199,7 +200,8 @@ def train_denoiser(
 
     schedule = NoiseSchedule.from_config({"name": diffusion.schedule, "T": diffusion.T})
     meta = {"diffusion": {"schedule": schedule.to_config(), "prediction": diffusion.prediction}}
-    return _train_on_latents(recipe, corpus, run, make_task, meta, init=init, progress=progress, encoding=encoding)
+    encode = partial(_latents, executor=executor, progress=encoding)
+    return _train_on_latents(recipe, corpus, run, make_task, meta, init=init, progress=progress, encode=encode)
 
 
 def train_mdn(
@@ -210,12 +212,14 @@ def train_mdn(
     init: Path | None = None,
     progress: Progress | None = None,
     encoding: Encoding | None = None,
+    executor: Executor | None = None,
 ) -> int:
     """Train a TransformerMDN in `run`, on the latents that denoisers learn from; as `train_denoiser`."""
     posterior = recipe.table("data", DataConfig).posterior
     loop = recipe.table("loop", LoopConfig)
     make_task = partial(MDNTask, posterior=posterior, compiled=loop.compile, device=device_of(loop))
-    return _train_on_latents(recipe, corpus, run, make_task, {}, init=init, progress=progress, encoding=encoding)
+    encode = partial(_latents, executor=executor, progress=encoding)
+    return _train_on_latents(recipe, corpus, run, make_task, {}, init=init, progress=progress, encode=encode)
 
 
 def _train_on_latents(
@@ -227,17 +231,17 @@ def _train_on_latents(
     *,
     init: Path | None,
     progress: Progress | None,
-    encoding: Encoding | None,
+    encode: Callable[..., Latents],
 ) -> int:
     loop, data = recipe.table("loop", LoopConfig), recipe.table("data", DataConfig)
     if not data.vae:
         raise RecipeError(f"{recipe.name}: say which VAE encodes the corpus, with --set data.vae=RUN or a model folder")
     vae = load_vae(Path(data.vae)).to(device_of(loop))
     size = window_of(recipe)
-    draws = [_latents(vae, corpus, "train", seed, data, size, encoding) for seed in range(1, data.draws + 1)]
+    draws = [encode(vae, corpus, "train", seed, data, size) for seed in range(1, data.draws + 1)]
     validation = None  # a small corpus may have no validation song of 64 bars
     if len(corpus.windows("validation", max_silent=max_silent(size), phrases=size)):
-        validation = _latents(vae, corpus, "validation", 0, replace(data, windows=0), size, encoding)
+        validation = encode(vae, corpus, "validation", 0, replace(data, windows=0), size)
     space = _space(run, data, init, draws[0])
     torch.manual_seed(loop.seed)
     network = make_network(recipe, space.D)
@@ -430,7 +434,9 @@ def _latents(
     seed: int,
     data: DataConfig,
     phrases: int,
-    progress: Callable[[int, int], None] | None,
+    *,
+    executor: Executor | None = None,
+    progress: Encoding | None = None,
 ) -> Latents:
     name = vae_fingerprint(vae)
     size = "" if phrases == PHRASES else f"-{phrases}"
@@ -442,7 +448,7 @@ def _latents(
     torch.set_num_threads(1)
     return encode_corpus(
         vae, corpus, split, folder, seed=seed, phrases=phrases, limit=data.windows or None, precision=data.precision,
-        meta={"vae": name}, progress=progress,
+        meta={"vae": name}, executor=executor, progress=progress,
     )  # fmt: skip
 
 

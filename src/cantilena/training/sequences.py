@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -119,11 +121,13 @@ def encoded_tunes(
     *,
     precision: str,
     init: Path | None = None,
+    executor: Executor | None = None,
 ) -> tuple[LatentSpace, Sequences, Sequences]:
     """The latent space of a run, and its training and validation sequences in it; kept in the run for the next time.
 
     `told` says what they are made from: "shares", "shifts" and "parts" of `encode_tunes`, and names of VAE and tunes.
     The space is the run's own, else that of the run or model folder `init`, else fitted to the training phrases.
+    `executor` is that of `encode_phrases`.
     """
     kept, space_file = run / "sequences.safetensors", run / "latent.npz"
     key = json.dumps(told, sort_keys=True)
@@ -137,12 +141,9 @@ def encoded_tunes(
                 ]
                 return LatentSpace.load(space_file), parts[0], parts[1]
     shares = dict(told["shares"]) or dict.fromkeys(tunes.collections, 1.0)
-    made, deviation = encode_tunes(
-        network, tunes, 0, shifts=told["shifts"], weights=shares, parts=told["parts"], precision=precision
-    )
-    other, _ = encode_tunes(
-        network, tunes, 1, shifts=(0,), weights=shares, parts=told["parts"] // 16, precision=precision
-    )
+    encode = partial(encode_tunes, network, tunes, weights=shares, precision=precision, executor=executor)
+    made, deviation = encode(0, shifts=told["shifts"], parts=told["parts"])
+    other, _ = encode(1, shifts=(0,), parts=told["parts"] // 16)
     source = space_file if space_file.exists() else init and init / "latent.npz"
     space = LatentSpace.load(source) if source else LatentSpace.fit(made.codes.numpy(), deviation)
     found = [replace(s, codes=torch.from_numpy(space.normalize(s.codes.numpy()))) for s in (made, other)]
@@ -206,6 +207,7 @@ def encode_tunes(
     seed: int = 0,
     precision: str = "bf16",
     mixture: Sequence[Sequence[float]] = ((0.7, 0.2, 0.1), (1.0, 0.0, 0.0)),
+    executor: Executor | None = None,
 ) -> tuple[Sequences, NDArray[np.float32]]:
     """Encode the melodies of a split; the sequences with latents as they are (n, Z), and their deviations (n, Z).
 
@@ -248,7 +250,7 @@ def encode_tunes(
     flat = np.concatenate(tokens)
     distinct, rows = np.unique(flat.view("V32").ravel(), return_inverse=True)
     known = distinct.view(np.int8).reshape(-1, TOKENS)
-    codes = encode_phrases(network, known, precision).astype(np.float32)
+    codes = encode_phrases(network, known, precision, executor=executor).astype(np.float32)
     which, weight_of = np.array(share).T
     chances = []
     for stage in mixture:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Executor
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from itertools import islice, pairwise
@@ -61,9 +62,18 @@ __all__ = ["export_run", "labels_told", "train_decoder", "train_denoiser", "trai
 
 
 def train_denoiser(
-    recipe: Recipe, tunes: Tunes, run: Path, *, init: Path | None = None, progress: Progress | None = None
+    recipe: Recipe,
+    tunes: Tunes,
+    run: Path,
+    *,
+    init: Path | None = None,
+    progress: Progress | None = None,
+    executor: Executor | None = None,
 ) -> int:
-    """Train a TuneDenoiser in `run`; the tunes are encoded first, once a run. Returns the step reached."""
+    """Train a TuneDenoiser in `run`; returns the step reached.
+
+    The tunes are encoded first, once a run, by an `executor` such as a `Cluster`, or here.
+    """
     if recipe.network != "tune":
         raise RecipeError(f"{recipe.name}: a denoiser of tunes has network_type = tune, not {recipe.network}")
     loop, data = recipe.table("loop", LoopConfig), recipe.table("tunes", TunesConfig)
@@ -74,7 +84,9 @@ def train_denoiser(
     vae = load_vae(Path(data.vae)).to(device)
     told = _made_of(vae, tunes, data)
     begun = init and (model_folder(init) or init)
-    space, train, validation = encoded_tunes(vae, tunes, run, told, precision=data.precision, init=begun)
+    space, train, validation = encoded_tunes(
+        vae, tunes, run, told, precision=data.precision, init=begun, executor=executor
+    )
     torch.manual_seed(loop.seed)
     network: Any = make_network(recipe, space.D, len(tunes.styles))
     added: tuple[str, ...] = ()
