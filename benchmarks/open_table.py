@@ -6,7 +6,9 @@ training music, each with its 95 % interval, for
 
     test        unseen human music
     train       other training music
-    plain       100 ancestral steps, temperature 1, no guidance, latents read literally: the paper's comparison
+    plain       100 ancestral steps, temperature 1, no guidance, latents read literally: the paper's comparison; the
+                network is told style and metre, and where each phrase stands
+    told        the same, and it is told form, key and density of a training tune of the style, drawn by chance
     song        as `compose` makes tunes
     infilling   human music whose middle half is composed plainly
     interpolation, reconstruction, shuffled     by phrases of the human music, as in `cantilena reproduce`
@@ -26,7 +28,8 @@ from numpy.typing import NDArray
 
 from cantilena.composer import Composer, load
 from cantilena.diffusion.condition import Condition
-from cantilena.labels import places
+from cantilena.edits.tune_form import draw_density, draw_form, draw_home
+from cantilena.labels import Known, PhraseForm, places
 from cantilena.metrics.pieces import Pieces
 from cantilena.metrics.scores import scores
 from cantilena.model import DEFAULT_MODEL
@@ -96,17 +99,30 @@ def pieces(name: str, found: Sequence[Kind]) -> Pieces:
 # -- what makes a row: the composer, a human piece with its style, and a seed -> a melody -----------------------------
 
 
-def plain(composer: Composer, piece: Kind, seed: int, held: NDArray[np.bool_] | None = None) -> Melody:
+def plain(
+    composer: Composer, piece: Kind, seed: int, held: NDArray[np.bool_] | None = None, known: Known | None = None,
+    form: PhraseForm | None = None,
+) -> Melody:  # fmt: skip
     """One plain draw of the length of a piece, told its style, its metre, and where each phrase stands."""
     real, style, _ = piece
+    letters, rhythms = form or (None, None)
     model, phrases = composer.model, real.phrases()
     condition = None if held is None else Condition(model.to_latents(phrases)[None], held[None])
     x_0 = composer.sample(
-        [seed], phrases=len(phrases), places=places(len(phrases), None), condition=condition,
-        style=style, metre=real.metre, steps=STEPS, temperature=1.0,
+        [seed], phrases=len(phrases), places=places(len(phrases), letters, rhythms=rhythms), condition=condition,
+        known=known or Known(), style=style, metre=real.metre, steps=STEPS, temperature=1.0,
     )  # fmt: skip
     tokens = model.decode(model.space.denormalize(x_0))[0]
     return like(real, tokens if held is None else np.where(held[:, None], phrases, tokens))
+
+
+def told(composer: Composer, piece: Kind, seed: int) -> Melody:
+    real, style, _ = piece
+    of = composer.model.tunes
+    home = draw_home(of.homes, style, seed)
+    density = draw_density(of.densities, style, str(real.metre), seed)
+    form = draw_form(of.forms, style, len(real.phrases()), seed)
+    return plain(composer, piece, seed, known=Known(home, density), form=form)
 
 
 def song(composer: Composer, piece: Kind, seed: int) -> Melody:
@@ -136,7 +152,7 @@ def shuffled(composer: Composer, piece: Kind, seed: int) -> Melody:
 
 
 ROWS: dict[str, Callable[[Composer, Kind, int], Melody]] = {
-    "plain": plain, "song": song, "infilling": infilling, "interpolation": interpolation,
+    "plain": plain, "told": told, "song": song, "infilling": infilling, "interpolation": interpolation,
     "reconstruction": reconstruction, "shuffled": shuffled,
 }  # fmt: skip
 

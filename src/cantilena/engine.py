@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Unpack
 
 import numpy as np
@@ -16,7 +16,8 @@ from cantilena.diffusion.schedule import Noise, to_alpha_bar, to_x0
 from cantilena.diffusion.shared_phrases import SharedPhrases
 from cantilena.diffusion.windows import windowed
 from cantilena.edits.bound_sampler import WINDOW, BoundSampler, Correct, Read
-from cantilena.labels import no_places
+from cantilena.edits.window import own_seed
+from cantilena.labels import no_places, renumbered
 from cantilena.model import Model
 from cantilena.music.melody import Melody
 from cantilena.music.metre import COMMON, Metre
@@ -71,6 +72,8 @@ class Engine:
         for name, given in (("condition", condition.x_0 if condition else None), ("start", x_t)):
             if given is not None and given.shape[:2] != (len(seeds), phrases):
                 raise ValueError(f"a {name} for {given.shape[:2]} does not fit {len(seeds)} seeds of {phrases} phrases")
+        if phrases > 2 * self.model.window and places is not None and not (circular or x_t is not None or cost or correct):
+            return self._in_turn(seeds, phrases, condition, shared, places, at, read, sampling)
         on_step = sampling.get("on_step", self.on_step)
         labels, guidance = self.labels(sampling), sampling.get("guidance", 1.0)
         metre, window = sampling.get("metre", COMMON), min(self.model.window, phrases)
@@ -97,6 +100,40 @@ class Engine:
                     )
             found.append(step.x0_hat)
         return np.concatenate(found) if found else np.zeros((0, phrases, self.model.space.D), np.float32)
+
+    def _in_turn(
+        self, seeds: Sequence[int], phrases: int, condition: Condition | None, shared: SharedPhrases | None,
+        places: NDArray[np.int64], at: int, read: Read | None, sampling: Sampling,
+    ) -> NDArray[np.float32]:  # fmt: skip
+        """As `sample`, of more phrases than a network of tunes sees at once: window by window, half of each new.
+
+        A window holds what was drawn before it, and phrases that are to be one with those. (Overlapping windows whose
+        estimates are averaged fall into drones: a tune has nothing that both of them are sure of.)
+        """
+        shape, size = (len(seeds), phrases, self.model.space.D), self.model.window
+        x_0, known = np.zeros(shape, np.float32), np.zeros(shape[:2], np.bool_)
+        if condition is not None:
+            x_0, known = condition.fix(x_0), condition.known.copy()
+        same = np.eye(phrases, dtype=np.bool_) if shared is None else shared.same
+        firsts = [*range(0, phrases - size, size // 2), phrases - size]
+        on_step, steps = sampling.get("on_step", self.on_step), sampling.get("metre", COMMON).phrase_steps
+        for k, first in enumerate(firsts):
+            here, told = slice(first, first + size), Sampling(**sampling)
+            for own, drawn in zip(x_0, known, strict=True):  # what is one with a phrase that was drawn, is that
+                one = same & drawn
+                own[:], drawn[:] = np.where(drawn[:, None], own, own[one.argmax(1)]), one.any(1)
+            if known[:, here].all():
+                continue
+            if on_step:
+                told["on_step"] = _part(on_step, k, len(firsts))
+            x_0[:, here] = self.sample(
+                [own_seed(seed, k) for seed in seeds] if k else seeds, phrases=size,
+                condition=Condition(x_0[:, here], known[:, here]) if known[:, here].any() else None,
+                shared=None if shared is None else replace(shared, same=same[here, here]), places=places[here],
+                at=at if read else at + first * steps, read=read and _within(read, x_0[0], here), **told,
+            )  # fmt: skip
+            known[:, here] = True
+        return x_0
 
     def bound_sampler(self, sampling: Sampling) -> BoundSampler:
         """`sample` for one seed, with the keywords `sampling` bound, as edits call it."""
@@ -144,6 +181,7 @@ class Engine:
         ) -> NDArray[np.float32]:
             n, each = len(x_t), len(x_t) // len(labels)  # windows or branches of each melody, side by side
             told = np.repeat(labels, each, axis=0)
+            places = places if places is None else renumbered(places)
             if guidance == 1 or (places is None and np.array_equal(labels, nulls)):
                 prediction = model.denoise(x_t, log_snr, x0_prev, told, places)
             else:  # both in one batch: a fifth less time than one after the other
@@ -178,6 +216,22 @@ class _Clamp:
             x_0[changed] = self.model.to_latents(tokens[changed])
         self.tokens, self.x_0 = tokens, x_0
         return x_0
+
+
+def _part(on_step: OnStep, part: int, parts: int) -> OnStep:
+    """Tells of the steps of one of so many equal parts."""
+    return lambda done, steps: on_step(part * steps + done, parts * steps)
+
+
+def _within(read: Read, x_0: NDArray[np.float32], here: slice) -> Read:
+    """`read` of all phrases (P, D), for an estimate of those that are `here`."""
+
+    def reading(x0_hat: NDArray[np.float32]) -> NDArray[np.int8]:
+        whole = x_0.copy()
+        whole[here] = x0_hat
+        return read(whole)
+
+    return reading
 
 
 def _corrected(denoise: Denoise, correct: Correct | None) -> Denoise:

@@ -49,6 +49,7 @@ __all__ = [
     "places",
     "places_among",
     "register_class",
+    "renumbered",
     "rest_classes",
     "rhythm_letters",
     "silent_shares",
@@ -268,8 +269,8 @@ def places(
 
     That is how many lie before it and after it, its form letter, how it rests, and the letter of its rhythm. `first` is
     how many lie before them all, None if that is not said; `whole`, whether the last one is the ending. Without
-    `letters` none is said; of more than PLACES letters the others are not said either, and so with `rhythms`. `rests`
-    are `rest_classes`.
+    `letters` none is said, and so with `rhythms`; letters from PLACES on stand one number higher, as that one is "not
+    said": a network gets them `renumbered`. `rests` are `rest_classes`.
 
     >>> places(3, [0, 1, 0], rests=[0, 0, 1], rhythms=[0, 0, 0]).tolist()
     [[0, 2, 0, 0, 0], [1, 1, 1, 0, 0], [2, 0, 0, 1, 0]]
@@ -282,9 +283,27 @@ def places(
         found[:, AFTER] = np.minimum(phrases - 1 - at, FAR)
     for k, named in ((LETTER, letters), (RHYTHM, rhythms)):
         if named is not None:
-            found[:, k] = np.minimum(named, PLACES)
+            found[:, k] = named
+            found[:, k] += found[:, k] >= PLACES
     if rests is not None:
         found[:, RESTING] = rests
+    return found
+
+
+def renumbered(places: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Places (B, P, k) of at most PLACES phrases, as networks learn them: letters in order of appearance in each row.
+
+    >>> some = places(70, range(70))[None, 40:44]
+    >>> some[..., LETTER].tolist(), renumbered(some)[..., LETTER].tolist()
+    ([[41, 42, 43, 44]], [[0, 1, 2, 3]])
+    """
+    found = places.copy()
+    for k in (LETTER, RHYTHM):
+        letters = places[..., k]
+        said = letters != PLACES
+        first = (letters[:, :, None] == letters[:, None]).argmax(-1)  # where each stands for the first time
+        number = np.cumsum(said & (first == np.arange(letters.shape[1])), axis=1) - 1
+        found[..., k] = np.where(said, np.take_along_axis(number, first, axis=1), PLACES)
     return found
 
 
@@ -296,11 +315,10 @@ def places_among(
     The letters of those are said, also of their rhythms, and how they rest. The others are to sing or pause as most of
     those do that do not rest: who asks for bars wants notes there.
     """
-    letters, rhythms = np.full((2, len(phrases)), PLACES)
-    rests = np.full(len(phrases), len(RESTS) + 1)
-    letters[known], rhythms[known] = form_letters(phrases[known]), rhythm_letters(phrases[known])
+    found = places(len(phrases), first=first, whole=whole)
+    found[known, LETTER], found[known, RHYTHM] = form_letters(phrases[known]), rhythm_letters(phrases[known])
     if known.any():
-        rests[known] = classes = rest_classes(phrases[known], steps)
+        found[known, RESTING] = classes = rest_classes(phrases[known], steps)
         if (singing := classes[classes < len(RESTS)]).size:
-            rests[~known] = int(np.median(singing))
-    return places(len(phrases), letters, first=first, whole=whole, rests=rests, rhythms=rhythms)  # type: ignore[arg-type]
+            found[~known, RESTING] = int(np.median(singing))
+    return found

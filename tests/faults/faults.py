@@ -215,7 +215,10 @@ def clock(bench: Bench, command: str) -> Row:
     return Row("clock back", command, 1, "same result", trouble)
 
 
-MEMORY = {"corpus build": range(60, 240, 30), "compose": range(30, 270, 30), "training": range(300, 2700, 600)}  # MB
+MEMORY = {
+    "corpus build": range(60, 240, 30), "compose": range(30, 270, 30), "encoding": range(150, 1050, 150),
+    "training": range(300, 2700, 600), "export": range(150, 1050, 150), "reproduce": range(200, 1800, 300),
+}  # MB  # fmt: skip
 
 
 def memory(bench: Bench, command: str) -> Row:

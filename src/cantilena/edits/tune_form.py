@@ -18,7 +18,7 @@ from cantilena.edits.cadence import Write, come_to_rest, key_before
 from cantilena.edits.song_form import MOST_RUNNING, SampleMany, Told, span_quality
 from cantilena.edits.steer import Steering
 from cantilena.edits.window import own_seed
-from cantilena.labels import SINGS, Home, PhraseForm, form_letters, places
+from cantilena.labels import PLACES, SINGS, Home, PhraseForm, form_letters, places
 from cantilena.model import Model
 from cantilena.music.melody import REST, VOCABULARY, Melody, to_token
 from cantilena.music.metre import Metre
@@ -39,6 +39,7 @@ _SEAM = 6.0  # and what leaps from phrase to phrase count
 _PASSES = 4  # until no two bars are alike that should not be
 _MISSED = 20.0  # and the share of bars that miss an asked form
 _UNHEARD, _MANY = 0.5, 6  # and each pair of phrases that is wrongly alike, or wrongly not, up to so many
+_NONE = -10.0  # what is no tune is worth
 _PLAIN = 4.0  # what a bass is worth that keeps key and form
 _HOLE = 4  # bars of silence that no tune has
 _ZIGZAG, _TURNS = 10.0, 0.5  # what changes of direction beyond this share of them count
@@ -147,7 +148,8 @@ def compose_tune(
             (_worth(tune, letters, sung=sung) - _MISSED * part, tune) for part, tune in zip(missed, found, strict=True)
         ]
         worth, best = max(tunes, key=lambda one: one[0])
-        if worth > 0 and (turn or not _unheard(best, letters)):
+        enough = 0 if phrases <= 2 * PLACES else _NONE  # of a long tune each part is worse somewhere than a short one
+        if worth > enough and (turn or not _unheard(best, letters)):
             break
     return best
 
@@ -223,7 +225,7 @@ def _worth(tune: Melody, letters: Sequence[int], *, sung: bool = True) -> float:
     """
     pitch, longest = tune.notes.pitch, int(silences(tune).max())
     if pitch.size < tune.bars or longest_run(pitch) > MOST_RUNNING or longest >= _HOLE * tune.metre.bar_steps:
-        return -10.0
+        return _NONE
     classes = np.bincount(pitch % 12, minlength=12) / pitch.size
     in_scale = _IN_SCALE * (float(in_one_scale(classes)) - 1)  # a draw may wander from key to key
     moves = np.sign(np.diff(pitch))
