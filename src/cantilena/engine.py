@@ -72,7 +72,11 @@ class Engine:
         for name, given in (("condition", condition.x_0 if condition else None), ("start", x_t)):
             if given is not None and given.shape[:2] != (len(seeds), phrases):
                 raise ValueError(f"a {name} for {given.shape[:2]} does not fit {len(seeds)} seeds of {phrases} phrases")
-        if phrases > 2 * self.model.window and places is not None and not (circular or x_t is not None or cost or correct):
+        if (
+            phrases > 2 * self.model.window
+            and places is not None
+            and not (circular or x_t is not None or cost or correct)
+        ):
             return self._in_turn(seeds, phrases, condition, shared, places, at, read, sampling)
         on_step = sampling.get("on_step", self.on_step)
         labels, guidance = self.labels(sampling), sampling.get("guidance", 1.0)

@@ -26,6 +26,7 @@ __all__ = [
     "BEFORE",
     "DENSITIES",
     "FAR",
+    "IN_TIME",
     "LETTER",
     "PLACES",
     "PLACES_ONCE",
@@ -80,7 +81,7 @@ class Known(NamedTuple):
 
 _LETTERS = string.ascii_uppercase + string.ascii_lowercase
 _ALIKE = 0.7  # share of equal onsets from which two phrases bear one letter
-_IN_TIME = 0.8  # share of common onsets from which their rhythms do
+IN_TIME = 0.8  # share of common onsets from which their rhythms do
 
 
 @dataclass(frozen=True)
@@ -226,12 +227,12 @@ def kind_of_labels(about: Mapping[str, Any]) -> LabelKind:
 def rhythm_letters(tokens: NDArray[np.integer]) -> NDArray[np.int64]:
     """A letter (n,) for the rhythm of each of phrases (n, 32): those with nearly all onsets in common share one.
 
-    As `form_letters`, of onsets alone and stricter: in _IN_TIME of the steps at which either begins a note, both do.
+    As `form_letters`, of onsets alone and stricter: in IN_TIME of the steps at which either begins a note, both do.
 
     >>> rhythm_letters(np.array([[41, 0, 43, 0], [45, 0, 41, 1], [41, 43, 41, 0]])).tolist()
     [0, 0, 1]
     """
-    return form_letters(np.where(tokens > REST, REST + 1, tokens), _IN_TIME)
+    return form_letters(np.where(tokens > REST, REST + 1, tokens), IN_TIME)
 
 
 def form_letters(tokens: NDArray[np.integer], least: float = _ALIKE) -> NDArray[np.int64]:

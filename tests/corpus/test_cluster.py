@@ -11,6 +11,7 @@ from cantilena.corpus.build import build
 from cantilena.corpus.cluster import Cluster
 from cantilena.errors import CorpusError
 from cantilena.music.midi import to_midi
+from dask_cluster import two_workers
 from melodies import random_melody
 
 
@@ -23,12 +24,11 @@ def songs(tmp_path_factory):
 
 
 def test_two_processes_one_of_them_killed_build_the_same_corpus(songs, tmp_path, monkeypatch):
-    distributed = pytest.importorskip("distributed")
     monkeypatch.setattr(cantilena.corpus.build, "BATCH_FILES", 2)
     with ThreadPoolExecutor(1) as here:
         alone = build([songs], tmp_path / "alone", executor=here)
     with (
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as local,
+        two_workers() as local,
         Cluster(local.scheduler_address) as cluster,
     ):
         assert cluster.workers == 2

@@ -11,6 +11,7 @@ from cantilena.corpus.cluster import Cluster
 from cantilena.errors import CorpusError
 from cantilena.training import latents
 from cantilena.training.latents import encode_phrases
+from dask_cluster import two_workers
 from melodies import random_melody
 
 
@@ -21,11 +22,10 @@ def phrases(monkeypatch):
 
 
 def test_two_processes_one_of_them_killed_encode_the_same(phrases, toy_networks):
-    distributed = pytest.importorskip("distributed")
     alone = encode_phrases(toy_networks[0], phrases)
     told, killed = [], []
     with (
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as local,
+        two_workers() as local,
         Cluster(local.scheduler_address) as cluster,
     ):
         pids = list(cluster._client.run(os.getpid).values())

@@ -1,13 +1,15 @@
 """A tune of a network that is told where each phrase stands: form, key and density are real tunes', notes one draw's.
 
-The network is told how many phrases lie before each and after it, its form letter, where the tune is at home, and how
-many notes it has. Phrases of one letter are drawn as one, so what the network means to come again comes again note for
-note. Of a few draws the one most like a tune is taken.
+The network is told how many phrases lie before each and after it, its form letter and that of its rhythm, where the
+tune is at home, and how many notes it has. Phrases of one letter are drawn as one, so what the network means to come
+again comes again note for note; phrases that come near the rhythm that they share may be written in it. Of a few draws
+the one most like a tune is taken.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -18,7 +20,7 @@ from cantilena.edits.cadence import Write, come_to_rest, key_before
 from cantilena.edits.song_form import MOST_RUNNING, SampleMany, Told, span_quality
 from cantilena.edits.steer import Steering
 from cantilena.edits.window import own_seed
-from cantilena.labels import PLACES, SINGS, Home, PhraseForm, form_letters, places
+from cantilena.labels import IN_TIME, PLACES, SINGS, Home, PhraseForm, form_letters, places, rhythm_letters
 from cantilena.model import Model
 from cantilena.music.melody import REST, VOCABULARY, Melody, to_token
 from cantilena.music.metre import Metre
@@ -26,11 +28,11 @@ from cantilena.music.scales import in_one_scale
 from cantilena.music.tune_score import longest_run, silences, tune_score
 from cantilena.rules import Form, Key, Rules
 from cantilena.rules.rule import sounding
-from cantilena.writing import Bounds
+from cantilena.writing import FREE, Bounds
 
 __all__ = ["DRAWS", "compose_tune", "draw_density", "draw_form", "draw_home", "draw_style"]
 
-DRAWS = (4, 2, 6, 6)  # in turn, until the best of all is a tune; after the first four also one that keeps its form
+DRAWS = (3, 3, 6, 6)  # in turn, until the best of all is a tune; after the first three also one that keeps its form
 _STYLES, _FORMS, _HOMES, _DENSITIES = 17, 19, 23, 29  # tell a seed's numbers for each from those for sampling
 _ENOUGH = 8  # forms of a style to choose from
 _SQUARE = 4  # phrases: what is gone on with is a multiple of so many long
@@ -38,9 +40,12 @@ _IN_SCALE = 8.0  # what notes outside one scale count, against a tune score of -
 _SEAM = 6.0  # and what leaps from phrase to phrase count
 _PASSES = 4  # until no two bars are alike that should not be
 _MISSED = 20.0  # and the share of bars that miss an asked form
-_UNHEARD, _MANY = 0.5, 6  # and each pair of phrases that is wrongly alike, or wrongly not, up to so many
+_UNHEARD, _MANY = 2.0, 6  # and each pair of phrases that is wrongly alike, or wrongly not, up to so many
 _NONE = -10.0  # what is no tune is worth
+_AGAIN = 2  # draws of each turn that are written in rhythm, too
+_IN_RHYTHM = 1.0  # and the share of phrases that have the rhythm of others, as they should
 _PLAIN = 4.0  # what a bass is worth that keeps key and form
+_NEARLY = 0.5  # of onsets in common, from which a phrase takes the rhythm that it was told
 _HOLE = 4  # bars of silence that no tune has
 _ZIGZAG, _TURNS = 10.0, 0.5  # what changes of direction beyond this share of them count
 
@@ -139,14 +144,22 @@ def compose_tune(
     where = places(phrases, letters, rests=[SINGS] * phrases, rhythms=asked.rhythms)
     shared = SharedPhrases.of(np.asarray(letters))
     tunes: list[tuple[float, Melody]] = []
+
+    def judged(one: int, x_0: NDArray[np.float32], to: PhraseForm) -> tuple[float, Melody]:
+        tune = _written(told(one), x_0, bars, key, home, rules, form, to)
+        missed = 0.0 if form is None else 1 - float(form.met(tune).mean())
+        return _worth(tune, asked, sung=sung) - _MISSED * missed, tune
+
+    free = asked._replace(rhythms=None)
     for turn, draws in enumerate(DRAWS):
-        seeds = [own_seed(seed, 1 + k) if k else seed for k in range(len(tunes), len(tunes) + draws)]
+        begin = sum(DRAWS[:turn])
+        seeds = [own_seed(seed, 1 + k) if k else seed for k in range(begin, begin + draws)]
         drawn = sample(seeds, phrases=phrases, places=where, shared=shared)
-        found = [_written(told(one), x_0, bars, key, home, rules, form) for one, x_0 in zip(seeds, drawn, strict=True)]
-        missed = [0.0 if form is None else 1 - float(form.met(tune).mean()) for tune in found]
-        tunes += [
-            (_worth(tune, letters, sung=sung) - _MISSED * part, tune) for part, tune in zip(missed, found, strict=True)
-        ]
+        found = [judged(one, x_0, free) for one, x_0 in zip(seeds, drawn, strict=True)]
+        tunes += found
+        if asked.rhythms is not None:  # the best of them once more, in the rhythms that they nearly have
+            better = sorted(range(draws), key=lambda k: -found[k][0])[:_AGAIN]
+            tunes += [judged(seeds[k], drawn[k], asked) for k in better]
         worth, best = max(tunes, key=lambda one: one[0])
         enough = 0 if phrases <= 2 * PLACES else _NONE  # of a long tune each part is worse somewhere than a short one
         if worth > enough and (turn or not _unheard(best, letters)):
@@ -156,15 +169,17 @@ def compose_tune(
 
 def _written(
     model: Model, x_0: NDArray[np.float32], bars: int, key: Key | None, home: Key | None, rules: Rules | None,
-    form: Form | None,
+    form: Form | None, to: PhraseForm,
 ) -> Melody:  # fmt: skip
-    """Latents (P, D) as a melody whose last bar comes to rest on the tonic, within hard rules, and in a form."""
+    """Latents (P, D) as a melody whose last bar comes to rest on the tonic: in its form, rhythms and hard rules."""
     metre = model.manner.metre
     write, end = partial(model.to_phrases, x_0), bars * metre.bar_steps
     if rules is not None:
         steering = Steering.alone(model, rules, len(x_0), bars)
         write = partial(steering.decode, x_0, shift=steering.shift(x_0))
     tokens = write()
+    if to.rhythms is not None:
+        tokens = _in_rhythm(write, tokens, to)
     if form is not None:
         tokens = _formed(write, tokens, form, end, rules, metre)
     heard = key_before(Melody.from_tokens(metre.join(tokens)[:end], metre=metre), end - metre.bar_steps)
@@ -172,6 +187,29 @@ def _written(
         home = None  # the notes say otherwise than the network was told
     tokens = come_to_rest(write, tokens, 0, end, key=key or home, tonic=True, metre=metre)
     return Melody.from_tokens(metre.join(tokens)[:end], metre=metre)
+
+
+def _in_rhythm(write: Write, tokens: NDArray[np.int8], asked: PhraseForm) -> NDArray[np.int8]:
+    """Phrases (P, 32) of which each that is nearly in the rhythm of the first of its letter, is in that rhythm.
+
+    What they sing is written anew, of the same latents. Where that makes phrases alike that bear other letters, they
+    stay as they are.
+    """
+    letters, rhythms = np.asarray(asked.letters), asked.rhythms or []
+    on, first = tokens > REST, [rhythms.index(letter) for letter in rhythms]
+    common, either = (on & on[first]).sum(axis=1), (on | on[first]).sum(axis=1)
+    nearly = (common < IN_TIME * either) & (common >= _NEARLY * either)
+    for _ in range(_PASSES):
+        if not nearly.any():
+            break
+        onsets = np.where(nearly[:, None], on[first], FREE).astype(np.int8)
+        found = write(replace(Bounds.none(len(tokens)), onsets=onsets))
+        heard = form_letters(found)
+        wrong = ((heard[:, None] == heard) & (letters[:, None] != letters)).any(axis=1)
+        if not (wrong & nearly).any():
+            return found
+        nearly &= ~np.isin(letters, letters[wrong & nearly])  # all of a letter, which is one phrase
+    return tokens
 
 
 def _formed(
@@ -218,7 +256,7 @@ def _come_again(
     return Melody.from_tokens(steps, metre=metre).phrases()
 
 
-def _worth(tune: Melody, letters: Sequence[int], *, sung: bool = True) -> float:
+def _worth(tune: Melody, asked: PhraseForm, *, sung: bool = True) -> float:
     """How good a tune is: how like one, how good its bars are, how well it keeps key and form; below 0 it is none.
 
     What is not `sung` is only held to the last two.
@@ -231,8 +269,8 @@ def _worth(tune: Melody, letters: Sequence[int], *, sung: bool = True) -> float:
     moves = np.sign(np.diff(pitch))
     moves = moves[moves != 0]
     zigzag = _ZIGZAG * max(0.0, float((moves[1:] != moves[:-1]).mean()) - _TURNS) if moves.size > 2 else 0.0
-    unheard = _UNHEARD * min(_unheard(tune, letters), _MANY)
-    kept = in_scale - _SEAM * _torn(tune) - zigzag - unheard
+    unheard = _UNHEARD * min(_unheard(tune, asked.letters), _MANY)
+    kept = in_scale - _SEAM * _torn(tune) - zigzag - unheard + _IN_RHYTHM * _in_time(tune, asked)
     if not sung:
         return _PLAIN + kept
     score = float(np.clip(tune_score(tune), -4, 4))
@@ -245,6 +283,14 @@ def _unheard(tune: Melody, letters: Sequence[int]) -> int:
     asked, heard = np.asarray(letters), form_letters(tune.phrases())
     asked, heard = (of[:, None] == of for of in (asked[: len(heard)], heard))
     return int((asked != heard).sum()) // 2
+
+
+def _in_time(tune: Melody, asked: PhraseForm) -> float:
+    """Of the pairs of phrases that are to have one rhythm, and other notes, the share that does; 0 where none are."""
+    heard = rhythm_letters(tune.phrases())
+    letters, rhythms = (np.asarray(of or range(len(heard)))[: len(heard)] for of in asked)
+    pairs = np.triu((rhythms[:, None] == rhythms) & (letters[:, None] != letters))
+    return float((heard[:, None] == heard)[pairs].mean()) if pairs.any() else 0.0
 
 
 def _torn(tune: Melody) -> float:
