@@ -27,7 +27,7 @@ from cantilena.music.melody import Melody, transpose
 from cantilena.music.metre import Metre
 from cantilena.music.midi import to_midi
 from cantilena.requests import Compose, Pick
-from cantilena.rules import Chords, Form, Key, Rules, binds, chord_notes
+from cantilena.rules import Chords, Form, Key, Rhythm, Rules, binds, chord_notes
 from cantilena.sampling import Sampling
 from cantilena.sources import Source
 from cantilena.verbs.gate import Drawn, broken, first_fit, unfit
@@ -152,6 +152,8 @@ def _tune(engine: Engine, counted: _Counted, request: Compose, length: Length, r
     bars, metre, model, form, seed = length.bars, length.metre, engine.model, _form(rules), request.seed
     letters = None if form is None else form.letters(bars, metre)
     asked = PhraseForm(letters) if letters else draw_form(model.tunes.forms, request.style, length.phrases, seed)
+    if rules is not None and any(isinstance(rule, Rhythm) for rule in rules.rules):  # that is another than the form's
+        asked = asked._replace(rhythms=None)
     density = draw_density(model.tunes.densities, request.style, str(metre), seed)
     drawn = _drawn(request, draw_home(model.tunes.homes, request.style, seed), density)
     sample, told = partial(counted.sample, **drawn), partial(engine.told, drawn)
