@@ -3,12 +3,13 @@
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import pytest
 from commands import Inputs, differences, digest, is_plain, processes, start, torn
 
 import faults
-from cantilena.cli import _explained
+from cantilena.cli import _explained, train
 from toys import write_songs
 
 
@@ -98,3 +99,11 @@ def test_it_runs_from_the_command_line():
     found = subprocess.run([sys.executable, faults.__file__, "nothing"], capture_output=True, text=True)
     assert found.returncode == 2
     assert "kill, full, read-only" in found.stderr
+
+
+@pytest.mark.parametrize(("most", "refused"), [(500 << 20, True), (-1, False), (2 << 30, False)])
+def test_pytorch_is_not_imported_into_too_little_memory(monkeypatch, most, refused):
+    """There it would end the process without a word."""
+    monkeypatch.setattr(train, "_most_memory", lambda: most)
+    with pytest.raises(MemoryError, match="PyTorch takes more than 600 MB") if refused else nullcontext():
+        train.training_modules("training")

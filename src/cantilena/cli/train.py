@@ -48,6 +48,7 @@ _Dask = Annotated[
 _Dry = Annotated[bool, typer.Option("--dry-run", help="Say what would be trained and what is in its way, and stop.")]
 
 
+_LEAST_MEMORY = 600 << 20  # bytes of address space in which PyTorch is imported
 _ENCODING = ("denoiser", "mdn")  # what learns from an encoded corpus
 
 
@@ -125,7 +126,12 @@ def _train(
 
 
 def training_modules(what: str) -> tuple[ModuleType, ModuleType]:
-    """Import `training.recipes` and `training.runs`; without PyTorch, RecipeError says what to install for `what`."""
+    """Import `training.recipes` and `training.runs`; without PyTorch, RecipeError says what to install for `what`.
+
+    MemoryError where a process may not have the memory that PyTorch takes at the least: it ends one without a word.
+    """
+    if 0 <= _most_memory() < _LEAST_MEMORY:
+        raise MemoryError(f"PyTorch takes more than {_LEAST_MEMORY >> 20} MB")
     try:
         from cantilena.training import recipes, runs
     except ImportError as error:
@@ -133,6 +139,15 @@ def training_modules(what: str) -> tuple[ModuleType, ModuleType]:
             raise
         raise RecipeError(f"{what} needs PyTorch: pip install 'cantilena[train]' ({error.name} is missing)") from error
     return recipes, runs
+
+
+def _most_memory() -> int:
+    """The bytes of address space that this process may have; -1 where nothing says so."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return -1
+    return resource.getrlimit(resource.RLIMIT_AS)[0]
 
 
 def _is_first_process() -> bool:
