@@ -36,7 +36,7 @@ DRAWS = (3, 3, 6, 6)  # in turn, until the best of all is a tune; after the firs
 _STYLES, _FORMS, _HOMES, _DENSITIES = 17, 19, 23, 29  # tell a seed's numbers for each from those for sampling
 _ENOUGH = 8  # forms of a style to choose from
 _SQUARE = 4  # phrases: what is gone on with is a multiple of so many long
-_IN_SCALE = 8.0  # what notes outside one scale count, against a tune score of -4 to 4
+_IN_SCALE, _MOSTLY = 16.0, 0.96  # what notes outside one scale count, beyond so many, against a tune score of -4 to 4
 _SEAM = 6.0  # and what leaps from phrase to phrase count
 _PASSES = 4  # until no two bars are alike that should not be
 _MISSED = 20.0  # and the share of bars that miss an asked form
@@ -265,7 +265,7 @@ def _worth(tune: Melody, asked: PhraseForm, *, sung: bool = True) -> float:
     if pitch.size < tune.bars or longest_run(pitch) > MOST_RUNNING or longest >= _HOLE * tune.metre.bar_steps:
         return _NONE
     classes = np.bincount(pitch % 12, minlength=12) / pitch.size
-    in_scale = _IN_SCALE * (float(in_one_scale(classes)) - 1)  # a draw may wander from key to key
+    in_scale = _IN_SCALE * (float(in_one_scale(classes)) - _MOSTLY)  # a draw may wander from key to key
     moves = np.sign(np.diff(pitch))
     moves = moves[moves != 0]
     zigzag = _ZIGZAG * max(0.0, float((moves[1:] != moves[:-1]).mean()) - _TURNS) if moves.size > 2 else 0.0
