@@ -59,7 +59,9 @@ class Engine:
         (`labels.places`); 32 if nothing is said.
 
         More phrases are seen through overlapping windows, joined to a ring where `circular`
-        (`diffusion.windowed`). `x_t` (seeds, P, D) at level `start` is where to start from, or noise.
+        (`diffusion.windowed`); more than twice as many, of a model that is told `places`, are drawn one window after
+        another, each holding what was drawn before. `x_t` (seeds, P, D) at level `start` is where to start from, or
+        noise.
         `condition` holds phrases of each melody fixed, `shared` draw several as one. `correct` is given every x0_hat
         (n, P, D) and returns the one to go on with; `cost` says what each of its phrases costs, and the sample is
         steered to cost little (`diffusion.branching`, of the sampler "ddpm" alone). For who looks on, `at` is the step
@@ -72,11 +74,8 @@ class Engine:
         for name, given in (("condition", condition.x_0 if condition else None), ("start", x_t)):
             if given is not None and given.shape[:2] != (len(seeds), phrases):
                 raise ValueError(f"a {name} for {given.shape[:2]} does not fit {len(seeds)} seeds of {phrases} phrases")
-        if (
-            phrases > 2 * self.model.window
-            and places is not None
-            and not (circular or x_t is not None or cost or correct)
-        ):
+        from_noise = x_t is None and not (circular or cost or correct)
+        if from_noise and places is not None and phrases > 2 * self.model.window:
             return self._in_turn(seeds, phrases, condition, shared, places, at, read, sampling)
         on_step = sampling.get("on_step", self.on_step)
         labels, guidance = self.labels(sampling), sampling.get("guidance", 1.0)
