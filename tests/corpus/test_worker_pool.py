@@ -54,6 +54,31 @@ def test_items_that_kill_their_worker_cost_themselves_only() -> None:
     assert results(WorkerPool(double, workers=2), BATCHES) == {**EXPECTED, 13: None, 17: None}
 
 
+def once_deaf(batch: Sequence[str]) -> list[str]:
+    """A worker that the thread of a broken pool does not end, the first time; and one that breaks the pool, while it works."""
+    for name in batch:
+        here = Path(name)
+        if here.name == "deaf" and not here.exists():
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            here.touch()
+            time.sleep(600)
+        if here.name == "exit":
+            while not here.with_name("deaf").exists():
+                time.sleep(0.02)
+            os._exit(3)
+    return list(batch)
+
+
+def test_a_worker_that_outlives_its_broken_pool_is_ended(tmp_path: Path) -> None:
+    """One that begins while its pool breaks is told nothing, and the pool's thread waits for it."""
+    deaf, ends = str(tmp_path / "deaf"), str(tmp_path / "exit")
+    began = time.monotonic()
+    with WorkerPool(once_deaf, workers=2) as pool:
+        found = {batch[0]: result for batch, result in pool.run([[deaf], [ends]])}
+    assert found == {deaf: [deaf], ends: None}
+    assert time.monotonic() - began < 120
+
+
 def test_an_executor_of_the_callers_that_breaks_is_replaced() -> None:
     with ProcessPoolExecutor(1) as pool:
         assert results(WorkerPool(double, executor=pool, workers=1), [[18], [19], [20]]) == {18: 36, 19: None, 20: 40}

@@ -141,9 +141,11 @@ class WorkerPool(Generic[Item, Result]):
         self._own = ProcessPoolExecutor(self.workers, mp_context=context, initializer=_begin_work)
         hook, threading.excepthook = threading.excepthook, _pass_over_memory
         try:
-            future = self._own.submit(_import, pickle.dumps(self._work))
-            self._wait([future])
-            future.result()
+            work = pickle.dumps(self._work)
+            futures = [self._own.submit(_import, work) for _ in range(self.workers)]  # all begin now: one that began
+            self._wait(futures)  # beside work could die unseen, or outlive a pool that broke in that moment
+            for future in futures:
+                future.result()
         except BrokenExecutor as error:
             raise CorpusError(
                 "worker processes cannot start: out of memory, or a script that builds a corpus outside "
@@ -157,14 +159,19 @@ class WorkerPool(Generic[Item, Result]):
         return self._own
 
     def _end(self) -> None:
-        """End our processes: by force where no thread serves them, for they would wait for ever."""
+        """End our processes: by force where no thread serves them, for they would wait for ever.
+
+        Also where the pool is broken: its thread ends those that it knows of and waits for all, and one that was
+        begun in that moment (python/cpython, `terminate_broken` beside `submit`) would not end.
+        """
         if self._own is None:
             return
         served = _is_served(self._own)
-        if not served:
+        if not served or self._own._broken:
             for process in list((self._own._processes or {}).values()):
                 process.kill()
-                process.join()
+                if not served:
+                    process.join()
         self._own.shutdown(wait=served, cancel_futures=True)
         self._own = None
 
