@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +24,11 @@ from cantilena.edits import tune_form
 from cantilena.model import DEFAULT_MODEL, Model
 from cantilena.music.melody import Melody
 from cantilena.music.metre import Metre
-from cantilena.training.calibration import measured
+from cantilena.training.calibration import SEED, leanings, measured
 from cantilena.training.tunes import Tunes
-from cantilena.writing import SIZES
 
-SEED, LEAST, EACH, REAL = 1_000_000, 60, 12, 120  # tunes of each kind: at least, composed, and listened to
-ROUNDS, STEP, PHRASES = 7, 0.7, 16
+LEAST, EACH, REAL = 60, 12, 120  # tunes of each kind: at least, composed, and listened to
+ROUNDS, PHRASES = 7, 16
 MOST = 2.5  # of a leaning
 
 
@@ -51,21 +52,16 @@ def main(tunes_file: str, name: str = DEFAULT_MODEL) -> None:
         for seed in range(SEED + EACH * k, SEED + EACH * (k + 1)):
             composer.compose(seed=seed, bars=PHRASES * metre.phrase_bars, style=style, metre=str(metre))
     wanted, strange = measured(real)
-    intervals, foreign = np.zeros((2, SIZES), np.float32), 0.0
-    for k in range(ROUNDS):
-        manners = (replace(model.manner, intervals=intervals, foreign=foreign) for model, _ in drawn)
-        have, own = measured(
-            model.decode(model.space.denormalize(x_0), manner)
-            for (model, x_0), manner in zip(drawn, manners, strict=True)
-        )
-        table = np.clip(intervals, -MOST, MOST).round(2).tolist()
-        print(
-            f"{k}: {np.abs(wanted - have).sum():.3f} of all intervals are of another kind; {own:.4f} of the notes are"
-        )
-        print(f'   foreign, {strange:.4f} of people\'s: {{"intervals": {table}, "foreign": {foreign:.2f}}}', flush=True)
-        intervals = intervals + (STEP * np.log(wanted / have)).astype(np.float32)
-        intervals[1, 0] = 0  # a repeated note never turns
-        foreign += STEP * float(np.log(strange / own))
+
+    def decode(intervals: NDArray[np.float32], foreign: float) -> Iterator[NDArray[np.int8]]:
+        for model, x_0 in drawn:
+            yield model.decode(
+                model.space.denormalize(x_0), replace(model.manner, intervals=intervals, foreign=foreign)
+            )
+
+    for off, intervals, foreign in islice(leanings(decode, wanted, strange), ROUNDS):
+        table = np.clip(intervals.astype(float), -MOST, MOST).round(2).tolist()
+        print(f'{off:.3f} off: {{"intervals": {table}, "foreign": {foreign:.2f}}}', flush=True)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,10 @@ changes the next. Rhythm and rests are left alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -24,9 +26,9 @@ from cantilena.music.extract import ROLES
 from cantilena.music.melody import REST, Melody
 from cantilena.training.latents import MAX_SILENT
 from cantilena.voices import Voice
-from cantilena.writing import SIZES, interval_kinds, is_foreign, pitch_classes
+from cantilena.writing import SIZES, Manner, interval_kinds, is_foreign, pitch_classes
 
-__all__ = ["calibrate", "measured"]
+__all__ = ["SEED", "calibrate", "leanings", "measured"]
 
 SEED = 1_000_000  # the first of the seeds that are listened to: nobody's else
 _ROUNDS = 9
@@ -52,17 +54,38 @@ def calibrate(
         seeds = tuple(range(SEED, SEED + melodies))
         engine = Engine(model)
         z = model.space.denormalize(engine.sample(seeds, voice=voice))
-        intervals, foreign, best = np.zeros((2, SIZES), np.float32), 0.0, np.inf
-        manner = replace(model.manner, labels=engine.told({"voice": voice}, 0).manner.labels, seeds=seeds)
-        for _ in range(_ROUNDS):
-            have, own = measured(model.decode(z, replace(manner, intervals=intervals, foreign=foreign)))
-            if (off := float(np.abs(wanted - have).sum() + abs(strange - own))) < best:
+        manner, best = replace(model.manner, labels=engine.told({"voice": voice}, 0).manner.labels, seeds=seeds), np.inf
+        decode = partial(_decoded, model, z, manner)
+        for off, intervals, foreign in islice(leanings(decode, wanted, strange), _ROUNDS):
+            if off < best:
                 best, found[str(k)] = off, {"intervals": _rounded(intervals), "foreign": round(foreign, 3)}
-            intervals = intervals + (_STEP * np.log(wanted / have)).astype(np.float32)
-            intervals[1, 0] = 0  # a repeated note never turns
-            foreign += _STEP * float(np.log(strange / own))
         told(f"{name}: {best:.3f} of all intervals and pitch classes still of another kind")
     return found
+
+
+def leanings(
+    decode: Callable[[NDArray[np.float32], float], Iterable[NDArray[np.int8]]],
+    wanted: NDArray[np.float64],
+    strange: float,
+) -> Iterator[tuple[float, NDArray[np.float32], float]]:
+    """What to lean to, round after round, so that melodies have the intervals and foreign notes that are `measured`.
+
+    `decode` writes them with leanings for intervals (2, SIZES) and for foreign notes; each round is how far off what
+    those wrote is, and those.
+    """
+    intervals, foreign = np.zeros((2, SIZES), np.float32), 0.0
+    while True:
+        have, own = measured(decode(intervals, foreign))
+        yield float(np.abs(wanted - have).sum() + abs(strange - own)), intervals, foreign
+        intervals = intervals + (_STEP * np.log(wanted / have)).astype(np.float32)
+        intervals[1, 0] = 0  # a repeated note never turns
+        foreign += _STEP * float(np.log(strange / own))
+
+
+def _decoded(
+    model: Model, z: NDArray[np.float32], manner: Manner, intervals: NDArray[np.float32], foreign: float
+) -> NDArray[np.int8]:
+    return model.decode(z, replace(manner, intervals=intervals, foreign=foreign))
 
 
 def measured(melodies: Iterable[NDArray[np.int8]]) -> tuple[NDArray[np.float64], float]:

@@ -71,13 +71,13 @@ class TuneDenoiser(PhraseTransformer):
         for i, embedding in enumerate(self.places):
             x = x + embedding(places[..., i])
         hidden = (mask.to(x.dtype)[:, None] - 1) * 1e4  # (B, 1, P)
-        equal = [_equal(places[..., of], PLACES) for of in (LETTER, RHYTHM) if of < places.shape[-1]]
+        equal = [_equal(places[..., of]) for of in (LETTER, RHYTHM) if of < places.shape[-1]]
         return self.predict(x, log_snr, labels, hidden, *equal)
 
 
-def _equal(letters: Tensor, null: int) -> Tensor:
+def _equal(letters: Tensor) -> Tensor:
     """Of letters (B, P) whether each equals each, (B, P, P); what is not said equals nothing."""
-    return (letters[:, :, None] == letters[:, None]) & (letters < null)[:, None]
+    return (letters[:, :, None] == letters[:, None]) & (letters < PLACES)[:, None]
 
 
 class FormAttention(Attention):
